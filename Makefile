@@ -1,0 +1,37 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help install check fix test e2e demo bench lock controlplane
+
+help:  ## Show this help.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+install: $(INSTALLED)  ## Create .venv with the pinned dependencies and the drawbridge command.
+
+check: install  ## Format, lint, types and import directions.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: install  ## Format and apply safe lint fixes.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: install  ## All tests, the real control plane's included.
+	$(BIN)/pytest
+
+e2e: install  ## Only the tests on the real control plane.
+	$(BIN)/pytest -m e2e
+
+lock:  ## Pin the requirements again, with hashes and without addresses (needs uv).
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in -o requirements/runtime.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
