@@ -1,0 +1,94 @@
+"""The types of CEL, as cel-go has them: primitives, wrappers, containers, opaque types, type values.
+
+A Type is immutable and compared by structure with `same_type`. The names of the kinds do not matter
+outside; compare `type.kind` with the constants here.
+"""
+
+from typing import Final
+
+
+class Kind:
+    """What sort of type it is. Plain integers, because the checker compares them all the time."""
+
+    DYN: Final = 0
+    ANY: Final = 1
+    BOOL: Final = 2
+    BYTES: Final = 3
+    DOUBLE: Final = 4
+    DURATION: Final = 5
+    ERROR: Final = 6
+    INT: Final = 7
+    LIST: Final = 8
+    MAP: Final = 9
+    NULL: Final = 10
+    OPAQUE: Final = 11
+    STRING: Final = 12
+    STRUCT: Final = 13
+    TIMESTAMP: Final = 14
+    TYPE: Final = 15
+    PARAMETER: Final = 16
+    UINT: Final = 17
+
+
+class Type:
+    """`name` is the runtime name (`int`, `list`, `kubernetes.Quantity`, `optional_type`; of a type
+    parameter its own). `parameters`: the element type of a list; key and value of a map; what an
+    optional or another opaque type holds; the type that a type value stands for. `wrapper` marks
+    google.protobuf.Int64Value and kin: the primitive or null. `open`: a type parameter is in it.
+    """
+
+    __slots__ = ("kind", "name", "open", "parameters", "wrapper")
+
+    kind: int
+    name: str
+    parameters: "tuple[Type, ...]"
+    wrapper: bool
+    open: bool
+
+    def __init__(
+        self, kind: int, name: str, parameters: "tuple[Type, ...]" = (), wrapper: bool = False
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.parameters = parameters
+        self.wrapper = wrapper
+        self.open = kind == Kind.PARAMETER or any(parameter.open for parameter in parameters)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(map(repr, self.parameters))
+        return f"{self.name}({inside})" if inside else self.name
+
+
+DYN: Final = Type(Kind.DYN, "dyn")
+ANY: Final = Type(Kind.ANY, "google.protobuf.Any")
+BOOL: Final = Type(Kind.BOOL, "bool")
+BYTES: Final = Type(Kind.BYTES, "bytes")
+DOUBLE: Final = Type(Kind.DOUBLE, "double")
+DURATION: Final = Type(Kind.DURATION, "google.protobuf.Duration")
+ERROR: Final = Type(Kind.ERROR, "*error*")
+INT: Final = Type(Kind.INT, "int")
+NULL: Final = Type(Kind.NULL, "null_type")
+STRING: Final = Type(Kind.STRING, "string")
+TIMESTAMP: Final = Type(Kind.TIMESTAMP, "google.protobuf.Timestamp")
+UINT: Final = Type(Kind.UINT, "uint")
+TYPE: Final = Type(Kind.TYPE, "type")
+
+
+def list_type(element: Type) -> Type:
+    """list(element)."""
+    return Type(Kind.LIST, "list", (element,))
+
+
+def map_type(key: Type, value: Type) -> Type:
+    """map(key, value)."""
+    return Type(Kind.MAP, "map", (key, value))
+
+
+def optional_type(held: Type) -> Type:
+    """optional_type(held)."""
+    return Type(Kind.OPAQUE, "optional_type", (held,))
+
+
+def type_type(named: Type) -> Type:
+    """The type of the type value `named`."""
+    return Type(Kind.TYPE, "type", (named,))
