@@ -1,0 +1,93 @@
+"""ClusterView: all that rules may know of a cluster, frozen at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webhook.core.claims import Claim
+from webhook.core.devices import DeviceClass, DeviceInventory, ResourceSlice
+from webhook.core.mappings import LegacyMapping
+from webhook.core.quantity import Quantity
+from webhook.core.quotas import DeviceQuota
+from webhook.core.versions import ServerTruth
+
+NamespacedName = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTaint:
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    labels: Mapping[str, str]
+    allocatable: Mapping[str, Quantity]
+    taints: tuple[NodeTaint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceQuota:
+    """Kubernetes' own quota; `scoped` is True where scopes narrow it (such a quota never matches claims)."""
+
+    namespace: str
+    name: str
+    hard: Mapping[str, Quantity]
+    scoped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRange:
+    """The resource names that a LimitRange of the namespace speaks of, for containers or pods."""
+
+    namespace: str
+    name: str
+    resources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """Frozen at one moment; a change makes a new view that shares what has not changed.
+
+    `given` is False where no cluster was given at all: then nothing is known to be absent, and findings about
+    absence stay silent (contract 2). Keys are names, or (namespace, name); a ClusterDeviceQuota's namespace is "".
+    """
+
+    given: bool = False
+    server: ServerTruth = field(default_factory=ServerTruth)
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    device_classes: Mapping[str, DeviceClass] = field(default_factory=dict)
+    slices: Mapping[str, ResourceSlice] = field(default_factory=dict)
+    inventories: Mapping[str, DeviceInventory] = field(default_factory=dict)
+    claims: Mapping[NamespacedName, Claim] = field(default_factory=dict)
+    templates: Mapping[NamespacedName, Claim] = field(default_factory=dict)
+    resource_quotas: Mapping[NamespacedName, ResourceQuota] = field(default_factory=dict)
+    limit_ranges: Mapping[NamespacedName, LimitRange] = field(default_factory=dict)
+    quotas: Mapping[NamespacedName, DeviceQuota] = field(default_factory=dict)
+    mappings: Mapping[str, LegacyMapping] = field(default_factory=dict)
+
+    def quotas_of(self, namespace: str) -> tuple[DeviceQuota, ...]:
+        """Return the quotas that all must admit a claim of the namespace, in name order (contract 5.7)."""
+        labels = self.namespace_labels(namespace)
+        found = (quota for quota in self.quotas.values() if _covers(quota, namespace, labels))
+        return tuple(sorted(found, key=lambda quota: (quota.name, quota.namespace)))
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace; None where it is not known."""
+        known = self.namespaces.get(namespace)
+        return None if known is None else known.labels
+
+
+def _covers(quota: DeviceQuota, namespace: str, labels: Mapping[str, str] | None) -> bool:
+    if quota.namespace:
+        return quota.namespace == namespace
+    return quota.namespace_selector.matches(labels or {"kubernetes.io/metadata.name": namespace})

@@ -1,0 +1,262 @@
+"""DeviceClass, ResourceSlice and DeviceInventory: what can be asked for, and what drivers publish.
+
+Attribute and capacity names are always qualified here: one without a domain belongs to the driver's own
+(resource.k8s.io types, QualifiedName).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webhook.core.claims import (
+    GROUP,
+    Metadata,
+    OpaqueConfig,
+    Selector,
+    parse_config,
+    parse_metadata,
+    parse_selectors,
+)
+from webhook.core.fieldpath import ROOT, FieldPath
+from webhook.core.quantity import Quantity
+from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
+
+CLASS = "DeviceClass"
+
+
+class VersionText(str):
+    """An attribute of type `version`: a semantic version, as text."""
+
+    __slots__ = ()
+
+
+AttributeValue = bool | int | str | VersionText | tuple["AttributeValue", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceClass:
+    api_version: str
+    metadata: Metadata
+    selectors: tuple[Selector, ...] = ()
+    config: tuple[OpaqueConfig, ...] = ()
+    extended_resource_name: str = ""
+    misfits: tuple[Misfit, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPolicy:
+    """How a driver rounds what is asked of a shareable capacity (KEP-5075, `requestPolicy`)."""
+
+    default: Quantity | None = None
+    valid_values: tuple[Quantity, ...] = ()
+    minimum: Quantity | None = None
+    maximum: Quantity | None = None
+    step: Quantity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    value: Quantity
+    policy: RequestPolicy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of a slice, or one shape of a DeviceInventory."""
+
+    name: str
+    driver: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)
+    allow_multiple_allocations: bool = False
+    taints: tuple[Taint, ...] = ()
+    node_name: str = ""
+    node_selector: RawObject | None = None
+    all_nodes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSlice:
+    """One part of a pool; only slices of the pool's newest generation count, and only when all are there."""
+
+    name: str
+    driver: str
+    pool: str
+    generation: int
+    slice_count: int
+    devices: tuple[Device, ...]
+    node_name: str = ""
+    node_selector: RawObject | None = None
+    all_nodes: bool = False
+    per_device_nodes: bool = False
+    misfits: tuple[Misfit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryDevice:
+    """A shape that is not published now: how many there are, and how many on one node at most."""
+
+    device: Device
+    count: int
+    per_node: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInventory:
+    name: str
+    driver: str
+    devices: tuple[InventoryDevice, ...]
+    misfits: tuple[Misfit, ...] = ()
+
+
+def qualified(name: str, driver: str) -> str:
+    return name if "/" in name else f"{driver}/{name}"
+
+
+def parse_device_class(raw: RawObject) -> DeviceClass:
+    reader = Reader()
+    at = ROOT.child("spec")
+    spec = reader.struct(raw, "spec", ROOT) or EMPTY
+    return DeviceClass(
+        api_version=reader.text(raw, "apiVersion", ROOT),
+        metadata=parse_metadata(raw, reader),
+        selectors=parse_selectors(spec, at, reader),
+        config=parse_config(spec, at, reader),
+        extended_resource_name=reader.text(spec, "extendedResourceName", at),
+        misfits=tuple(reader.misfits),
+    )
+
+
+def parse_slice(raw: RawObject) -> ResourceSlice:
+    reader = Reader()
+    at = ROOT.child("spec")
+    spec = reader.struct(raw, "spec", ROOT) or EMPTY
+    pool = reader.struct(spec, "pool", at) or EMPTY
+    driver = reader.text(spec, "driver", at)
+    flat = reader.text(raw, "apiVersion", ROOT) == f"{GROUP}/v1beta1"
+    return ResourceSlice(
+        name=parse_metadata(raw, reader).name,
+        driver=driver,
+        pool=reader.text(pool, "name", at.child("pool")),
+        generation=reader.integer(pool, "generation", at.child("pool")),
+        slice_count=reader.integer(pool, "resourceSliceCount", at.child("pool")),
+        devices=tuple(_slice_device(d, p, driver, flat, reader) for d, p in reader.structs(spec, "devices", at)),
+        node_name=reader.text(spec, "nodeName", at),
+        node_selector=reader.struct(spec, "nodeSelector", at),
+        all_nodes=reader.flag(spec, "allNodes", at),
+        per_device_nodes=reader.flag(spec, "perDeviceNodeSelection", at),
+        misfits=tuple(reader.misfits),
+    )
+
+
+def parse_inventory(raw: RawObject) -> DeviceInventory:
+    reader = Reader()
+    at = ROOT.child("spec")
+    spec = reader.struct(raw, "spec", ROOT) or EMPTY
+    driver = reader.text(spec, "driver", at)
+    return DeviceInventory(
+        name=parse_metadata(raw, reader).name,
+        driver=driver,
+        devices=tuple(
+            InventoryDevice(
+                device=parse_device(d, p, driver, reader),
+                count=reader.integer(d, "count", p),
+                per_node=reader.integer(d, "perNode", p) or reader.integer(d, "count", p),
+            )
+            for d, p in reader.structs(spec, "devices", at)
+        ),
+        misfits=tuple(reader.misfits),
+    )
+
+
+def _slice_device(raw: RawObject, path: FieldPath, driver: str, flat: bool, reader: Reader) -> Device:
+    """Return a device of a slice; v1beta1 keeps everything but the name in `basic`."""
+    if flat:
+        basic = reader.struct(raw, "basic", path) or EMPTY
+        return parse_device({**basic, "name": raw.get("name")}, path.child("basic"), driver, reader)
+    return parse_device(raw, path, driver, reader)
+
+
+def parse_device(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -> Device:
+    """Return one device in the shape of `ResourceSlice.spec.devices[]` (v1, v1beta2)."""
+    attributes = {}
+    at = path.child("attributes")
+    for name, box in (reader.struct(raw, "attributes", path) or EMPTY).items():
+        value = _attribute(box, at.key(name), reader)
+        if value is not None:
+            attributes[qualified(name, driver)] = value
+    capacity = {}
+    at = path.child("capacity")
+    for name, box in (reader.struct(raw, "capacity", path) or EMPTY).items():
+        found = _capacity(box, at.key(name), reader)
+        if found is not None:
+            capacity[qualified(name, driver)] = found
+    return Device(
+        name=reader.text(raw, "name", path),
+        driver=driver,
+        attributes=attributes,
+        capacity=capacity,
+        allow_multiple_allocations=reader.flag(raw, "allowMultipleAllocations", path),
+        taints=tuple(
+            Taint(reader.text(t, "key", p), reader.text(t, "value", p), reader.text(t, "effect", p))
+            for t, p in reader.structs(raw, "taints", path)
+        ),
+        node_name=reader.text(raw, "nodeName", path),
+        node_selector=reader.struct(raw, "nodeSelector", path),
+        all_nodes=reader.flag(raw, "allNodes", path),
+    )
+
+
+def _attribute(box: object, path: FieldPath, reader: Reader) -> AttributeValue | None:
+    if not isinstance(box, dict) or len(box) != 1:
+        reader.note(path, "must have exactly one of `bool`, `int`, `string`, `version` or a list of them")
+        return None
+    kind, value = next(iter(box.items()))
+    match kind, value:
+        case ("bool", bool()) | ("string", str()):
+            return value  # type: ignore[no-any-return]  # narrowed by the pattern
+        case "int", int() if not isinstance(value, bool):
+            return value
+        case "version", str():
+            return VersionText(value)
+        case (("bools" | "ints" | "strings"), list()):
+            return tuple(value)
+        case "versions", list():
+            return tuple(VersionText(item) for item in value if isinstance(item, str))
+        case _:
+            reader.note(path, "must have exactly one of `bool`, `int`, `string`, `version` or a list of them")
+            return None
+
+
+def _capacity(box: object, path: FieldPath, reader: Reader) -> Capacity | None:
+    if not isinstance(box, dict):
+        reader.note(path, "must be an object with a `value`")
+        return None
+    value = reader.quantity(box.get("value"), path.child("value"))
+    if value is None:
+        return None
+    policy = reader.struct(box, "requestPolicy", path)
+    return Capacity(value, None if policy is None else _policy(policy, path.child("requestPolicy"), reader))
+
+
+def _policy(raw: RawObject, path: FieldPath, reader: Reader) -> RequestPolicy:
+    spread = reader.struct(raw, "validRange", path) or EMPTY
+    at = path.child("validRange")
+    listed = (reader.quantity(item, p) for item, p in reader.items(raw, "validValues", path))
+    return RequestPolicy(
+        default=reader.quantity(raw.get("default"), path.child("default")),
+        valid_values=tuple(quantity for quantity in listed if quantity is not None),
+        minimum=reader.quantity(spread.get("min"), at.child("min")),
+        maximum=reader.quantity(spread.get("max"), at.child("max")),
+        step=reader.quantity(spread.get("step"), at.child("step")),
+    )

@@ -1,0 +1,124 @@
+"""Reads decoded JSON with the types that the API gives its fields; what does not fit is noted, never raised.
+
+A wrongly typed field inside an object is not ours to refuse (contract 7.4): what can be judged is judged. The server
+turns a misfit into an `unjudged` note, `drawbridge check`, where nobody stands before us, into `invalid-field`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from webhook.core.fieldpath import FieldPath
+from webhook.core.quantity import Quantity, parse_quantity
+
+RawObject = Mapping[str, Any]
+EMPTY: RawObject = {}
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A value that the API server cannot decode into its field."""
+
+    path: FieldPath
+    message: str
+
+
+@dataclass(slots=True)
+class Reader:
+    """Collects misfits while an object is read; absent and null fields are the type's zero value, as in Go."""
+
+    misfits: list[Misfit] = field(default_factory=list)
+
+    def text(self, raw: RawObject, name: str, path: FieldPath) -> str:
+        value = raw.get(name)
+        if isinstance(value, str):
+            return value
+        self._unless_absent(value, path.child(name), "a string")
+        return ""
+
+    def integer(self, raw: RawObject, name: str, path: FieldPath) -> int:
+        value = raw.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
+            return value
+        self._unless_absent(value, path.child(name), "a 64-bit integer")
+        return 0
+
+    def flag(self, raw: RawObject, name: str, path: FieldPath) -> bool:
+        value = raw.get(name)
+        if isinstance(value, bool):
+            return value
+        self._unless_absent(value, path.child(name), "true or false")
+        return False
+
+    def struct(self, raw: RawObject, name: str, path: FieldPath) -> RawObject | None:
+        """Return the object at a field; None where it is absent or no object."""
+        value = raw.get(name)
+        if isinstance(value, dict):
+            return value
+        self._unless_absent(value, path.child(name), "an object")
+        return None
+
+    def structs(self, raw: RawObject, name: str, path: FieldPath) -> Iterator[tuple[RawObject, FieldPath]]:
+        """Yield the objects of a list with their paths."""
+        for value, at in self.items(raw, name, path):
+            if isinstance(value, dict):
+                yield value, at
+            else:
+                self.note(at, "must be an object")
+
+    def texts(self, raw: RawObject, name: str, path: FieldPath) -> tuple[str, ...]:
+        found = []
+        for value, at in self.items(raw, name, path):
+            if isinstance(value, str):
+                found.append(value)
+            else:
+                self.note(at, "must be a string")
+        return tuple(found)
+
+    def items(self, raw: RawObject, name: str, path: FieldPath) -> Iterator[tuple[Any, FieldPath]]:
+        value = raw.get(name)
+        if isinstance(value, list):
+            at = path.child(name)
+            for position, item in enumerate(value):
+                yield item, at.index(position)
+        else:
+            self._unless_absent(value, path.child(name), "a list")
+
+    def text_map(self, raw: RawObject, name: str, path: FieldPath) -> Mapping[str, str]:
+        found = {}
+        at = path.child(name)
+        for key, value in (self.struct(raw, name, path) or EMPTY).items():
+            if isinstance(value, str):
+                found[key] = value
+            else:
+                self.note(at.key(key), "must be a string")
+        return found
+
+    def quantities(self, raw: RawObject, name: str, path: FieldPath) -> Mapping[str, Quantity]:
+        """Return the quantities of a map; one that is none is a misfit."""
+        found = {}
+        at = path.child(name)
+        for key, value in (self.struct(raw, name, path) or EMPTY).items():
+            quantity = self.quantity(value, at.key(key))
+            if quantity is not None:
+                found[key] = quantity
+        return found
+
+    def quantity(self, value: Any, path: FieldPath) -> Quantity | None:
+        """Return a Kubernetes quantity from its JSON value, a string or a bare number."""
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            try:
+                return parse_quantity(value)
+            except ValueError as error:
+                self.note(path, str(error))
+                return None
+        self._unless_absent(value, path, "a quantity such as '40Gi'")
+        return None
+
+    def note(self, path: FieldPath, message: str) -> None:
+        self.misfits.append(Misfit(path, message))
+
+    def _unless_absent(self, value: object, path: FieldPath, wanted: str) -> None:
+        if value is not None:
+            self.note(path, f"must be {wanted}")

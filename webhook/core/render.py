@@ -1,0 +1,175 @@
+"""The only place that turns findings into words on lines (messages.md)."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from webhook.core.finding import Finding, Severity, Span
+
+MOST_SHOWN = 10
+FIRST_LINE = 200
+EXCERPT = 200
+WARNING = 120
+MOST_WARNINGS = 10
+MOST_FIXES = 3
+ANNOTATION_BYTES = 8 * 1024
+_ELLIPSIS = "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Where a rule's page is, and whether the API server's own words are shown beside ours."""
+
+    docs_url: str = ""
+    reference_text: bool = False
+
+    def see(self, rule: str) -> str:
+        return f"{self.docs_url.rstrip('/')}/{rule}" if self.docs_url else f"drawbridge rule {rule}"
+
+
+PLAIN = Style()
+
+
+def message(findings: Sequence[Finding], style: Style = PLAIN) -> str:
+    """Return the text of a denial: each finding whole, at most ten, then how many more."""
+    shown = [full_text(finding, style) for finding in findings[:MOST_SHOWN]]
+    if len(findings) > MOST_SHOWN:
+        shown.append(f"and {len(findings) - MOST_SHOWN} more")
+    return "\n".join(shown)
+
+
+def full_text(finding: Finding, style: Style = PLAIN) -> str:
+    """Return path, problem and rule on the first line, then excerpt, why, fixes and where to read more."""
+    path = str(finding.path)
+    head = f"{path}: " if path else ""
+    tail = f" [{finding.rule}]"
+    problem = cut(printable(finding.message), max(40, FIRST_LINE - len(head) - len(tail)))
+    return "\n".join([f"{head}{problem}{tail}", *_details(finding, style)])
+
+
+def cause_text(finding: Finding, style: Style = PLAIN) -> str:
+    """Return the text for `details.causes`: all but the path, which kubectl prints before it."""
+    return "\n".join([f"{printable(finding.message)} [{finding.rule}]", *_details(finding, style)])
+
+
+def _details(finding: Finding, style: Style) -> Iterator[str]:
+    yield from excerpt(finding.source, finding.span)
+    if finding.why:
+        yield f"  why: {printable(finding.why)}"
+    for fix in finding.fixes[:MOST_FIXES]:
+        yield f"  fix: {printable(fix.message)}"
+    if style.reference_text and finding.reference_text:
+        yield f"  reference: {printable(finding.reference_text)}"
+    yield f"  see: {style.see(finding.rule)}"
+
+
+def excerpt(source: str, span: Span | None) -> Iterator[str]:
+    """Yield the line of the source that holds the span's start, and carets under the span; nothing without a span.
+
+    A line of over 200 characters is cut around the span. Tabs are drawn as one space, other characters that do not
+    print as their escapes, and the caret line is widened for wide ones, so that carets point right.
+    """
+    if span is None:
+        return
+    first = source.rfind("\n", 0, span.start) + 1
+    last = source.find("\n", span.start)
+    line = source[first : last if last >= 0 else len(source)]
+    start, end = span.start - first, max(span.start - first + 1, min(span.end - first, len(line)))
+    left = max(0, min(start - EXCERPT // 3, len(line) - EXCERPT))
+    shown = line[left : left + EXCERPT]
+    before, lead = (_ELLIPSIS, len(_ELLIPSIS)) if left else ("", 0)
+    after = _ELLIPSIS if left + EXCERPT < len(line) else ""
+    carets = line[start:end][: max(1, left + EXCERPT - start)]
+    yield f"  | {before}{drawn(shown)}{after}"
+    yield f"  | {' ' * (lead + width(line[left:start]))}{'^' * max(1, width(carets))}"
+
+
+def drawn(text: str) -> str:
+    """Return the text as one line: a tab as one space, what does not print as its escape."""
+    return "".join(_drawn(letter) for letter in text)
+
+
+def _drawn(letter: str) -> str:
+    if letter == "\t":
+        return " "
+    if letter.isprintable() or unicodedata.combining(letter):
+        return letter
+    point = ord(letter)
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal the drawn text takes."""
+    total = 0
+    for letter in text:
+        shape = _drawn(letter)
+        if len(shape) > 1:
+            total += len(shape)
+        elif not unicodedata.combining(letter):
+            total += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+    return total
+
+
+def printable(text: str) -> str:
+    """Return the text on one line: line breaks and other control characters as escapes."""
+    return text if text.isprintable() else drawn(text)
+
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - len(_ELLIPSIS)].rstrip() + _ELLIPSIS
+
+
+def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Return `<short path>: <problem>; <fix> [rule]` for each warning, at most ten of at most 120 characters."""
+    lines = list(dict.fromkeys(_warning(finding) for finding in findings if finding.severity is Severity.WARN))
+    if len(lines) > MOST_WARNINGS:
+        rest = len(lines) - (MOST_WARNINGS - 1)
+        lines[MOST_WARNINGS - 1 :] = [f"and {rest} more warnings; `drawbridge check` shows them all"]
+    return tuple(lines)
+
+
+def _warning(finding: Finding) -> str:
+    tail = f" [{finding.rule}]"
+    head = short_path(finding)
+    head = f"{head}: " if head else ""
+    problem = printable(finding.message)
+    room = WARNING - len(tail)
+    for fix in finding.fixes[:1]:
+        whole = f"{head}{problem}; {printable(fix.message)}"
+        if len(whole) <= room:
+            return whole + tail
+    return cut(head + problem, room) + tail
+
+
+def short_path(finding: Finding) -> str:
+    """Return the path from the request, container or claim on: `requests[0].selectors[1]`."""
+    text = str(finding.path)
+    for lead in ("spec.spec.devices.", "spec.devices.", "spec.template.spec.", "spec."):
+        text = text.removeprefix(lead)
+    return text.removesuffix(".cel.expression").replace(".exactly.", ".")
+
+
+def annotation(findings: Sequence[Finding]) -> str:
+    """Return all findings as compact JSON for the audit log, cut at 8 KiB with a count of what is missing."""
+    entries = [
+        json.dumps(
+            {
+                "rule": finding.rule,
+                "severity": finding.severity.value,
+                "field": str(finding.path),
+                "message": cut(finding.message, 2 * FIRST_LINE),
+            },
+            separators=(",", ":"),
+        )
+        for finding in findings
+    ]
+    room = ANNOTATION_BYTES - len('{"findings":[],"more":000000}')
+    kept: list[str] = []
+    for entry in entries:
+        room -= len(entry) + 1  # json.dumps escapes to ASCII, so characters are bytes
+        if room < 0:
+            break
+        kept.append(entry)
+    more = f',"more":{len(entries) - len(kept)}' if len(kept) < len(entries) else ""
+    return f'{{"findings":[{",".join(kept)}]{more}}}'

@@ -1,0 +1,51 @@
+"""The nearest known names to a mistyped one, for did-you-mean."""
+
+from collections.abc import Iterable
+
+MOST_SUGGESTIONS = 3
+
+
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return at most three known names near the given one, best first; none where nothing is near.
+
+    Near is an optimal-string-alignment distance of at most a third of the length (at least 1), letter case, `_` and
+    `-` counting for nothing, or one name being a leading part of the other.
+    """
+    wanted = _folded(name)
+    scored = sorted((score, other) for other in set(known) if (score := _score(wanted, other)) is not None)
+    return tuple(other for _, other in scored[:MOST_SUGGESTIONS])
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _score(wanted: str, other: str) -> int | None:
+    candidate = _folded(other)
+    most = max(1, max(len(wanted), len(candidate)) // 3)
+    apart = distance(wanted, candidate, most)
+    if apart <= most:
+        return apart
+    shorter = min(len(wanted), len(candidate))
+    if shorter >= 4 and (wanted.startswith(candidate) or candidate.startswith(wanted)):
+        return most + 1
+    return None
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """Return the optimal-string-alignment distance of two texts, or `most` + 1 where it is larger than `most`."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, letter in enumerate(one, start=1):
+        now = [row]
+        for column, against in enumerate(other, start=1):
+            cost = min(last[column] + 1, now[column - 1] + 1, last[column - 1] + (letter != against))
+            if row > 1 and column > 1 and letter == other[column - 2] and one[row - 2] == against:
+                cost = min(cost, before[column - 2] + 1)
+            now.append(cost)
+        if min(now) > most:
+            return most + 1
+        before, last = last, now
+    return min(last[-1], most + 1)
