@@ -45,11 +45,24 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """New text for a span of the finding's source."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fix:
-    """What to change, in words, and as edits where a program can apply it."""
+    """What to change, in words, and as edits where a program can apply it.
+
+    A rule that judges a text states `replacements`; `mending.py` composes those of all findings on one field into
+    the one edit that mends them all (contract 3).
+    """
 
     message: str
     edits: tuple[Edit, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,34 @@
 """The nearest known names to a mistyped one, for did-you-mean."""
 
+import re
 from collections.abc import Iterable
 
 MOST_SUGGESTIONS = 3
+_DIGITS = re.compile(r"\d+")
 
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return at most three known names near the given one, best first; none where nothing is near.
 
-    Near is an optimal-string-alignment distance of at most a third of the length (at least 1), letter case, `_` and
-    `-` counting for nothing, or one name being a leading part of the other.
+    Near is an optimal-string-alignment distance of at most a third of the length (at least 1), where letter case,
+    `_` and `-` count for nothing, or one name being a leading or closing part of the other.
     """
     wanted = _folded(name)
     scored = sorted((score, other) for other in set(known) if (score := _score(wanted, other)) is not None)
     return tuple(other for _, other in scored[:MOST_SUGGESTIONS])
+
+
+def explains(near: str, name: str) -> bool:
+    """Return whether a slip of the pen turns the near name into the given one, so that it can hardly be meant.
+
+    That is a difference of case, `_` and `-`, or of one letter in six, two at most; never of digits, for
+    `partition2` is no mistyped `partition1`.
+    """
+    if _DIGITS.findall(near) != _DIGITS.findall(name):
+        return False
+    one, other = _folded(near), _folded(name)
+    most = min(2, max(1, min(len(one), len(other)) // 6 + 1)) if min(len(one), len(other)) > 3 else 0
+    return distance(one, other, most) <= most
 
 
 def _folded(name: str) -> str:
@@ -26,8 +41,8 @@ def _score(wanted: str, other: str) -> int | None:
     apart = distance(wanted, candidate, most)
     if apart <= most:
         return apart
-    shorter = min(len(wanted), len(candidate))
-    if shorter >= 4 and (wanted.startswith(candidate) or candidate.startswith(wanted)):
+    shorter, longer = sorted((wanted, candidate), key=len)
+    if len(shorter) >= 4 and (longer.startswith(shorter) or longer.endswith(shorter)):
         return most + 1
     return None
 

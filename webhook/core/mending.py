@@ -1,0 +1,60 @@
+"""Composes the fixes of all findings on one field into one edit (contract 3)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from webhook.core.fieldpath import FieldPath
+from webhook.core.finding import Edit, Finding, Fix, Replacement
+
+
+def mended(findings: Iterable[Finding]) -> Mapping[FieldPath, str]:
+    """Return, for each field whose every finding has a first fix as replacements, its text with all of them applied.
+
+    A field with a finding that cannot be mended so, or with fixes that overlap, is left out.
+    """
+    by_field: dict[FieldPath, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.span is not None:
+            by_field[finding.path].append(finding)
+    texts = {}
+    for path, together in by_field.items():
+        text = _text_with_all(together)
+        if text is not None:
+            texts[path] = text
+    return texts
+
+
+def _text_with_all(findings: Sequence[Finding]) -> str | None:
+    wanted: dict[Replacement, None] = {}
+    for finding in findings:
+        first = finding.fixes[0].replacements if finding.fixes else ()
+        if not first:
+            return None
+        wanted.update(dict.fromkeys(first))
+    return replaced(findings[0].source, wanted)
+
+
+def replaced(text: str, replacements: Iterable[Replacement]) -> str | None:
+    """Return the text with every replacement made; None where two of them overlap."""
+    end = len(text)
+    for change in sorted(replacements, key=lambda change: change.span.start, reverse=True):
+        if change.span.end > end:
+            return None
+        text = text[: change.span.start] + change.text + text[change.span.end :]
+        end = change.span.start
+    return text
+
+
+def with_edits(findings: Iterable[Finding], texts: Mapping[FieldPath, str]) -> tuple[Finding, ...]:
+    """Return the findings, the first fix of each on a mended field carrying the edit that mends all of it."""
+    return tuple(
+        replace(finding, fixes=_first_with_edit(finding.fixes, finding.path, texts[finding.path]))
+        if finding.path in texts and finding.fixes
+        else finding
+        for finding in findings
+    )
+
+
+def _first_with_edit(fixes: tuple[Fix, ...], path: FieldPath, text: str) -> tuple[Fix, ...]:
+    return (replace(fixes[0], edits=(Edit(path, text),)), *fixes[1:])

@@ -1,0 +1,64 @@
+"""Case: what a rule is given, and its selectors compiled as the API server would."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from webhook.cel.compile import Compiled, Verdict, compile_selector, device_environment
+from webhook.core.claims import Alternative, Claim, Selector
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import DeviceClass
+from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One claim, template or class to judge, beside the cluster as it is known.
+
+    `expired` answers whether the time for this review is over: what is left then is `unjudged` (contract 7.5).
+    """
+
+    subject: Claim | DeviceClass
+    namespace: str
+    view: ClusterView
+    expired: Callable[[], bool] = field(default=_never)
+
+    def alternatives(self) -> tuple[Alternative, ...]:
+        return tuple(self.subject.alternatives()) if isinstance(self.subject, Claim) else ()
+
+    def selectors(self) -> Iterator[tuple[Selector, Alternative | None]]:
+        """Yield every selector of the subject with the alternative that it belongs to (None in a class)."""
+        if isinstance(self.subject, DeviceClass):
+            for selector in self.subject.selectors:
+                yield selector, None
+        for alternative in self.alternatives():
+            for selector in alternative.selectors:
+                yield selector, alternative
+
+
+def compiled_new(expression: str, server: ServerTruth) -> Compiled:
+    """Return the verdict on a new expression: accepted if any setting of the gates that are not known accepts it.
+
+    The first refusal is that of the gates' defaults, whose words fit the server best.
+    """
+    first: Compiled | None = None
+    for consumable in _settings(server, CONSUMABLE_CAPACITY):
+        for lists in _settings(server, LIST_ATTRIBUTES):
+            compiled = compile_selector(
+                expression,
+                device_environment(server.version, consumable_capacity=consumable, list_attributes=lists),
+            )
+            if compiled.verdict is Verdict.OK:
+                return compiled
+            first = first or compiled
+    assert first is not None  # each gate has at least one setting
+    return first
+
+
+def _settings(server: ServerTruth, gate: str) -> tuple[bool, ...]:
+    known = server.gate(gate)
+    default = server.gate_or_default(gate)
+    return (default,) if known is not None else (default, not default)

@@ -1,0 +1,81 @@
+"""Inventory: the devices that a cluster view shows, ready for matching."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cached_property
+
+from webhook.cel.device import CelDevice, make_device
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import Device, DeviceInventory, ResourceSlice
+from webhook.inventory.pools import PlannedDevices, PublishedDevice, planned, published
+from webhook.inventory.schema import DomainSchema, domain_schemas
+
+_MOST_MATCHES = 1024
+
+
+class Inventory:
+    """Published devices (newest complete generation of each pool) and planned ones; immutable but for its caches.
+
+    Devices are numbered: first all published ones, then the planned shapes.
+    """
+
+    def __init__(self, slices: Mapping[str, ResourceSlice], inventories: Mapping[str, DeviceInventory]) -> None:
+        self.published: tuple[PublishedDevice, ...] = tuple(published(slices.values()))
+        self.planned: tuple[PlannedDevices, ...] = tuple(planned(inventories.values()))
+        self.devices: tuple[Device, ...] = (
+            *(entry.device for entry in self.published),
+            *(entry.device for entry in self.planned),
+        )
+        # What an expression answered on every device, by expression and environment; filled by matching.
+        self.outcomes: OrderedDict[tuple[str, int], tuple[bool | str, ...]] = OrderedDict()
+
+    @cached_property
+    def cel_devices(self) -> tuple[CelDevice, ...]:
+        return tuple(
+            make_device(
+                device.driver,
+                device.attributes,
+                {name: capacity.value for name, capacity in device.capacity.items()},
+                device.allow_multiple_allocations,
+            )
+            for device in self.devices
+        )
+
+    @cached_property
+    def domains(self) -> Mapping[str, DomainSchema]:
+        return domain_schemas(self.devices)
+
+    @cached_property
+    def drivers(self) -> frozenset[str]:
+        return frozenset(device.driver for device in self.devices)
+
+    def remember(self, key: tuple[str, int], outcomes: tuple[bool | str, ...]) -> None:
+        self.outcomes[key] = outcomes
+        if len(self.outcomes) > _MOST_MATCHES:
+            self.outcomes.popitem(last=False)
+
+
+class _Latest:
+    """The inventories made last, so that reviews of one cluster view share one."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: OrderedDict[tuple[int, int], tuple[object, object, Inventory]] = OrderedDict()
+
+    def of(self, view: ClusterView) -> Inventory:
+        key = (id(view.slices), id(view.inventories))
+        kept = self._made.get(key)
+        if kept is None or kept[0] is not view.slices or kept[1] is not view.inventories:
+            kept = (view.slices, view.inventories, Inventory(view.slices, view.inventories))
+            self._made[key] = kept
+            while len(self._made) > self._most:
+                self._made.popitem(last=False)
+        return kept[2]
+
+
+_LATEST = _Latest(4)
+
+
+def inventory_of(view: ClusterView) -> Inventory:
+    """Return the inventory of a view; views that share their slices share it."""
+    return _LATEST.of(view)

@@ -1,0 +1,88 @@
+"""Which devices a request may get: those that its class's selectors and its own accept.
+
+A selector that ends in an error on a device does not accept it (the scheduler then even stops at the node).
+Selectors are judged as the scheduler does, in the environment for stored expressions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from webhook.cel.compile import Verdict, compile_selector, device_environment
+from webhook.cel.environment import Environment
+from webhook.cel.evaluator import EvaluationError, build
+from webhook.core.claims import Alternative, Selector
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import DeviceClass
+from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
+from webhook.inventory.inventory import Inventory, inventory_of
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The numbers of the devices that are accepted, in the inventory's order.
+
+    `device_class` is None where the class does not exist. `complete` is False where some selector could not be
+    judged (it does not compile): then nothing is known about the devices.
+    """
+
+    device_class: DeviceClass | None
+    accepted: tuple[int, ...]
+    complete: bool = True
+
+
+def stored_environment(server: ServerTruth) -> Environment:
+    """Return what the scheduler compiles selectors with."""
+    return device_environment(
+        server.version,
+        stored=True,
+        consumable_capacity=server.gate_or_default(CONSUMABLE_CAPACITY),
+        list_attributes=server.gate_or_default(LIST_ATTRIBUTES),
+    )
+
+
+def matching(view: ClusterView, alternative: Alternative) -> Matching:
+    """Return the known devices that the alternative may get, whatever is free and whatever taints say."""
+    inventory = inventory_of(view)
+    device_class = view.device_classes.get(alternative.device_class_name)
+    if device_class is None:
+        return Matching(None, ())
+    accepted = accepting(view, inventory, (*device_class.selectors, *alternative.selectors))
+    if accepted is None:
+        return Matching(device_class, (), complete=False)
+    return Matching(device_class, accepted)
+
+
+def accepting(view: ClusterView, inventory: Inventory, selectors: Iterable[Selector]) -> tuple[int, ...] | None:
+    """Return the numbers of the devices that every selector accepts; None where one cannot be judged."""
+    return accepting_texts(view, inventory, (selector.expression for selector in selectors))
+
+
+def accepting_texts(view: ClusterView, inventory: Inventory, expressions: Iterable[str]) -> tuple[int, ...] | None:
+    environment = stored_environment(view.server)
+    left: Iterable[int] = range(len(inventory.devices))
+    for expression in expressions:
+        outcomes = outcomes_of(expression, environment, inventory)
+        if outcomes is None:
+            return None
+        left = [number for number in left if outcomes[number] is True]
+    return tuple(left)
+
+
+def outcomes_of(expression: str, environment: Environment, inventory: Inventory) -> tuple[bool | str, ...] | None:
+    """Return for each device true, false, or the error's text; None where the expression does not compile."""
+    key = (expression, id(environment))  # environments are cached for good, so their identity is stable
+    known = inventory.outcomes.get(key)
+    if known is None:
+        compiled = compile_selector(expression, environment)
+        if compiled.ast is None or compiled.verdict in (Verdict.INVALID, Verdict.TOO_LONG):
+            return None
+        program = build(compiled.ast)
+        found: list[bool | str] = []
+        for device in inventory.cel_devices:
+            try:
+                found.append(program.matches(device))
+            except EvaluationError as error:
+                found.append(str(error) or "error")
+        known = tuple(found)
+        inventory.remember(key, known)
+    return known

@@ -1,0 +1,40 @@
+"""How sure it is that an unknown name is a mistake (contract 4, `selector-unknown-*`)."""
+
+from collections.abc import Collection, Iterator
+
+from webhook.core.devices import DeviceClass
+from webhook.core.finding import Fix, Replacement, Severity, Span
+from webhook.core.suggest import explains, nearest
+from webhook.inventory.case import Case
+
+_MOST_LISTED = 8
+
+
+def severity_of(case: Case, name: str, known: Collection[str], *, guarded: bool) -> Severity:
+    """Return how an unknown name is judged where devices are known that lack it and no catalogue speaks.
+
+    Refused if a slip of the pen explains it, else warned of. A name that is guarded by `has()`, `in` or `.?` is
+    portable style; in a class it is at most a warning, for a driver's chart installs its class before its slices.
+    """
+    if guarded:
+        return Severity.INFO
+    if isinstance(case.subject, DeviceClass):
+        return Severity.WARN
+    return Severity.DENY if any(explains(near, name) for near in nearest(name, known)) else Severity.WARN
+
+
+def fixes_for(name: str, known: Collection[str], span: Span) -> Iterator[Fix]:
+    """Yield did-you-mean for each near name, or what is published where nothing is near."""
+    near = nearest(name, known)
+    for candidate in near:
+        hint = " (names are case-sensitive)" if candidate.lower() == name.lower() else ""
+        yield Fix(f"did you mean `{candidate}`?{hint}", replacements=(Replacement(span, candidate),))
+    if not near:
+        yield Fix(f"published: {listing(known)}" if known else "nothing is published under this domain")
+
+
+def listing(names: Collection[str]) -> str:
+    """Return the names in backquotes, at most eight, then how many more."""
+    shown = [f"`{name}`" for name in sorted(names)[:_MOST_LISTED]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
