@@ -104,8 +104,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # no such files are read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # no such files are read
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return flags, then the environment, then the file, whose content comes along with the flags."""
         assert isinstance(init_settings, InitSettingsSource)

@@ -4,9 +4,9 @@ Scalars resolve as sigs.k8s.io/yaml resolves them: no timestamps, no sexagesimal
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -20,20 +20,18 @@ _MOST_DEPTH = 500
 class _Loader(yaml.CSafeLoader):
     """PyYAML's loader with the resolvers of sigs.k8s.io/yaml."""
 
-    yaml_implicit_resolvers: Mapping[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
 
 
-_Loader.yaml_implicit_resolvers = {}
+_FLOAT = (
+    r"^(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
 for _tag, _pattern, _first in (
     ("bool", r"^(?:true|True|TRUE|false|False|FALSE|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$", "tTfFyYnNoO"),
     ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
     ("int", r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$", "-+0123456789"),
-    (
-        "float",
-        r"^(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-        "-+.0123456789",
-    ),
+    ("float", _FLOAT, "-+.0123456789"),
     ("merge", r"^<<$", "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
@@ -105,7 +103,7 @@ class Document:
 
 
 def read_documents(text: str, file: str) -> Iterator[Document | Problem]:
-    """Yield each document that is not empty; a broken one ends its file with a Problem, for nothing after it is sure."""
+    """Yield each document that is not empty; broken syntax ends its file with a Problem, for what follows is unsure."""
     loader = _Loader(text.removeprefix("\ufeff"))
     try:
         while True:
