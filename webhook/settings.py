@@ -125,7 +125,7 @@ def read_settings(flags: Mapping[str, Any], file: Path | None = None) -> Setting
     """Return the settings; SettingsError with every problem. A flag that is None or empty was not given."""
     given = {name: value for name, value in flags.items() if value is not None and value != ()}
     try:
-        return Settings(from_file=_file_content(file), **given)
+        return Settings(**{**given, "from_file": _file_content(file)})
     except ValidationError as error:
         raise SettingsError(tuple(_problem(dict(detail)) for detail in error.errors())) from error
 

@@ -1,0 +1,5 @@
+"""`python -m webhook` is the `drawbridge` command."""
+
+from webhook.cli import main
+
+main()

@@ -1,0 +1,85 @@
+"""What each admission endpoint judges, before the ledger is asked: pure, on one review and one view."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
+from webhook.core.cluster import ClusterView
+from webhook.core.decision import Allow, Decision, decided
+from webhook.core.devices import CLASS, DeviceClass, parse_device_class
+from webhook.core.finding import Finding, Severity
+from webhook.core.raw import EMPTY, RawObject
+from webhook.core.review import Review
+from webhook.inventory.case import Case
+from webhook.rules import COMPILING, SCHEMA, Check, Severities, judged
+
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Which severities are set, and which namespaces are left alone by the server itself (architecture 2)."""
+
+    severities: Severities = field(default_factory=Severities)
+    own_namespace: str = "drawbridge-system"
+
+    def exempt(self, namespace: str) -> bool:
+        return namespace in SYSTEM_NAMESPACES or (bool(namespace) and namespace == self.own_namespace)
+
+
+def subject_of(review: Review) -> Claim | DeviceClass | None:
+    """Return what is to be judged; None where nothing is: another kind, an update of an immutable spec, no change."""
+    raw = review.object
+    if raw is None or review.kind.group != GROUP:
+        return None
+    if review.kind.name in (CLAIM, TEMPLATE):
+        return _claim(review, raw) if review.operation == "CREATE" else None
+    if review.kind.name == CLASS and review.operation in ("CREATE", "UPDATE"):
+        return None if _unchanged(raw, review.old_object) else parse_device_class(raw)
+    return None
+
+
+def _claim(review: Review, raw: RawObject) -> Claim:
+    """Return the claim in the review's namespace: the object's own is not to be trusted (dra.md trap 69)."""
+    claim = parse_claim(raw)
+    return replace(claim, metadata=replace(claim.metadata, namespace=review.namespace))
+
+
+def _unchanged(raw: RawObject, old: RawObject | None) -> bool:
+    """Return whether an update of a DeviceClass leaves selectors and config as they are (contract 4)."""
+    if old is None:
+        return False
+    new_spec, old_spec = raw.get("spec") or EMPTY, old.get("spec") or EMPTY
+    if not isinstance(new_spec, dict) or not isinstance(old_spec, dict):
+        return False
+    return all(new_spec.get(name) == old_spec.get(name) for name in ("selectors", "config"))
+
+
+def mutate_claims(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Decision:
+    """Refuse what does not compile, in our words; a refusal carries every other denial that needs no ledger."""
+    subject = None if rulebook.exempt(review.namespace) else subject_of(review)
+    if subject is None:
+        return Allow()
+    case = Case(subject, review.namespace, view, expired)
+    findings = _findings(case, COMPILING, rulebook)
+    if any(finding.severity is Severity.DENY for finding in findings):
+        others = _findings(case, SCHEMA, rulebook)
+        findings = (*findings, *(finding for finding in others if finding.severity is Severity.DENY))
+    return decided(findings)
+
+
+def validate_claims(case: Case, rulebook: Rulebook) -> tuple[Finding, ...]:
+    """Return what the schema rules find; the ledger has its say afterwards."""
+    return _findings(case, SCHEMA, rulebook)
+
+
+def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[Finding, ...]:
+    findings = tuple(rulebook.severities.applied(judged(case, checks)))
+    if isinstance(case.subject, Claim) and _made_by_a_controller(case.subject):
+        return tuple(finding.lowered(Severity.WARN) for finding in findings)
+    return findings
+
+
+def _made_by_a_controller(claim: Claim) -> bool:
+    """Return whether a controller made the claim not from a template: such a claim is charged, never refused here."""
+    return claim.kind == CLAIM and claim.metadata.controller() is not None and not claim.made_from_template()
