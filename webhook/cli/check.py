@@ -10,9 +10,9 @@ from webhook.cli.options import cluster_options, drivers_stated, fail
 from webhook.cli.report import Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Finding, Severity
-from webhook.kube.inputs import Manifest, read_inputs
-from webhook.kube.manifests import Problem
+from webhook.core.finding import Finding, Fix, Severity
+from webhook.kube.inputs import read_inputs
+from webhook.kube.manifests import Document, Position, Problem
 from webhook.settings import read_settings
 
 DENIED = 1
@@ -30,7 +30,7 @@ def check(files: tuple[str, ...], output: str, fail_on: str, reference_text: boo
         flags["drivers"] = drivers_stated(flags["drivers"])
         settings = read_settings(flags, flags.pop("settings_file"))
         inputs = tuple(read_inputs(files))
-        judge = offline(settings, [entry.raw for entry in inputs if isinstance(entry, Manifest)])
+        judge = offline(settings, [entry.raw for entry in inputs if isinstance(entry, Document)])
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
@@ -38,35 +38,33 @@ def check(files: tuple[str, ...], output: str, fail_on: str, reference_text: boo
     for problem in judge.problems:
         click.echo(f"drawbridge: {problem}", err=True)
     placed = sorted(_judged(inputs, judge), key=lambda p: (p.file, p.position.line, p.position.column))
-    objects = sum(isinstance(entry, Manifest) for entry in inputs)
+    objects = sum(isinstance(entry, Document) for entry in inputs)
     report = json_report if output == "json" else text_report
     click.echo(report(placed, objects, judge.style(reference_text=reference_text)))
     raise SystemExit(_exit_code(placed, fail_on))
 
 
-def _judged(inputs: Iterable[Manifest | Problem], judge: Offline) -> Iterator[Placed]:
+def _judged(inputs: Iterable[Document | Problem], judge: Offline) -> Iterator[Placed]:
     for entry in inputs:
         if isinstance(entry, Problem):
-            finding = Finding("unreadable-manifest", Severity.DENY, ROOT, entry.message)
-            yield from _placed_problem(entry, judge.applied((finding,)), judge)
-        else:
-            yield from _placed(entry, judge)
+            position = Position(entry.line, entry.column)
+            for finding in judge.applied((_unreadable(entry),)):
+                yield Placed(entry.file, position, {}, "", finding)
+            continue
+        namespace = judge.namespace_of(entry.raw)
+        for finding in judge.findings(entry.raw):
+            yield Placed(entry.file, entry.position(finding.path, finding.span), entry.raw, namespace, finding)
 
 
-def _placed(manifest: Manifest, judge: Offline) -> Iterator[Placed]:
-    namespace = judge.namespace_of(manifest.raw)
-    for finding in judge.findings(manifest.raw):
-        position = manifest.position(finding.path, finding.span)
-        yield Placed(manifest.document.file, position, manifest.raw, namespace, finding)
-
-
-def _placed_problem(problem: Problem, findings: Iterable[Finding], judge: Offline) -> Iterator[Placed]:
-    for finding in findings:
-        yield Placed(problem.file, problem.position, {}, judge.namespace_of({}), finding)
+def _unreadable(problem: Problem) -> Finding:
+    message = f"{problem.field} {problem.message}" if problem.field else problem.message
+    if problem.is_manifest:
+        fix = Fix("write it as YAML or JSON with `apiVersion` and `kind`")
+        return Finding("unreadable-manifest", Severity.DENY, ROOT, message, (fix,))
+    return Finding("not-an-object", Severity.WARN, ROOT, message, (Fix("leave it out of what is checked"),))
 
 
 def _exit_code(placed: Iterable[Placed], fail_on: str) -> int:
     severities = {entry.finding.severity for entry in placed}
     failing = {Severity.DENY} if fail_on == "deny" else {Severity.DENY, Severity.WARN}
     return DENIED if severities & failing else 0
-

@@ -21,8 +21,12 @@ _CLUSTER = (
     click.option("--feature-gates", metavar="A=true,B=false", help="Gates of the API server."),
     click.option("--namespace", help="For documents without one; default 'default'."),
     click.option("--rule", "rules", multiple=True, metavar="ID=deny|warn|info|off", help="Set a rule's severity."),
-    click.option("--driver", "drivers", multiple=True, metavar="NAME=VERSION[,Gate=true...]", help="A driver's version."),
-    click.option("--settings", "settings_file", type=_PATH, envvar="DRAWBRIDGE_SETTINGS", help="A YAML file of settings."),
+    click.option(
+        "--driver", "drivers", multiple=True, metavar="NAME=VERSION[,Gate=true...]", help="A driver's version."
+    ),
+    click.option(
+        "--settings", "settings_file", type=_PATH, envvar="DRAWBRIDGE_SETTINGS", help="A YAML file of settings."
+    ),
 )
 
 

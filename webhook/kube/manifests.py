@@ -6,12 +6,14 @@ Values are those that `sigs.k8s.io/yaml` would send to the API server: plain JSO
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import yaml
 
 from webhook.core.fieldpath import ROOT, FieldPath
+from webhook.core.finding import Span
 from webhook.core.raw import RawObject
 
 _MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
@@ -21,12 +23,17 @@ _INT = re.compile(r"^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in a file that could not be used; `line` counts from 1, `field` may be empty."""
+    """Something in a file that could not be used; `line` and `column` count from 1, `field` may be empty.
+
+    `is_manifest` is False where the document is not even half a Kubernetes object.
+    """
 
     file: str
     line: int
     field: str
     message: str
+    column: int = 1
+    is_manifest: bool = True
 
     def __str__(self) -> str:
         place = f"{self.field}: " if self.field else ""
@@ -41,16 +48,36 @@ class Document:
     text: str
     line: int
     at: FieldPath = ROOT
+    file: str = ""
 
     def line_of(self, path: FieldPath) -> int:
         """Return the line of the value at a path, or of the nearest field around it that is written."""
-        node = yaml.compose(self.text, Loader=_Loader)
+        return self.position(path).line
+
+    def position(self, path: FieldPath, span: Span | None = None) -> Position:
+        """Return where the value at a path begins, or the nearest field around it that is written.
+
+        With a span, where its first character stands, unless folding or escapes have moved it.
+        """
+        node, whole = _composed(self.text), True
         for step in (*self.at.steps, *path.steps):
             inner = _inside(node, step)
             if inner is None:
+                whole = False
                 break
             node = inner
-        return self.line if node is None else self.line + node.start_mark.line
+        if node is None:
+            return Position(self.line, 1)
+        line, column = _start(node, self.text, span.start if span is not None and whole else None)
+        return Position(self.line + line, column + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file, both counted from 1."""
+
+    line: int
+    column: int
 
 
 class _Loader(yaml.CSafeLoader):
@@ -90,7 +117,7 @@ def read_documents(file: str, content: bytes) -> tuple[tuple[Document, ...], tup
             problems.append(Problem(file, line, "", "must be YAML or JSON"))
             continue
         for value in values:
-            _take(file, value, Document({}, part, line), documents, problems)
+            _take(value, Document({}, part, line, file=file), documents, problems)
     return tuple(documents), tuple(problems)
 
 
@@ -110,16 +137,19 @@ def _values(part: str) -> Iterator[object]:
         try:
             yield json.loads(part)
         except ValueError:
-            yield from yaml.load_all(part, Loader=_Loader)  # noqa: S506  # _Loader is a safe loader
+            yield from yaml.load_all(part, Loader=_Loader)  # _Loader is a safe loader
     else:
-        yield from yaml.load_all(part, Loader=_Loader)  # noqa: S506  # _Loader is a safe loader
+        yield from yaml.load_all(part, Loader=_Loader)  # _Loader is a safe loader
 
 
-def _take(file: str, value: object, place: Document, documents: list[Document], problems: list[Problem]) -> None:
+def _take(value: object, place: Document, documents: list[Document], problems: list[Problem]) -> None:
+    file = place.file
     if value is None:
         return
     if not isinstance(value, dict) or not ("apiVersion" in value or "kind" in value):
-        problems.append(Problem(file, place.line, "", "must be a Kubernetes object with `apiVersion` and `kind`"))
+        line = place.line_of(ROOT)
+        said = "must be a Kubernetes object with `apiVersion` and `kind`"
+        problems.append(Problem(file, line, "", said, is_manifest=False))
         return
     lacking = [name for name in ("apiVersion", "kind") if not isinstance(value.get(name), str)]
     if lacking:
@@ -127,11 +157,11 @@ def _take(file: str, value: object, place: Document, documents: list[Document], 
         return
     items = value.get("items")
     if not isinstance(items, list) or "spec" in value:
-        documents.append(Document(value, place.text, place.line, place.at))
+        documents.append(replace(place, raw=value))
         return
     for position, item in enumerate(items):
-        inner = Document({}, place.text, place.line, place.at.child("items").index(position))
-        _take(file, _typed(item, value), inner, documents, problems)
+        inner = replace(place, at=place.at.child("items").index(position))
+        _take(_typed(item, value), inner, documents, problems)
 
 
 def _typed(item: object, around: Mapping[str, Any]) -> object:
@@ -142,12 +172,44 @@ def _typed(item: object, around: Mapping[str, Any]) -> object:
     return {"apiVersion": around["apiVersion"], "kind": name, **item}
 
 
+@lru_cache(maxsize=8)
+def _composed(text: str) -> yaml.Node | None:
+    """Return the syntax nodes of a document that has been read; kept while its findings are placed."""
+    return yaml.compose(text, Loader=_Loader)
+
+
+def _start(node: yaml.Node, text: str, offset: int | None) -> tuple[int, int]:
+    """Return the line and column, from 0, of a node or of a character of its value."""
+    line, column = int(node.start_mark.line), int(node.start_mark.column)
+    if offset is None or not isinstance(node, yaml.ScalarNode):
+        return line, column
+    if node.style == "|":
+        return _in_block(node, text, offset) or (line, column)
+    quoted = 1 if node.style in ("'", '"') else 0
+    lines = text.splitlines()
+    written = lines[line][column + quoted :] if line < len(lines) else ""
+    value = str(node.value)
+    moved = node.style == ">" or not written.startswith(value)
+    return (line, column) if moved else (line, column + quoted + offset)
+
+
+def _in_block(node: yaml.ScalarNode, text: str, offset: int) -> tuple[int, int] | None:
+    """Return the place of a character of a literal block scalar, whose lines stand as they are, but indented."""
+    before = str(node.value)[:offset]
+    shown = str(node.value).split("\n")[before.count("\n")]
+    line = int(node.start_mark.line) + 1 + before.count("\n")
+    lines = text.splitlines()
+    if line >= len(lines) or not lines[line].endswith(shown):
+        return None
+    return line, len(lines[line]) - len(shown) + offset - (before.rfind("\n") + 1)
+
+
 def _inside(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         found: yaml.Node = node.value[step]
         return found
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
+        return next((value for key, value in reversed(node.value) if key.value == step), None)
     return None
 
 
