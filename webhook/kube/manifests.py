@@ -22,6 +22,14 @@ _INT = re.compile(r"^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a file, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something in a file that could not be used; `line` and `column` count from 1, `field` may be empty.
 
@@ -70,14 +78,6 @@ class Document:
             return Position(self.line, 1)
         line, column = _start(node, self.text, span.start if span is not None and whole else None)
         return Position(self.line + line, column + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a file, both counted from 1."""
-
-    line: int
-    column: int
 
 
 class _Loader(yaml.CSafeLoader):
