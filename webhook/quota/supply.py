@@ -1,0 +1,37 @@
+"""What charging asks of the known devices; the answers come from a cluster view, in tests from a list."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from webhook.core.claims import Alternative, Selector
+from webhook.core.devices import Device
+from webhook.core.quotas import Match
+
+Node = Iterable[tuple[Device, int]]
+"""The devices that can be used together from one node: each shape, and how many there are of it."""
+
+
+class Supply(Protocol):
+    """The devices that requests may get (contract 5.1): published, in the newest complete generations, or planned."""
+
+    def offers(self, alternative: Alternative, selector: Selector | None) -> Iterable[Device]:
+        """Return the shapes that the class's selectors and the alternative's own accept.
+
+        With a limit's selector only those that satisfy it; all of them where that selector cannot be judged. One of
+        each shape is enough: devices that differ in nothing that is charged.
+        """
+
+    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
+        """Return the same devices node by node; a planned shape stands on a node of its own, as many as fit there."""
+
+    def satisfies(self, device: Device, selector: Selector) -> bool:
+        """Return whether a device satisfies a limit's selector; true where that cannot be judged."""
+
+    def device(self, driver: str, pool: str, name: str) -> Device | None:
+        """Return a device by its name, also one that is gone but remembered."""
+
+    def rules_out(self, alternative: Alternative, match: Match) -> bool:
+        """Return whether no device that the limit matches could be accepted, whatever else it publishes."""
+
+    def most_slices(self, alternative: Alternative, match: Match) -> int:
+        """Return the most compute slices of a device that the limit matches and the request could accept."""
