@@ -5,9 +5,8 @@ that changes is read when its stamp has stood still for one poll, and one that h
 before: an editor that is just writing must not make a claim, and with it its charge, disappear.
 """
 
-import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from webhook.core.cluster import ClusterView
 from webhook.core.errors import SettingsError
 from webhook.core.fieldpath import ROOT
 from webhook.core.raw import RawObject
-from webhook.core.versions import NEWEST
-from webhook.kube.gates import server_truth
+from webhook.kube.gates import inferred_gates, server_truth
 from webhook.kube.kinds import Kind, Projected, kind_of, projected
 from webhook.kube.manifests import Document, Problem, read_documents
 
@@ -128,15 +126,6 @@ class Folder:
             yield str(file), (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
-async def watch_folder(folder: Folder, publish: Callable[[Reading], None], *, interval_seconds: float = 0.5) -> None:
-    """Publish a reading for each change until cancelled; a change is seen within two intervals."""
-    while True:
-        await asyncio.sleep(interval_seconds)
-        reading = await asyncio.to_thread(folder.changed)
-        if reading is not None:
-            publish(reading)
-
-
 def _is_gone(claim: Claim, now: Claim | None) -> bool:
     return now is None or now.metadata.uid != claim.metadata.uid
 
@@ -216,13 +205,8 @@ def _view_of(
             origin[place] = file
             fields.setdefault(found.kind.field, {})[found.key] = found.value
     view = ClusterView(given=True, **_shared(fields, before))
-    server = server_truth(
-        assumptions.kubernetes_version or NEWEST,
-        stated=assumptions.feature_gates,
-        reported={},
-        slices=view.slices.values(),
-        assume_defaults=True,
-    )
+    gates = {**inferred_gates(view.slices.values()), **assumptions.feature_gates}
+    server = server_truth(assumptions.kubernetes_version, gates, assume_defaults=True)
     return replace(view, server=server), tuple(problems)
 
 

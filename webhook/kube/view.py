@@ -1,0 +1,104 @@
+"""Folds what reflectors see into the next ClusterView and publishes it by one assignment."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import ResourceSlice
+from webhook.kube.gates import inferred_gates, server_truth
+from webhook.kube.kinds import SLICES, Key, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What flags state and what the server tells of its version and gates; None is not known.
+
+    What is stated wins over what the server tells, and that over what is inferred from slices.
+    """
+
+    stated_version: str | None = None
+    stated_gates: Mapping[str, bool] = field(default_factory=dict)
+    version: str | None = None
+    gates: Mapping[str, bool] = field(default_factory=dict)
+
+
+class ViewBuilder:
+    """A sink of reflectors: `view` is always whole and frozen, `published` counts the views so far.
+
+    A burst of events becomes one view: maps are copied once a batch, and a batch is what comes within
+    `batch_seconds`. What has not changed is shared with the view before, so that caches may go by identity.
+    """
+
+    def __init__(self, told: Told = Told(), *, batch_seconds: float = 0.005) -> None:
+        self.view = ClusterView(given=True)
+        self.published = 0
+        self._told = told
+        self._batch_seconds = batch_seconds
+        self._objects: dict[Kind, dict[Key, object]] = {}
+        self._dirty: set[str] = set()
+        self._inferred: dict[str, bool] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._listeners: list[Callable[[ClusterView], None]] = []
+        self._publish()
+
+    def on_publish(self, listener: Callable[[ClusterView], None]) -> None:
+        """Call the listener, on the loop, with each new view."""
+        self._listeners.append(listener)
+
+    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
+        self._objects[kind] = dict(objects)
+        if kind is SLICES:
+            self._inferred.clear()
+            self._infer(*objects.values())
+        self._changed(kind)
+
+    def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:  # noqa: ARG002
+        objects = self._objects.setdefault(kind, {})
+        if value is None:
+            objects.pop(key, None)
+        else:
+            objects[key] = value
+            self._infer(value)
+        self._changed(kind)
+
+    def progressed(self, kind: Kind, resource_version: str) -> None:
+        """Nothing in the view depends on how far the watch has come."""
+
+    def told(self, version: str | None, gates: Mapping[str, bool]) -> None:
+        """Take what the server tells of itself; what it does not tell any more stays known."""
+        self._told = replace(self._told, version=version or self._told.version, gates={**self._told.gates, **gates})
+        self._soon()
+
+    def _infer(self, *values: object) -> None:
+        self._inferred.update(inferred_gates(value for value in values if isinstance(value, ResourceSlice)))
+
+    def _changed(self, kind: Kind) -> None:
+        self._dirty.add(kind.field)
+        self._soon()
+
+    def _soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._batch_seconds, self._publish)
+
+    def _publish(self) -> None:
+        self._timer = None
+        fields: dict[str, Any] = {name: self._map(name) for name in self._dirty}
+        self._dirty.clear()
+        told = self._told
+        gates = {**self._inferred, **told.gates, **told.stated_gates}
+        server = server_truth(told.stated_version or told.version, gates, assume_defaults=False)
+        self.view = replace(self.view, server=self.view.server if self.view.server == server else server, **fields)
+        self.published += 1
+        for listener in self._listeners:
+            listener(self.view)
+
+    def _map(self, name: str) -> Mapping[Key, object]:
+        """Return a copy of all objects of a field; quotas of both kinds share one."""
+        return {
+            key: value
+            for kind, objects in self._objects.items()
+            if kind.field == name
+            for key, value in objects.items()
+        }
