@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install check fix test e2e demo bench lock controlplane
+.PHONY: help install check fix test e2e demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -26,12 +26,19 @@ fix: install  ## Format and apply safe lint fixes.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: install  ## All tests, the real control plane's included.
+controlplane: install  ## Build etcd, Kubernetes' servers and kubectl for the e2e tests (six minutes, once).
+	$(BIN)/python -m tests.controlplane.build
+
+conformance-reference: install  ## Build Kubernetes' own compiler of device selectors, to be asked by the tests.
+	$(BIN)/python -m tests.support.reference
+
+test: controlplane  ## All tests, the real control plane's included.
 	$(BIN)/pytest
 
-e2e: install  ## Only the tests on the real control plane.
+e2e: controlplane  ## Only the tests on the real control plane.
 	$(BIN)/pytest -m e2e
 
 lock:  ## Pin the requirements again, with hashes and without addresses (needs uv).
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in -o requirements/runtime.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/go.in -o requirements/go.txt
