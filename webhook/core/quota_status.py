@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from webhook.core.amounts import amount_of, written
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.quantity import Quantity
 from webhook.core.raw import RawObject, Reader
@@ -82,7 +81,7 @@ def _limits(raw: RawObject, at: FieldPath, reader: Reader) -> list[LimitStatus]:
         reserved = reader.quantity(entry.get("reserved"), path.child("reserved"))
         if hard is not None and used is not None:
             name = reader.text(entry, "name", path)
-            found.append(LimitStatus(name, hard, amount_of(used), amount_of(reserved) if reserved else Fraction(0)))
+            found.append(LimitStatus(name, hard, used.amount, reserved.amount if reserved else Fraction(0)))
     return found
 
 
@@ -91,7 +90,7 @@ def _reservation(raw: RawObject, path: FieldPath, reader: Reader) -> Reservation
         uid=reader.text(raw, "uid", path),
         name=reader.text(raw, "name", path),
         namespace=reader.text(raw, "namespace", path),
-        amounts={name: amount_of(quantity) for name, quantity in reader.quantities(raw, "amounts", path).items()},
+        amounts={name: quantity.amount for name, quantity in reader.quantities(raw, "amounts", path).items()},
         attempts=reader.texts(raw, "attempts", path),
         undecided=reader.flag(raw, "undecided", path),
         expires=reader.text(raw, "expires", path),
@@ -128,3 +127,8 @@ def _rendered(reservation: Reservation, like: Mapping[str, Quantity]) -> RawObje
     }
     given = {name: value for name, value in optional.items() if value}
     return {"uid": reservation.uid, "name": reservation.name, "amounts": amounts, **given}
+
+
+def written(amount: Fraction, like: Quantity | None = None) -> str:
+    """Return the amount as a canonical quantity, in the notation of another (binary or decimal suffixes)."""
+    return str(Quantity(amount, like.format) if like else Quantity(amount))

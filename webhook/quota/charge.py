@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-from webhook.core.amounts import amount_of
 from webhook.core.claims import AllocatedDevice, AllocationMode, Alternative, Claim, DeviceRequest
 from webhook.core.devices import Device, qualified
 from webhook.core.fieldpath import FieldPath
@@ -212,7 +211,7 @@ class _Counted:
             return Each(_NOTHING, Basis.WHOLE)
         capacity = device.capacity[name]
         if not device.allow_multiple_allocations:
-            return self._at_least(Each(amount_of(capacity.value), Basis.WHOLE))
+            return self._at_least(Each(capacity.value.amount, Basis.WHOLE))
         asked = asked_of(alternative, device.driver).get(name)
         amount = consumed(capacity, asked, self.tariff.arithmetic)
         rounded = Basis.ASKED if amount == asked else Basis.ROUNDED
@@ -229,14 +228,14 @@ class _Counted:
             return self._at_least(each)
         policy = device.capacity[name].policy
         bounds = (self.limit.minimum, *((policy.minimum, policy.step) if policy else ()))
-        least = next((amount_of(bound) for bound in bounds if bound is not None and amount_of(bound) > 0), None)
+        least = next((bound.amount for bound in bounds if bound is not None and bound.amount > 0), None)
         return Each(least, Basis.MINIMUM, each.asked)
 
     def _at_least(self, each: Each) -> Each:
         minimum = self.limit.minimum
-        if minimum is None or each.amount is None or each.amount >= amount_of(minimum):
+        if minimum is None or each.amount is None or each.amount >= minimum.amount:
             return each
-        return Each(amount_of(minimum), Basis.MINIMUM, each.asked)
+        return Each(minimum.amount, Basis.MINIMUM, each.asked)
 
     def _each_of_unknown(self, alternative: Alternative) -> Each:
         match self.limit.dimension:
@@ -249,12 +248,12 @@ class _Counted:
 
     def _asked_of_unknown(self, alternative: Alternative) -> Each:
         names = (request for request in alternative.capacity if self._may_be_limited(request.name))
-        asked = max((amount_of(request.quantity) for request in names), default=None)
+        asked = max((request.quantity.amount for request in names), default=None)
         if asked is None:
             return Each(None, Basis.UNKNOWN)
         if asked > 0:
             return self._at_least(Each(asked, Basis.UNKNOWN, asked))
-        minimum = amount_of(self.limit.minimum) if self.limit.minimum is not None else _NOTHING
+        minimum = self.limit.minimum.amount if self.limit.minimum is not None else _NOTHING
         return Each(minimum if minimum > 0 else None, Basis.MINIMUM, asked)
 
     def _may_be_limited(self, asked: str) -> bool:
@@ -293,20 +292,20 @@ class _Counted:
         if taken is None or name is None:
             return self._whole(alternative, device)
         each = self._share(Each(taken, Basis.CONSUMED), device, name)
-        return each if each.amount is not None else Each(amount_of(device.capacity[name].value), Basis.WHOLE)
+        return each if each.amount is not None else Each(device.capacity[name].value.amount, Basis.WHOLE)
 
     def _whole(self, alternative: Alternative, device: Device) -> Each:
         """Return the charge of a device whose allocation records no share of it."""
         if self.limit.dimension is not Dimension.CAPACITY:
             return self._each(alternative, device)
         name = self._published_name(device)
-        amount = _NOTHING if name is None else amount_of(device.capacity[name].value)
+        amount = _NOTHING if name is None else device.capacity[name].value.amount
         return self._at_least(Each(amount, Basis.WHOLE)) if name else Each(amount, Basis.WHOLE)
 
     def _taken(self, result: AllocatedDevice) -> Fraction | None:
         spellings = self.tariff.drivers.spellings(qualified(self.limit.capacity, result.driver))
         taken = (result.consumed or {}).items()
-        return max((amount_of(q) for name, q in taken if qualified(name, result.driver) in spellings), default=None)
+        return max((q.amount for name, q in taken if qualified(name, result.driver) in spellings), default=None)
 
     def _each_of_gone(self, alternative: Alternative, result: AllocatedDevice) -> Each:
         """Return the charge of a device that nobody remembers: what the allocation says, else the worst case.

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from enum import Enum
 from fractions import Fraction
 
-from webhook.core.amounts import amount_of
 from webhook.core.claims import Alternative
 from webhook.core.devices import Capacity, Device, RequestPolicy, qualified
 from webhook.core.versions import FRACTIONAL_RANGE, ServerTruth
@@ -32,34 +31,34 @@ def asked_of(alternative: Alternative, driver: str) -> Mapping[str, Fraction]:
     asked: dict[str, Fraction] = {}
     for request in alternative.capacity:
         name = qualified(request.name, driver)
-        amount = amount_of(request.quantity)
+        amount = request.quantity.amount
         asked[name] = max(amount, asked.get(name, amount))
     return asked
 
 
 def consumed(capacity: Capacity, asked: Fraction | None, arithmetic: Arithmetic) -> Fraction:
     """Return the amount that a share takes of a capacity; `asked` is None where the request does not name it."""
-    value = amount_of(capacity.value)
+    value = capacity.value.amount
     policy = capacity.policy
     if asked is None:
-        return value if policy is None or policy.default is None else amount_of(policy.default)
+        return value if policy is None or policy.default is None else policy.default.amount
     if policy is None:
         return asked
     if policy.minimum is not None:
         return _in_range(policy, asked, arithmetic)
-    larger = (amount_of(listed) for listed in policy.valid_values if amount_of(listed) >= asked)
+    larger = (listed.amount for listed in policy.valid_values if listed.amount >= asked)
     return min(larger, default=asked)
 
 
 def _in_range(policy: RequestPolicy, asked: Fraction, arithmetic: Arithmetic) -> Fraction:
     assert policy.minimum is not None
-    minimum = amount_of(policy.minimum)
+    minimum = policy.minimum.amount
     if asked < minimum:
         return minimum
     if policy.step is None:
         return asked
     unit = _unit(policy, asked, arithmetic)
-    low, step, wanted = (_rounded_up(amount, unit) for amount in (minimum, amount_of(policy.step), asked))
+    low, step, wanted = (_rounded_up(amount, unit) for amount in (minimum, policy.step.amount, asked))
     if step <= 0:
         return asked
     return Fraction(low + step * -((low - wanted) // step), unit)
@@ -68,9 +67,9 @@ def _in_range(policy: RequestPolicy, asked: Fraction, arithmetic: Arithmetic) ->
 def _unit(policy: RequestPolicy, asked: Fraction, arithmetic: Arithmetic) -> int:
     """Return how many parts of one are counted; thousandths need values that fit 64 bits and a step of one at least."""
     bounds = (policy.minimum, policy.maximum, policy.step)
-    amounts = [asked, *(amount_of(bound) for bound in bounds if bound is not None)]
+    amounts = [asked, *(bound.amount for bound in bounds if bound is not None)]
     fits = all(-_INT64 <= amount * 1000 < _INT64 for amount in amounts)
-    fine = policy.step is not None and amount_of(policy.step) * 1000 >= 1
+    fine = policy.step is not None and policy.step.amount * 1000 >= 1
     return 1000 if arithmetic is Arithmetic.MILLI and fits and fine else 1
 
 
@@ -94,21 +93,21 @@ def can_serve(device: Device, alternative: Alternative, arithmetic: Arithmetic) 
 
 
 def _is_eligible(capacity: Capacity, amount: Fraction, arithmetic: Arithmetic) -> bool:
-    if amount > amount_of(capacity.value):
+    if amount > capacity.value.amount:
         return False
     policy = capacity.policy
-    if policy is None or (policy.default is not None and amount == amount_of(policy.default)):
+    if policy is None or (policy.default is not None and amount == policy.default.amount):
         return True
     if policy.minimum is not None:
         return _lies_in_range(policy, amount, arithmetic)
-    return not policy.valid_values or amount in {amount_of(listed) for listed in policy.valid_values}
+    return not policy.valid_values or amount in {listed.amount for listed in policy.valid_values}
 
 
 def _lies_in_range(policy: RequestPolicy, amount: Fraction, arithmetic: Arithmetic) -> bool:
-    if policy.maximum is not None and amount > amount_of(policy.maximum):
+    if policy.maximum is not None and amount > policy.maximum.amount:
         return False
     if policy.step is None or policy.minimum is None:
         return True
     unit = _unit(policy, amount, arithmetic)
-    low, step, taken = (_rounded_up(part, unit) for part in (amount_of(policy.minimum), amount_of(policy.step), amount))
+    low, step, taken = (_rounded_up(part, unit) for part in (policy.minimum.amount, policy.step.amount, amount))
     return step <= 0 or (taken - low) % step == 0

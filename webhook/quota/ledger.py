@@ -19,7 +19,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from webhook.core.amounts import amount_of
 from webhook.core.quota_status import Amounts, LimitStatus, QuotaStatus, Reservation
 from webhook.core.quotas import DeviceQuota, Limit, QuotaMode
 
@@ -40,7 +39,7 @@ class Standing:
 
     @property
     def hard(self) -> Fraction:
-        return amount_of(self.limit.hard)
+        return self.limit.hard.amount
 
     @property
     def fits(self) -> bool:
