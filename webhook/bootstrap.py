@@ -1,0 +1,128 @@
+"""The one place where deciding and the world are joined."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import CLASS, parse_device_class
+from webhook.core.fieldpath import ROOT
+from webhook.core.finding import Finding, in_order, unjudged
+from webhook.core.raw import EMPTY, RawObject
+from webhook.core.render import Style
+from webhook.endpoints import Rulebook
+from webhook.inventory.case import Case
+from webhook.kube.folder import load_folder
+from webhook.kube.kinds import kind_of, projected
+from webhook.kube.manifests import Problem
+from webhook.rules import COMPILING, SCHEMA, Severities, judged
+from webhook.settings import Settings
+
+_POD_MAKERS = frozenset(
+    {
+        ("", "Pod"),
+        ("apps", "Deployment"),
+        ("apps", "StatefulSet"),
+        ("apps", "DaemonSet"),
+        ("batch", "Job"),
+        ("batch", "CronJob"),
+        ("apps", "ReplicaSet"),
+    }
+)
+_CLUSTER_SCOPED = frozenset(
+    {
+        CLASS,
+        "ResourceSlice",
+        "Node",
+        "Namespace",
+        "ClusterDeviceQuota",
+        "LegacyMapping",
+        "ClaimPolicy",
+        "DeviceInventory",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The rules over a cluster that is overlaid by the documents that are judged."""
+
+    view: ClusterView
+    rulebook: Rulebook
+    settings: Settings
+    problems: tuple[Problem, ...] = ()
+
+    def findings(self, raw: RawObject) -> tuple[Finding, ...]:
+        """Return what is found in one object; nothing for a kind that is none of ours."""
+        group, name = _group_and_kind(raw)
+        if group == GROUP and name in (CLAIM, TEMPLATE):
+            claim = parse_claim(raw)
+            metadata = replace(claim.metadata, namespace=self.namespace_of(raw))
+            found = self._judged(Case(replace(claim, metadata=metadata), metadata.namespace, self.view))
+        elif group == GROUP and name == CLASS:
+            found = self._judged(Case(parse_device_class(raw), "", self.view))
+        elif (group, name) in _POD_MAKERS:
+            found = (unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),)
+        else:
+            found = ()
+        return tuple(self.applied(found))
+
+    def applied(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        return self.rulebook.severities.applied(findings, server=False)
+
+    def _judged(self, case: Case) -> tuple[Finding, ...]:
+        return in_order(judged(case, (*COMPILING, *SCHEMA)))
+
+    def namespace_of(self, raw: RawObject) -> str:
+        """Return the object's namespace, the default one where it says none; empty for kinds that live in none."""
+        metadata = raw.get("metadata")
+        named = metadata.get("namespace") if isinstance(metadata, dict) else None
+        if _group_and_kind(raw)[1] in _CLUSTER_SCOPED:
+            return ""
+        return named if isinstance(named, str) and named else self.settings.namespace
+
+    def style(self, *, reference_text: bool = False) -> Style:
+        return Style(self.settings.docs_url, reference_text)
+
+
+def rulebook_of(settings: Settings) -> Rulebook:
+    return Rulebook(Severities(settings.severities()), settings.own_namespace)
+
+
+def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
+    """Return the rules over the folders of the settings, overlaid by the documents.
+
+    SettingsError where a folder does not exist.
+    """
+    view, problems = load_folder(
+        settings.cluster,
+        kubernetes_version=settings.kubernetes_version,
+        feature_gates=settings.feature_gates,
+        namespace=settings.namespace,
+    )
+    view = replace(view, given=bool(settings.cluster))
+    return Offline(_overlaid(view, documents, settings.namespace), rulebook_of(settings), settings, problems)
+
+
+def _overlaid(view: ClusterView, documents: Iterable[RawObject], namespace: str) -> ClusterView:
+    """Return the view with the documents in it, so that a pod and its template in one file see each other."""
+    fields: dict[str, dict[object, object]] = {}
+    for raw in documents:
+        kind = kind_of(raw)
+        if kind is None or not kind.field:
+            continue
+        metadata = raw.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else EMPTY
+        placed = {**raw, "metadata": {"namespace": namespace, **metadata}} if kind.namespaced else raw
+        found = projected(placed, kind)
+        fields.setdefault(kind.field, {})[found.key] = found.value
+    merged: Mapping[str, Mapping[object, object]] = {
+        name: {**getattr(view, name), **objects} for name, objects in fields.items()
+    }
+    return replace(view, **merged)  # type: ignore[arg-type]  # each field holds what its kind projects to
+
+
+def _group_and_kind(raw: RawObject) -> tuple[str, str]:
+    api_version, kind = raw.get("apiVersion"), raw.get("kind")
+    group = api_version.rpartition("/")[0] if isinstance(api_version, str) else ""
+    return group, kind if isinstance(kind, str) else ""

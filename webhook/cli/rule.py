@@ -1,0 +1,30 @@
+"""`drawbridge rule`: the page of a rule."""
+
+from pathlib import Path
+
+import click
+
+from webhook.cli.options import fail
+
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
+@click.command()
+@click.argument("rule_id")
+def rule(rule_id: str) -> None:
+    """Show what a rule refuses, why, and what to do: the page that `see:` names."""
+    known = {page.parent.name: page for page in POLICIES.glob("*/README.md")}
+    if rule_id not in known:
+        from webhook.core.suggest import nearest
+
+        near = nearest(rule_id, known)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        fail((f"there is no rule '{rule_id}'{hint}", f"rules: {', '.join(sorted(known))}"))
+    page = known[rule_id].read_text()
+    if click.get_text_stream("stdout").isatty():
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        Console().print(Markdown(page))
+    else:
+        click.echo(page, nl=False)
