@@ -1,0 +1,306 @@
+"""The admission endpoints: raw ASGI endpoints mounted as routes of a FastAPI application.
+
+FastAPI's own way (models, dependencies, a 422 body of its own) is not taken: its automatic answers are no
+AdmissionReview, and reading the body ourselves bounds it before it is held.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import monotonic
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from webhook.core.decision import Decision
+from webhook.core.errors import BadReviewError, ClusterUnavailableError
+from webhook.core.finding import Severity
+from webhook.core.render import PLAIN, Style
+from webhook.core.review import Review
+from webhook.server.lifecycle import Lifecycle, Phase
+from webhook.server.limits import Budget, Limits
+from webhook.server.log import Log, where
+from webhook.server.metrics import Metrics, outcome
+from webhook.server.room import NoRoomError, Room
+from webhook.server.wire import parse_review, render_answer, shown_name
+from webhook.server.work import Work
+
+MUTATE_CLAIMS = "/mutate/claims"
+MUTATE_PODS = "/mutate/pods"
+VALIDATE_CLAIMS = "/validate/claims"
+VALIDATE_PODS = "/validate/pods"
+VALIDATE_WORKLOADS = "/validate/workloads"
+VALIDATE_CONFIG = "/validate/config"
+ENDPOINTS = (MUTATE_CLAIMS, MUTATE_PODS, VALIDATE_CLAIMS, VALIDATE_PODS, VALIDATE_WORKLOADS, VALIDATE_CONFIG)
+
+Handler = Callable[[Review, Budget], Awaitable[Decision]]
+
+_RETRY_AFTER_SECONDS = b"1"
+_LINGER_SECONDS = 2.0
+_JSON_TYPE = re.compile(rb"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """All that the endpoints are given. `handlers` decide, by path; `clock` is monotonic, in seconds."""
+
+    handlers: Mapping[str, Handler]
+    metrics: Metrics
+    log: Log
+    work: Work
+    clock: Callable[[], float] = monotonic
+    limits: Limits = field(default_factory=Limits)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    style: Style = PLAIN
+
+
+class FaultError(Exception):
+    """No decision can be given: the status, so that failurePolicy decides, and a text that repeats no input."""
+
+    def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.headers = headers
+
+
+def create_app(needs: Needs) -> FastAPI:
+    """Return the application that answers at the paths of the handlers, and 404 everywhere else."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    room = Room(needs.limits)
+    needs.metrics.deciding.set_function(lambda: room.deciding)
+    needs.metrics.start_at_zero(needs.handlers)
+    for path, handler in needs.handlers.items():
+        app.router.routes.append(Route(path, Endpoint(path, handler, needs, room), name=path))
+
+    async def not_found(_: Request, __: Exception) -> PlainTextResponse:
+        needs.metrics.fault("other", 404)
+        return PlainTextResponse("no such endpoint\n", 404)
+
+    app.add_exception_handler(HTTPException, not_found)
+    return app
+
+
+class Endpoint:
+    """One admission endpoint: an ASGI application."""
+
+    def __init__(self, path: str, handler: Handler, needs: Needs, room: Room) -> None:
+        self._path = path
+        self._mutating = path.startswith("/mutate/")
+        self._handler = handler
+        self._needs = needs
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = self._needs.clock()
+        body = _Body(self._room, self._needs)
+        try:
+            _must_be_servable(scope, self._needs)
+            raw = await body.read(scope, receive)
+            if raw is None:
+                return
+            self._needs.metrics.body_bytes.observe(len(raw))
+            answer = await self._answer(raw, wanted_seconds(scope["query_string"]), started)
+        except FaultError as fault:
+            await self._refuse(fault, receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": _json_headers(answer)})
+            await send({"type": "http.response.body", "body": answer})
+        finally:
+            body.release()
+
+    async def _answer(self, raw: bytes, seconds: float | None, started: float) -> bytes:
+        limits = self._needs.limits
+        try:
+            await self._room.enter()
+        except NoRoomError as full:
+            raise _overloaded(self._needs.metrics, full.reason) from None
+        try:
+            async with asyncio.timeout(limits.answer_seconds if seconds is None else seconds):
+                review = await self._review(raw, seconds)
+                budget = Budget(started + work_seconds(seconds, limits), self._needs.clock)
+                return await self._decide(review, budget, started)
+        except BadReviewError as error:
+            raise FaultError(400, str(error)) from None
+        except TimeoutError:
+            self._needs.log.error("too-late", endpoint=self._path)  # noqa: TRY400 - there is no bug to trace
+            raise FaultError(500, "the decision took too long") from None
+        finally:
+            self._room.leave()
+
+    async def _review(self, raw: bytes, seconds: float | None) -> Review:
+        if len(raw) <= self._needs.limits.small_body:
+            return parse_review(raw, seconds)
+        return await self._needs.work.run(parse_review, raw, seconds)
+
+    async def _decide(self, review: Review, budget: Budget, started: float) -> bytes:
+        needs = self._needs
+        try:
+            decision = await self._handler(review, budget)
+            answer = render_answer(review, decision, mutating=self._mutating, style=needs.style)
+        except BadReviewError:
+            raise
+        except ClusterUnavailableError as error:
+            needs.log.warning("unavailable", uid=review.uid, endpoint=self._path, why=str(error))
+            raise _overloaded(needs.metrics, "unavailable") from None
+        except Exception as error:  # noqa: BLE001 - whatever a rule raises, failurePolicy decides and not a lost connection
+            fields = {"uid": review.uid, "endpoint": self._path, "error": type(error).__name__}
+            needs.log.error("bug", **fields, where=where(error))  # noqa: TRY400 - the text may hold what a user sent
+            raise FaultError(500, "an error inside Drawbridge; its log has the review's uid") from None
+        seconds = needs.clock() - started
+        needs.metrics.decided(self._path, review, decision, seconds)
+        self._log(review, decision, seconds)
+        return answer
+
+    def _log(self, review: Review, decision: Decision, seconds: float) -> None:
+        said = (finding.rule for finding in decision.findings if finding.severity is not Severity.INFO)
+        self._needs.log.info(
+            "admission",
+            uid=review.uid,
+            endpoint=self._path,
+            operation=review.operation,
+            kind=review.kind.name,
+            namespace=review.namespace,
+            name=shown_name(review),
+            dry_run=review.dry_run,
+            decision=outcome(decision),
+            rules=sorted(set(said)),
+            milliseconds=round(seconds * 1000, 3),
+        )
+
+    async def _refuse(self, fault: FaultError, receive: Receive, send: Send) -> None:
+        self._needs.metrics.fault(self._path, fault.status)
+        text = fault.text.encode() + b"\n"
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+            *fault.headers,
+        ]
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        lingering = fault.status == 413
+        await send({"type": "http.response.body", "body": text, "more_body": lingering})
+        if lingering:
+            await _discard(receive)
+            await send({"type": "http.response.body", "body": b""})
+
+
+class _Body:
+    """Reads one body within the limits, and accounts for it while it is held."""
+
+    def __init__(self, room: Room, needs: Needs) -> None:
+        self._room = room
+        self._limits = needs.limits
+        self._metrics = needs.metrics
+        self._held = 0
+
+    async def read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Return the whole body; None if the caller has gone; FaultError 413 before more than the limit is held."""
+        if _declared_length(scope) > self._limits.body:
+            raise self._too_large()
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            return self._within(message["body"])
+        parts: list[bytes] = []
+        size = 0
+        while message["type"] == "http.request":
+            parts.append(message["body"])
+            size += len(message["body"])
+            self._account(size)
+            if not message.get("more_body"):
+                return b"".join(parts)
+            message = await receive()
+        return None
+
+    def _within(self, raw: bytes) -> bytes:
+        self._account(len(raw))
+        return raw
+
+    def _account(self, size: int) -> None:
+        if size > self._limits.body:
+            raise self._too_large()
+        more = size - self._limits.small_body - self._held
+        if more > 0:
+            try:
+                self._room.hold(more)
+            except NoRoomError as full:
+                raise _overloaded(self._metrics, full.reason) from None
+            self._held += more
+
+    def _too_large(self) -> FaultError:
+        return FaultError(413, f"the body must not exceed {self._limits.body} bytes", (b"connection", b"close"))
+
+    def release(self) -> None:
+        self._room.release(self._held)
+        self._held = 0
+
+
+def _must_be_servable(scope: Scope, needs: Needs) -> None:
+    """FaultError for what can be refused by the head alone."""
+    if scope["method"] != "POST":
+        raise FaultError(405, "only POST is served here", (b"allow", b"POST"))
+    types = []
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            types.append(value)
+        elif name == b"content-encoding":
+            raise FaultError(415, "the body must not have a content encoding")
+    if len(types) != 1 or not _JSON_TYPE.fullmatch(types[0]):
+        raise FaultError(415, "the content type must be application/json")
+    if needs.lifecycle.phase is Phase.CLOSED:
+        raise _overloaded(needs.metrics, "draining")
+
+
+def _declared_length(scope: Scope) -> int:
+    """Return Content-Length; 0 where the body comes in chunks."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value)
+    return 0
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on for a moment: a connection closed with unread bytes is reset, and the caller never sees the answer."""
+    try:
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body"):
+                pass
+    except TimeoutError:
+        return
+
+
+def _overloaded(metrics: Metrics, reason: str) -> FaultError:
+    """Return 503 with the integer Retry-After without which the API server does not try again (operations.md 0.2)."""
+    metrics.shed(reason)
+    return FaultError(503, "try again in a moment", (b"retry-after", _RETRY_AFTER_SECONDS))
+
+
+def _json_headers(answer: bytes) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+
+
+def work_seconds(timeout: float | None, limits: Limits) -> float:
+    """Return how long deciding may take: 2 s, or half a second less than the caller waits (contract 7.2)."""
+    if timeout is None:
+        return limits.work_seconds
+    return min(limits.work_seconds, max(timeout - 0.5, timeout / 10))
+
+
+@lru_cache(maxsize=64)
+def wanted_seconds(query: bytes) -> float | None:
+    """Return the caller's `?timeout=`, a Go duration such as `10s`; None where there is none that can be read."""
+    values = parse_qs(query.decode("latin-1")).get("timeout", [])
+    text = values[-1] if values else ""
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        return None
+    seconds: float = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return min(seconds, 30.0) if seconds > 0 else None

@@ -1,0 +1,184 @@
+"""Two listeners on one loop: admission over TLS, probes and metrics in the clear. Starts, drains, ends."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from ssl import SSLContext
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from webhook.server.app import Needs
+from webhook.server.lifecycle import Phase
+from webhook.server.log import where
+from webhook.server.protocol import Guard, GuardedProtocol
+
+Background = Callable[[], Coroutine[None, None, None]]
+"""Something that runs beside the server until it ends: a reflector, the watch of a folder, a renewal."""
+
+_TICKS_A_SWEEP = 10
+_TICK_SECONDS = 0.1
+_FINISH_SECONDS = 5
+_BACKLOG = 1024
+_AGAIN_SECONDS = 1.0
+
+
+class EdgeServer(uvicorn.Server):
+    """uvicorn with our protocol on a socket that is already bound; it leaves signals alone."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket, guard: Guard, tls: SSLContext | None = None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=GuardedProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=int(guard.limits.idle_seconds),
+                timeout_graceful_shutdown=_FINISH_SECONDS,
+            )
+        )
+        self._listener = listener
+        self._guard = guard
+        self._tls = tls
+        self._last_tick = 0.0
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - as in uvicorn
+        """Listen; unlike uvicorn's own, with a deadline on the TLS handshake."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            self._connection,
+            sock=self._listener,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._guard.limits.handshake_seconds if self._tls else None,
+            backlog=_BACKLOG,
+        )
+        self.servers = [server]
+        self._last_tick = loop.time()
+        self.started = True
+        self.listening.set()
+
+    def _connection(self) -> GuardedProtocol:
+        return GuardedProtocol(self.config, self.server_state, self.lifespan.state, self._guard)
+
+    async def on_tick(self, counter: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._guard.metrics.loop_lag.set(max(0.0, now - self._last_tick - _TICK_SECONDS))
+        self._last_tick = now
+        if counter % _TICKS_A_SWEEP == 0:
+            self._sweep(now)
+        return await super().on_tick(counter)
+
+    def _sweep(self, now: float) -> None:
+        for connection in self.connections():
+            connection.expire(now)
+        excess = len(self.server_state.connections) - self._guard.limits.connections
+        if excess > 0:
+            idle = sorted((each for each in self.connections() if not each.answering), key=lambda each: each.since)
+            for connection in idle[:excess]:
+                self._guard.metrics.cut("crowd")
+                connection.transport.close()
+
+    def connections(self) -> Iterable[GuardedProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, GuardedProtocol)]
+
+    @property
+    def address(self) -> str:
+        host, port = self._listener.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def drain(self) -> None:
+        """Make every answer the last of its connection; go on listening, for who has not heard yet."""
+        for connection in self.connections():
+            connection.close_when_answered()
+
+    def end(self, *, at_once: bool) -> None:
+        """Stop listening and close; answers under way are finished unless `at_once`."""
+        self.should_exit = True
+        self.force_exit = at_once
+        if at_once:
+            for connection in self.connections():
+                connection.transport.abort()
+
+
+class Edge:
+    """Both servers, what runs beside them, and the way from the first signal to the end."""
+
+    def __init__(
+        self,
+        needs: Needs,
+        admission: EdgeServer,
+        health: EdgeServer,
+        drain_seconds: float,
+        background: Sequence[Background],
+    ) -> None:
+        self._needs = needs
+        self._admission = admission
+        self._health = health
+        self._drain_seconds = drain_seconds
+        self._background = background
+        self._told = asyncio.Event()
+        self._hurried = asyncio.Event()
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Return HOST:PORT of the admission port and of the plain one."""
+        return self._admission.address, self._health.address
+
+    def tell(self) -> None:
+        """Begin to drain; told again, end at once (contract 7.3)."""
+        if self._told.is_set():
+            self._hurried.set()
+            self._admission.end(at_once=True)
+            return
+        self._told.set()
+        self._needs.lifecycle.phase = Phase.DRAINING
+        self._needs.metrics.draining.set(1)
+        self._admission.drain()
+
+    async def serve(self, announce: Callable[[str], None]) -> None:
+        """Serve until told to end and drained; `announce` gets one line once both ports accept connections."""
+        beside = [asyncio.create_task(self._kept_going(job)) for job in self._background]
+        try:
+            async with asyncio.TaskGroup() as servers:
+                servers.create_task(self._health.serve())
+                servers.create_task(self._finish(servers.create_task(self._admission.serve())))
+                await self._health.listening.wait()
+                await self._admission.listening.wait()
+                admission, health = self.addresses
+                announce(f"drawbridge: serving on https://{admission}, health on http://{health}")
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            self._needs.work.close()
+
+    async def _finish(self, admission: asyncio.Task[None]) -> None:
+        await self._told.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_seconds):
+                await self._hurried.wait()
+        self._needs.lifecycle.phase = Phase.CLOSED
+        self._admission.end(at_once=self._hurried.is_set())
+        await admission
+        self._health.end(at_once=True)
+
+    async def _kept_going(self, job: Background) -> None:
+        """Run a job; one that fails is logged and begun again, because without it the server decides by old facts."""
+        while True:
+            try:
+                return await job()
+            except Exception as error:  # noqa: BLE001 - any bug in a job must be seen, and must not be its end
+                fields = {"error": type(error).__name__, "where": where(error)}
+                self._needs.log.error("background", **fields)  # noqa: TRY400 - the text may hold what a user sent
+                await asyncio.sleep(_AGAIN_SECONDS)

@@ -1,0 +1,52 @@
+"""What one process takes on at most; every number has its reason in docs/decisions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds.
+
+    `body` holds two objects of the API server's 3 MiB. `idle` exceeds the 90 s after which the API server drops an
+    unused connection: the side that waits longer never closes one that is just being used. `work` is what deciding
+    may take, `answer` what an answer may take whatever happens. `deciding` reviews run at once and `queue` wait, each
+    at most `wait`; bodies beyond `small_body` share `large_bodies`, so that large reviews cannot crowd out small ones.
+    """
+
+    body: int = 8 * MIB
+    head: int = 16 * KIB
+    head_seconds: float = 10.0
+    body_seconds: float = 10.0
+    handshake_seconds: float = 10.0
+    idle_seconds: float = 120.0
+    connection_age_seconds: float = 300.0
+    connections: int = 2_000
+    pipelined: int = 8
+    work_seconds: float = 2.0
+    answer_seconds: float = 10.0
+    deciding: int = 64
+    queue: int = 512
+    wait_seconds: float = 1.0
+    small_body: int = 32 * KIB
+    large_bodies: int = 32 * MIB
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Until when one review must be decided; what is left then is unjudged (contract 7.5). On the monotonic clock."""
+
+    deadline: float
+    clock: Callable[[], float] = monotonic
+
+    def left(self) -> float:
+        """Return the seconds that are left; negative when the time is over."""
+        return self.deadline - self.clock()
+
+    def spent(self) -> bool:
+        return self.clock() >= self.deadline

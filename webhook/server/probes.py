@@ -1,0 +1,57 @@
+"""The plain port: /livez, /readyz and /metrics; nothing of it can be asked to do work."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import Receive, Scope, Send
+
+from webhook.server.lifecycle import Lifecycle
+from webhook.server.metrics import Metrics
+
+_TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of readiness; `problem` is empty where it holds."""
+
+    name: str
+    problem: str = ""
+
+
+class Probes:
+    """An ASGI application. `checks` are asked at each probe and must be quick."""
+
+    def __init__(self, checks: Callable[[], Sequence[Check]], lifecycle: Lifecycle, metrics: Metrics) -> None:
+        self._checks = checks
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        status, kind, body = self._answer(scope["method"], scope["path"], scope["query_string"])
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        if status == 405:
+            headers.append((b"allow", b"GET, HEAD"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _answer(self, method: str, path: str, query: bytes) -> tuple[int, bytes, bytes]:
+        if path not in {"/livez", "/readyz", "/metrics"}:
+            return 404, _TEXT, b"no such endpoint\n"
+        if method not in {"GET", "HEAD"}:
+            return 405, _TEXT, b"only GET is served here\n"
+        if path == "/metrics":
+            return 200, CONTENT_TYPE_LATEST.encode(), generate_latest(self._metrics.registry)
+        if path == "/livez":
+            return 200, _TEXT, b"ok\n"
+        return self._readiness(verbose="verbose" in query.decode("latin-1").split("&"))
+
+    def _readiness(self, *, verbose: bool) -> tuple[int, bytes, bytes]:
+        checks = [Check("serving", "draining" if self._lifecycle.ending else ""), *self._checks()]
+        ready = not any(check.problem for check in checks)
+        lines = [f"[-] {check.name}: {check.problem}" for check in checks if check.problem]
+        if verbose:
+            lines = [f"[-] {check.name}: {check.problem}" if check.problem else f"[+] {check.name}" for check in checks]
+        lines.append("ok" if ready else "not ready")
+        return 200 if ready else 503, _TEXT, ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,63 @@
+"""How many reviews are decided at once, and how many wait; who finds no room is sent away with Retry-After."""
+
+import asyncio
+from collections import deque
+
+from webhook.server.limits import Limits
+
+
+class NoRoomError(Exception):
+    """The process is overloaded; `reason` is `queue`, `wait` or `memory`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Room:
+    """Counts reviews and the bytes of large bodies; belongs to one event loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._held = 0
+        self.deciding = 0
+
+    async def enter(self) -> None:
+        """Take a place, first come, first served; NoRoomError if the queue is full or too slow."""
+        if self.deciding < self._limits.deciding:
+            self.deciding += 1
+            return
+        if len(self._waiting) >= self._limits.queue:
+            raise NoRoomError("queue")
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._limits.wait_seconds):
+                await turn
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            else:
+                self._waiting.remove(turn)
+            if isinstance(error, TimeoutError):
+                raise NoRoomError("wait") from None
+            raise
+
+    def leave(self) -> None:
+        """Give the place to the next that waits."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.deciding -= 1
+
+    def hold(self, size: int) -> None:
+        """Account for bytes of a large body; NoRoomError where there are too many."""
+        if self._held + size > self._limits.large_bodies:
+            raise NoRoomError("memory")
+        self._held += size
+
+    def release(self, size: int) -> None:
+        self._held -= size

@@ -1,0 +1,85 @@
+"""Starts both listeners, says where they are, and serves until a signal ends it."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import uvloop
+
+from webhook.core.errors import SettingsError
+from webhook.server.app import Needs, create_app
+from webhook.server.edge import Background, Edge, EdgeServer
+from webhook.server.log import ForwardHandler, Log
+from webhook.server.probes import Check, Probes
+from webhook.server.protocol import Guard
+from webhook.server.tls import ServingCertificate
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen, and how long to drain, in seconds; port 0 is a free one."""
+
+    host: str
+    port: int
+    health_port: int
+    drain_seconds: float = 12.0
+
+
+def run(edge: Edge, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT and the drain after it; return the exit code.
+
+    `announce` gets the line that says where both ports are, once both listen.
+    """
+    return uvloop.run(_run(edge, announce))
+
+
+async def _run(edge: Edge, announce: Callable[[str], None]) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, edge.tell)
+    await edge.serve(announce)
+    return 0
+
+
+def make_edge(
+    needs: Needs,
+    listen: Listen,
+    certificate: ServingCertificate,
+    *,
+    checks: Callable[[], Sequence[Check]] = tuple,
+    background: Sequence[Background] = (),
+) -> Edge:
+    """Return the server with both ports bound; SettingsError if one cannot be had.
+
+    `checks` are what readiness asks besides the drain and the certificate; `background` runs beside the server.
+    """
+    _forward_library_errors(needs.log)
+    guard = Guard(needs.limits, needs.lifecycle, needs.metrics)
+
+    def all_checks() -> Sequence[Check]:
+        return (Check("certificate", certificate.problem()), *checks())
+
+    admission = EdgeServer(create_app(needs), bound(listen.host, listen.port), guard, certificate.context)
+    probes = Probes(all_checks, needs.lifecycle, needs.metrics)
+    health = EdgeServer(probes, bound(listen.host, listen.health_port), guard)
+    return Edge(needs, admission, health, listen.drain_seconds, (certificate.watch, *background))
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the address; SettingsError if it cannot be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError((f"cannot listen on {host} port {port}: {error.strerror}",)) from None
+
+
+def _forward_library_errors(log: Log) -> None:
+    for name in ("uvicorn.error", "asyncio"):
+        logger = logging.getLogger(name)
+        logger.handlers = [ForwardHandler(log)]
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
