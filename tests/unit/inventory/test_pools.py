@@ -1,0 +1,91 @@
+"""Which devices count: those of the newest complete generation of each pool."""
+
+from tests.support.build import device, make_slice
+from webhook.core.cluster import Node
+from webhook.core.devices import Device, ResourceSlice, parse_slice
+from webhook.inventory.pools import published
+from webhook.inventory.reach import reach_of
+from webhook.inventory.schema import domain_schemas
+
+
+def names(*slices: ResourceSlice) -> list[str]:
+    return [entry.device.name for entry in published(slices)]
+
+
+def test_an_older_generation_does_not_count() -> None:
+    assert names(make_slice(device("old")), make_slice(device("new"), generation=2)) == ["new"]
+
+
+def test_an_incomplete_newer_generation_leaves_the_complete_older_one() -> None:
+    assert names(make_slice(device("old")), make_slice(device("new"), generation=2, count=2)) == ["old"]
+
+
+def test_a_pool_that_was_never_complete_has_no_devices() -> None:
+    assert names(make_slice(device("only"), count=2)) == []
+
+
+def test_pools_of_different_drivers_may_share_a_name() -> None:
+    assert sorted(names(make_slice(device("a")), make_slice(device("b"), driver="other.example.com"))) == ["a", "b"]
+
+
+def test_reach_by_node_selector_asks_labels_and_names() -> None:
+    part = ResourceSlice(
+        "s",
+        "d",
+        "p",
+        1,
+        1,
+        (),
+        node_selector={
+            "nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]},
+                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n9"]}]},
+                {},
+            ]
+        },
+    )
+    reach = reach_of(part, Device("x", "d"))
+    assert reach.includes(Node("n1", {"zone": "a"}, {}))
+    assert reach.includes(Node("n9", {}, {}))
+    assert not reach.includes(Node("n2", {"zone": "b"}, {}))
+
+
+def test_reach_compares_integers_with_gt_and_lt() -> None:
+    terms = [{"matchExpressions": [{"key": "slots", "operator": "Gt", "values": ["3"]}]}]
+    reach = reach_of(
+        ResourceSlice("s", "d", "p", 1, 1, (), node_selector={"nodeSelectorTerms": terms}), Device("x", "d")
+    )
+    assert reach.includes(Node("n", {"slots": "4"}, {}))
+    assert not reach.includes(Node("n", {"slots": "3"}, {}))
+    assert not reach.includes(Node("n", {"slots": "many"}, {}))
+
+
+def test_a_device_says_its_own_nodes_where_the_slice_leaves_it_to_devices() -> None:
+    part = parse_slice(
+        {
+            "metadata": {"name": "s"},
+            "spec": {
+                "driver": "d",
+                "perDeviceNodeSelection": True,
+                "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1},
+                "devices": [{"name": "a", "nodeName": "n1"}, {"name": "b", "allNodes": True}],
+            },
+        }
+    )
+    found = {entry.device.name: entry.reach for entry in published([part])}
+    assert found["a"].node_name == "n1"
+    assert found["b"].all_nodes
+
+
+def test_the_schema_counts_types_and_values_by_domain() -> None:
+    part = make_slice(
+        device("a", {"memory": "40Gi"}, model="A100", index=0),
+        device("b", {"memory": "80Gi"}, model="H100", index="zero"),
+    )
+    domains = domain_schemas(entry.device for entry in published([part]))
+
+    schema = domains["gpu.example.com"]
+    assert schema.attributes["model"].values == {"A100": 1, "H100": 1}
+    assert schema.attributes["index"].types == {"int": 1, "string": 1}
+    assert schema.capacities == {"memory": 2}
+    assert schema.drivers == {"gpu.example.com"}
