@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from webhook.bootstrap import Offline, offline
+from webhook.bootstrap.offline import Offline, offline
 from webhook.cli.options import cluster_options, drivers_stated, fail
 from webhook.cli.report import Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError

@@ -1,4 +1,4 @@
-"""The one place where deciding and the world are joined."""
+"""The rules over files: what `drawbridge check` and its kin judge by."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

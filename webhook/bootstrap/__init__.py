@@ -1,0 +1,1 @@
+"""The one place where deciding and the world are joined."""
