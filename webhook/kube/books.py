@@ -1,0 +1,189 @@
+"""The books of one quota, its `status`: every step that waits goes into one compare-and-swap write."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+import structlog
+
+from webhook.core.errors import ClusterUnavailableError
+from webhook.core.quota_status import render_status
+from webhook.core.quotas import DeviceQuota, parse_quota
+from webhook.kube.client import (
+    ApiClient,
+    ApiError,
+    ConflictError,
+    GarbledError,
+    NotFoundError,
+    UnavailableError,
+    path_of,
+)
+from webhook.kube.kinds import CLUSTER_QUOTAS, QUOTAS
+from webhook.quota.ledger import Admitted, Outcome
+
+_log = structlog.get_logger(__name__)
+
+Step = Callable[[DeviceQuota], Outcome]
+"""What somebody wants of the books: applied to the quota as read, perhaps several times, before it is written."""
+
+_GONE = Admitted(None, changed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a write is tried, and the longest first pause between tries, which doubles."""
+
+    writes: int = 12
+    pause_seconds: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The quota as the API server last answered it to us; None where it is not there any more."""
+
+    quota: DeviceQuota | None
+    resource_version: str = ""
+
+
+class Books:
+    """Applies steps to one quota; concurrent ones share a write."""
+
+    def __init__(self, api: ApiClient, namespace: str, name: str, random: Random, patience: Patience) -> None:
+        self._api = api
+        self._kind = QUOTAS if namespace else CLUSTER_QUOTAS
+        self._namespace = namespace
+        self._name = name
+        self._random = random
+        self._patience = patience
+        self._held: _Held | None = None
+        self._waiting: list[tuple[Step, asyncio.Future[Outcome]]] = []
+        self._running: asyncio.Task[None] | None = None
+        self.conflicts = 0
+
+    async def judge(self, step: Step) -> Outcome:
+        """Return the outcome of a step on a fresh read, writing nothing."""
+        try:
+            held = await self._read()
+        except (ApiError, GarbledError) as error:
+            raise self._unavailable(error) from error
+        return _GONE if held.quota is None else step(held.quota)
+
+    async def apply(self, step: Step) -> Outcome:
+        """Return the outcome of a step once it is written, or where it changes nothing, once it is sure.
+
+        Cancelled before the step was taken, the step is not done; cancelled later, it may have been.
+        """
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((step, answer))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await answer
+
+    async def idle(self) -> None:
+        """Wait until nothing is being written."""
+        if self._running is not None:
+            await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._commit()
+        finally:
+            self._running = None
+
+    async def _commit(self) -> None:
+        """Answer all that waits now, by one write if it can be."""
+        reason: Exception | None = None
+        for attempt in range(self._patience.writes):
+            self._waiting = [entry for entry in self._waiting if not entry[1].done()]
+            batch = tuple(self._waiting)
+            try:
+                outcomes = await self._try(tuple(step for step, _ in batch))
+            except (ConflictError, UnavailableError, GarbledError) as error:
+                self._held = None
+                self.conflicts += isinstance(error, ConflictError)
+                reason = error
+                longest = self._patience.pause_seconds * 2 ** min(attempt, 4)
+                await asyncio.sleep(self._random.uniform(0.0, longest))
+            except ApiError as error:
+                self._fail(batch, self._unavailable(error))
+                return
+            else:
+                self._answer(batch, outcomes)
+                return
+        self._fail(tuple(self._waiting), self._unavailable(reason))
+
+    async def _try(self, steps: tuple[Step, ...]) -> tuple[Outcome, ...]:
+        """Apply the steps to what is held; a refusal on what is not fresh is decided again on a fresh read."""
+        if self._held is not None:
+            quota, outcomes = _applied(self._held.quota, steps)
+            if all(isinstance(outcome, Admitted) for outcome in outcomes):
+                await self._write(self._held, quota)
+                return outcomes
+        held = await self._read()
+        quota, outcomes = _applied(held.quota, steps)
+        await self._write(held, quota)
+        return outcomes
+
+    async def _write(self, held: _Held, quota: DeviceQuota | None) -> None:
+        """Write the status if it is another than the one held; ConflictError where somebody was faster."""
+        if quota is None or quota is held.quota or quota.status is None:
+            self._held = held
+            return
+        kind = self._kind
+        metadata = {"name": self._name, "resourceVersion": held.resource_version, "uid": quota.uid}
+        body = {
+            "apiVersion": kind.api_version(kind.versions[0]),
+            "kind": kind.name,
+            "metadata": {**metadata, "namespace": self._namespace} if self._namespace else metadata,
+            "status": render_status(quota.status),
+        }
+        try:
+            answer = await self._api.update(path_of(kind, self._namespace, self._name, "status"), body)
+        except NotFoundError as error:
+            raise ConflictError(409, "Conflict", "the quota was deleted in between") from error
+        self._held = _Held(quota, _resource_version(answer))
+
+    async def _read(self) -> _Held:
+        try:
+            raw = await self._api.get(path_of(self._kind, self._namespace, self._name))
+        except NotFoundError:
+            return _Held(None)
+        return _Held(parse_quota(raw), _resource_version(raw))
+
+    def _answer(self, batch: tuple[tuple[Step, asyncio.Future[Outcome]], ...], outcomes: tuple[Outcome, ...]) -> None:
+        self._waiting = self._waiting[len(batch) :]
+        for (_, answer), outcome in zip(batch, outcomes, strict=True):
+            if not answer.done():
+                answer.set_result(outcome)
+
+    def _fail(self, batch: tuple[tuple[Step, asyncio.Future[Outcome]], ...], error: Exception) -> None:
+        self._held = None
+        self._waiting = self._waiting[len(batch) :]
+        for _, answer in batch:
+            if not answer.done():
+                answer.set_exception(error)
+
+    def _unavailable(self, error: Exception | None) -> ClusterUnavailableError:
+        _log.warning("quota cannot be written", quota=self._name, namespace=self._namespace, error=str(error))
+        return ClusterUnavailableError(f"quota '{self._name}' cannot be written now: {error}")
+
+
+def _applied(quota: DeviceQuota | None, steps: tuple[Step, ...]) -> tuple[DeviceQuota | None, tuple[Outcome, ...]]:
+    """Return the quota after all steps, the very same where none changes it; a quota that is gone limits nothing."""
+    outcomes = []
+    for step in steps:
+        outcome = _GONE if quota is None else step(quota)
+        outcomes.append(outcome)
+        if quota is not None and isinstance(outcome, Admitted) and outcome.changed:
+            quota = replace(quota, status=outcome.status)
+    return quota, tuple(outcomes)
+
+
+def _resource_version(raw: dict[str, object]) -> str:
+    metadata = raw.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    if not isinstance(version, str):
+        raise GarbledError("a quota has no resourceVersion")
+    return version

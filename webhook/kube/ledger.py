@@ -1,0 +1,204 @@
+"""The ledger in a cluster: admission against `DeviceQuota.status` by compare-and-swap (contract 5.6 to 5.8).
+
+Decisions rest on what the API server answered to our own reads and writes, never on a watch: an admission is confirmed
+by its write, and a refusal by a fresh read.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from random import Random
+
+from webhook.core.errors import ClusterUnavailableError
+from webhook.core.quota_status import QuotaStatus, Reservation
+from webhook.core.quotas import DeviceQuota, QuotaMode
+from webhook.kube.books import Books, Patience, Step
+from webhook.kube.client import ApiClient
+from webhook.kube.ledgers import Charge, Charged, QuotaStanding, Refused, Wanted
+from webhook.quota.ledger import Admitted, Exceeded, NotReady, Outcome, admit, give_back
+
+Judged = tuple[Charge, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """`reservation_seconds` is written as `expires`, for people; `undecided_seconds` is how long a refusal that rests
+    on charges still being decided is sought again.
+    """
+
+    reservation_seconds: float = 90.0
+    undecided_seconds: float = 0.5
+    patience: Patience = field(default_factory=Patience)
+
+
+class KubeLedger:
+    """The ledger of one replica; `new_attempt` gives a name to each call, unlike any other replica's."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        new_attempt: Callable[[], str],
+        now: Callable[[], datetime],
+        random: Random,
+        settings: LedgerSettings = LedgerSettings(),
+    ) -> None:
+        self._api = api
+        self._new_attempt = new_attempt
+        self._now = now
+        self._random = random
+        self._settings = settings
+        self._books: dict[tuple[str, str], Books] = {}
+        self._unawaited: set[asyncio.Task[Outcome]] = set()
+
+    @property
+    def conflicts(self) -> int:
+        """Writes so far that somebody else was faster with."""
+        return sum(books.conflicts for books in self._books.values())
+
+    async def admit(self, wanted: Wanted, *, dry_run: bool, deadline: float) -> Charged | Refused:
+        """Ask the quotas in name order; nothing is admitted before the last one has written (contract 5.7)."""
+        charges = sorted(wanted.charges, key=lambda charge: (charge.quota.name, charge.quota.namespace))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await (self._judge(wanted, charges) if dry_run else self._charge(wanted, charges))
+        except TimeoutError as error:
+            raise ClusterUnavailableError("the quotas did not answer in time") from error
+
+    async def close(self) -> None:
+        """Wait for charges that are still being given back."""
+        while self._unawaited:
+            await asyncio.wait(self._unawaited)
+
+    async def _judge(self, wanted: Wanted, charges: Sequence[Charge]) -> Charged | Refused:
+        judged = []
+        for charge in charges:
+            step = _admission(charge, self._reservation(wanted, charge, "", undecided=False))
+            judged.append((charge, await self._books_of(charge.quota).judge(step)))
+        return _verdict(judged)
+
+    async def _charge(self, wanted: Wanted, charges: Sequence[Charge]) -> Charged | Refused:
+        attempt = self._new_attempt()
+        judged: list[Judged] = []
+        admitted = False
+        try:
+            for position, charge in enumerate(charges):
+                undecided = position < len(charges) - 1
+                outcome = await self._ask(charge, self._reservation(wanted, charge, attempt, undecided=undecided))
+                judged.append((charge, outcome))
+                if not isinstance(outcome, Admitted):
+                    break
+            verdict = _verdict(judged)
+            admitted = isinstance(verdict, Charged)
+        finally:
+            # The one asked last may have been written too: its answer was cut off by the deadline.
+            asked = charges[: len(judged) + 1]
+            self._settle(asked[:-1], wanted.uid) if admitted else self._give_back(asked, wanted.uid, attempt)
+        return (
+            verdict if isinstance(verdict, Charged) else await self._with_rest(verdict, wanted, charges[len(judged) :])
+        )
+
+    async def _with_rest(self, refusal: Refused, wanted: Wanted, rest: Sequence[Charge]) -> Refused:
+        """Return the refusal with what stands in the way at the quotas that were not asked any more."""
+        try:
+            others = await self._judge(wanted, rest)
+        except ClusterUnavailableError:
+            return refusal
+        return Refused((*refusal.quotas, *others.quotas)) if isinstance(others, Refused) else refusal
+
+    async def _ask(self, charge: Charge, reservation: Reservation) -> Outcome:
+        """Return the outcome; one that rests on charges still being decided is sought again for a moment."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._settings.undecided_seconds
+        while True:
+            outcome = await self._books_of(charge.quota).apply(_admission(charge, reservation))
+            if not isinstance(outcome, Exceeded) or not outcome.undecided or loop.time() >= until:
+                return outcome
+            await asyncio.sleep(self._random.uniform(1.0, 3.0) * self._settings.patience.pause_seconds)
+
+    def _reservation(self, wanted: Wanted, charge: Charge, attempt: str, *, undecided: bool) -> Reservation:
+        expires = self._now() + timedelta(seconds=self._settings.reservation_seconds)
+        return Reservation(
+            uid=wanted.uid,
+            name=wanted.name,
+            amounts=charge.amounts,
+            namespace="" if charge.quota.namespace else wanted.namespace,
+            attempts=(attempt,) if attempt else (),
+            undecided=undecided,
+            expires=expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    def _settle(self, charges: Sequence[Charge], uid: str) -> None:
+        """Note that a claim is decided which several quotas had to admit; nobody waits for that."""
+        for charge in charges:
+            self._later(charge.quota, _change(lambda status: _decided(status, uid)))
+
+    def _give_back(self, charges: Sequence[Charge], uid: str, attempt: str) -> None:
+        """Take an attempt's charges off again; where that fails, the controller ends them in time."""
+        for charge in charges:
+            self._later(charge.quota, _change(lambda status: give_back(status, uid, attempt)))
+
+    def _later(self, quota: DeviceQuota, step: Step) -> None:
+        task = asyncio.create_task(self._books_of(quota).apply(step))
+        self._unawaited.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+        self._unawaited.discard(task)
+        if not task.cancelled():
+            task.exception()  # logged where it happened; the controller ends what could not be given back
+
+    def _books_of(self, quota: DeviceQuota) -> Books:
+        key = (quota.namespace, quota.name)
+        if key not in self._books:
+            self._books[key] = Books(self._api, *key, self._random, self._settings.patience)
+        return self._books[key]
+
+
+def _admission(charge: Charge, reservation: Reservation) -> Step:
+    """Return the step that admits a claim, if the charge was counted under the spec that the API server holds."""
+
+    def step(quota: DeviceQuota) -> Outcome:
+        if (quota.uid, quota.generation) == (charge.quota.uid, charge.quota.generation):
+            return admit(quota, reservation)
+        if quota.mode is QuotaMode.DENY:
+            return NotReady(f"quota '{quota.name}' was changed while the claim was being counted")
+        return Admitted(quota.status, changed=False)
+
+    return step
+
+
+def _change(change: Callable[[QuotaStatus], QuotaStatus | None]) -> Step:
+    def step(quota: DeviceQuota) -> Outcome:
+        changed = None if quota.status is None else change(quota.status)
+        return Admitted(changed or quota.status, changed=changed is not None)
+
+    return step
+
+
+def _decided(status: QuotaStatus, uid: str) -> QuotaStatus | None:
+    known = status.reservation(uid)
+    if known is None or not known.undecided:
+        return None
+    kept = (replace(known, undecided=False) if other is known else other for other in status.reservations)
+    return replace(status, reservations=tuple(kept))
+
+
+def _verdict(judged: Sequence[Judged]) -> Charged | Refused:
+    """Return what all outcomes come to; ClusterUnavailableError where a quota cannot decide and none refuses."""
+    refusing = tuple(
+        QuotaStanding(charge.quota, outcome.standings) for charge, outcome in judged if isinstance(outcome, Exceeded)
+    )
+    if refusing:
+        return Refused(refusing)
+    for _, outcome in judged:
+        if isinstance(outcome, NotReady):
+            raise ClusterUnavailableError(outcome.why)
+    return Charged(
+        tuple(
+            QuotaStanding(charge.quota, outcome.standings)
+            for charge, outcome in judged
+            if isinstance(outcome, Admitted) and outcome.standings
+        )
+    )

@@ -1,0 +1,58 @@
+"""What every ledger offers, wherever it keeps its books: `DeviceQuota.status` in a cluster, SQLite standalone."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from webhook.core.quota_status import Amounts
+from webhook.core.quotas import DeviceQuota
+from webhook.quota.ledger import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a claim takes of one quota, counted under the quota's spec as given here."""
+
+    quota: DeviceQuota
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A claim that wants to be stored, with the charges of every quota that covers it."""
+
+    uid: str
+    namespace: str
+    name: str
+    charges: tuple[Charge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStanding:
+    """How the limits of one quota stand that a claim concerns."""
+
+    quota: DeviceQuota
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """Every quota has admitted the claim; limits that it does not fit are those of quotas that only warn."""
+
+    quotas: tuple[QuotaStanding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """At least one quota has not; nothing is charged. Only the limits that are in the way are named."""
+
+    quotas: tuple[QuotaStanding, ...]
+
+
+class Ledger(Protocol):
+    """Charges claims, exactly once each by their uid."""
+
+    async def admit(self, wanted: Wanted, *, dry_run: bool, deadline: float) -> Charged | Refused:
+        """Return whether the claim may be stored; on a dry run without charging it.
+
+        `deadline` is a time of the event loop's clock; ClusterUnavailableError where nothing can be decided by then.
+        """
