@@ -1,0 +1,62 @@
+"""Drawbridge's own programs, run as a user runs them, beside the control plane."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.controlplane.programs import Program, Programs
+
+DRAWBRIDGE = Path(sys.executable).with_name("drawbridge")
+SERVING = r"^drawbridge: serving on https://(\S+):(\d+), health on http://(\S+):(\d+)$"
+
+
+class ServeProcess:
+    """`drawbridge serve` on free loopback ports, ready when made. `Programs.stop` ends it if the test does not."""
+
+    def __init__(
+        self, programs: Programs, options: Sequence[str | Path], name: str = "serve", cert_dir: Path | None = None
+    ) -> None:
+        ports = ["--host", "127.0.0.1", "--port", "0", "--health-port", "0"]
+        certificates = ["--cert-dir", str(cert_dir)] if cert_dir else []
+        command = [str(DRAWBRIDGE), "serve", *ports, *certificates, *map(str, options)]
+        self.program: Program = programs.start(name, command)
+        found = self.program.wait_for_output(SERVING)
+        self.host, self.port = found[1], int(found[2])
+        self.health_port = int(found[4])
+
+    @property
+    def url(self) -> str:
+        """Where the webhooks are, without a trailing slash."""
+        return f"https://{self.host}:{self.port}"
+
+    @property
+    def health_url(self) -> str:
+        """Where `/livez`, `/readyz` and `/metrics` are."""
+        return f"http://{self.host}:{self.health_port}"
+
+    def stop(self, seconds: float = 40) -> int:
+        """SIGTERM: drain and end; returns the exit code."""
+        return self.program.stop(seconds=seconds)
+
+    def kill(self) -> int:
+        """SIGKILL, as a node that is lost."""
+        return self.program.kill()
+
+
+class ControllerProcess:
+    """`drawbridge controller` against a cluster."""
+
+    def __init__(
+        self, programs: Programs, kubeconfig: Path, options: Sequence[str] = (), name: str = "controller"
+    ) -> None:
+        self.program: Program = programs.start(
+            name, [str(DRAWBRIDGE), "controller", "--kubeconfig", str(kubeconfig), *options]
+        )
+
+    def stop(self) -> int:
+        """SIGTERM: give the lease back and end; returns the exit code."""
+        return self.program.stop()
+
+    def kill(self) -> int:
+        """SIGKILL."""
+        return self.program.kill()

