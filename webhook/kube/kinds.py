@@ -11,6 +11,8 @@ from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import NamespacedName
 from webhook.core.devices import CLASS, parse_device_class, parse_inventory, parse_slice
 from webhook.core.fieldpath import ROOT
+from webhook.core.mappings import KIND as MAPPING
+from webhook.core.mappings import parse_mapping
 from webhook.core.quotas import CLUSTER_DEVICE_QUOTA, DEVICE_QUOTA, parse_quota
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
 from webhook.kube.objects import parse_limit_range, parse_namespace, parse_node, parse_resource_quota
@@ -88,6 +90,7 @@ RESOURCE_QUOTAS = _core("resourcequotas", "ResourceQuota", True, "resource_quota
 LIMIT_RANGES = _core("limitranges", "LimitRange", True, "limit_ranges", parse_limit_range)
 QUOTAS = _own("devicequotas", DEVICE_QUOTA, True, "quotas", parse_quota)
 CLUSTER_QUOTAS = _own("clusterdevicequotas", CLUSTER_DEVICE_QUOTA, False, "quotas", parse_quota)
+MAPPINGS = _own("legacymappings", MAPPING, False, "mappings", parse_mapping)
 INVENTORIES = _own("deviceinventories", "DeviceInventory", False, "inventories", parse_inventory)
 
 KINDS = (
@@ -101,6 +104,7 @@ KINDS = (
     LIMIT_RANGES,
     QUOTAS,
     CLUSTER_QUOTAS,
+    MAPPINGS,
     INVENTORIES,
 )
 SERVING = tuple(kind for kind in KINDS if kind is not CLAIMS)
