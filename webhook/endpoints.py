@@ -1,17 +1,39 @@
 """What each admission endpoint judges, before the ledger is asked: pure, on one review and one view."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, decided
-from webhook.core.devices import CLASS, DeviceClass, parse_device_class
-from webhook.core.finding import Finding, Severity
-from webhook.core.raw import EMPTY, RawObject
+from webhook.core.devices import CLASS, DeviceClass, parse_device_class, parse_inventory
+from webhook.core.fieldpath import ROOT
+from webhook.core.finding import Finding, Severity, unjudged
+from webhook.core.mappings import parse_mapping
+from webhook.core.quotas import parse_quota
+from webhook.core.raw import EMPTY, Misfit, RawObject
 from webhook.core.review import Review
 from webhook.inventory.case import Case
-from webhook.rules import COMPILING, SCHEMA, Check, Severities, judged
+from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged
+from webhook.rules.invalid_field import invalid
+
+OWN_GROUP = "drawbridge.dev"
+
+
+class Readable(Protocol):
+    """Anything that was read from an object, with what could not be read."""
+
+    @property
+    def misfits(self) -> tuple[Misfit, ...]: ...
+
+
+CONFIG_KINDS: Mapping[str, Callable[[RawObject], Readable]] = {
+    "DeviceQuota": parse_quota,
+    "ClusterDeviceQuota": parse_quota,
+    "LegacyMapping": parse_mapping,
+    "DeviceInventory": parse_inventory,
+}
 
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
@@ -70,7 +92,7 @@ def mutate_claims(review: Review, view: ClusterView, rulebook: Rulebook, expired
 
 def validate_claims(case: Case, rulebook: Rulebook) -> tuple[Finding, ...]:
     """Return what the schema rules find; the ledger has its say afterwards."""
-    return _findings(case, SCHEMA, rulebook)
+    return _findings(case, (*SCHEMA, *ON_SERVER), rulebook)
 
 
 def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[Finding, ...]:
@@ -83,3 +105,14 @@ def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[
 def _made_by_a_controller(claim: Claim) -> bool:
     """Return whether a controller made the claim not from a template: such a claim is charged, never refused here."""
     return claim.kind == CLAIM and claim.metadata.controller() is not None and not claim.made_from_template()
+
+
+def validate_config(review: Review, rulebook: Rulebook) -> Decision:
+    """Refuse objects of our own kinds that cannot be read whole, with the place."""
+    raw = review.object
+    parse = CONFIG_KINDS.get(review.kind.name) if review.kind.group == OWN_GROUP else None
+    if raw is None or review.operation not in ("CREATE", "UPDATE"):
+        return Allow()
+    if parse is None:
+        return Allow((unjudged(ROOT, "config-kind", f"objects of kind '{review.kind.name}' are not judged"),))
+    return decided(rulebook.severities.applied(invalid(parse(raw).misfits)))

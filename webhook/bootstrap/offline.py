@@ -10,12 +10,13 @@ from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, in_order, unjudged
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
-from webhook.endpoints import Rulebook
+from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook
 from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
 from webhook.kube.manifests import Problem
-from webhook.rules import COMPILING, SCHEMA, Severities, judged
+from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged
+from webhook.rules.invalid_field import invalid
 from webhook.settings import Settings
 
 _POD_MAKERS = frozenset(
@@ -63,6 +64,8 @@ class Offline:
             found = self._judged(Case(parse_device_class(raw), "", self.view))
         elif (group, name) in _POD_MAKERS:
             found = (unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),)
+        elif group == OWN_GROUP and name in CONFIG_KINDS:
+            found = in_order(invalid(CONFIG_KINDS[name](raw).misfits))
         else:
             found = ()
         return tuple(self.applied(found))
@@ -71,7 +74,7 @@ class Offline:
         return self.rulebook.severities.applied(findings, server=False)
 
     def _judged(self, case: Case) -> tuple[Finding, ...]:
-        return in_order(judged(case, (*COMPILING, *SCHEMA)))
+        return in_order(judged(case, (*COMPILING, *SCHEMA, *OFFLINE)))
 
     def namespace_of(self, raw: RawObject) -> str:
         """Return the object's namespace, the default one where it says none; empty for kinds that live in none."""
@@ -90,18 +93,27 @@ def rulebook_of(settings: Settings) -> Rulebook:
 
 
 def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
-    """Return the rules over the folders of the settings, overlaid by the documents.
+    """Return the rules over the cluster of the settings, overlaid by the documents.
 
-    SettingsError where a folder does not exist.
+    SettingsError where a folder does not exist, ClusterUnavailableError where a live cluster cannot be read.
     """
+    view, problems = cluster_of(settings)
+    return Offline(_overlaid(view, documents, settings.namespace), rulebook_of(settings), settings, problems)
+
+
+def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:
+    """Return the view of the folders, or of the live cluster, that the settings name, and what was broken in it."""
+    if settings.kubeconfig is not None and not settings.cluster:
+        from webhook.bootstrap.live import view_of_live
+
+        return view_of_live(settings), ()
     view, problems = load_folder(
         settings.cluster,
         kubernetes_version=settings.kubernetes_version,
         feature_gates=settings.feature_gates,
         namespace=settings.namespace,
     )
-    view = replace(view, given=bool(settings.cluster))
-    return Offline(_overlaid(view, documents, settings.namespace), rulebook_of(settings), settings, problems)
+    return replace(view, given=bool(settings.cluster)), problems
 
 
 def _overlaid(view: ClusterView, documents: Iterable[RawObject], namespace: str) -> ClusterView:

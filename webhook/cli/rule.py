@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from webhook.cli.options import fail
+from webhook.core.suggest import nearest
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -15,8 +16,6 @@ def rule(rule_id: str) -> None:
     """Show what a rule refuses, why, and what to do: the page that `see:` names."""
     known = {page.parent.name: page for page in POLICIES.glob("*/README.md")}
     if rule_id not in known:
-        from webhook.core.suggest import nearest
-
         near = nearest(rule_id, known)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         fail((f"there is no rule '{rule_id}'{hint}", f"rules: {', '.join(sorted(known))}"))

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from webhook.cel.compile import Verdict
 from webhook.core.claims import Alternative, Claim
 from webhook.core.fieldpath import FieldPath
-from webhook.core.finding import Finding, Fix, Severity, in_order, unjudged
+from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.mending import mended, with_edits
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.matching import accepting_texts
 from webhook.rules import (
     cel,
+    invalid_field,
     not_judged,
     request_capacity,
     selector_unknown_attribute,
@@ -32,6 +33,9 @@ SCHEMA: tuple[Check, ...] = (
     request_capacity.check,
     not_judged.check,
 )
+# What could not be read: the server leaves it to the API server, a command refuses it.
+ON_SERVER: tuple[Check, ...] = (not_judged.wrong_types,)
+OFFLINE: tuple[Check, ...] = (invalid_field.check,)
 # Not to be lowered below warn on the server (contract 4, marked *).
 GUARDED = frozenset({"quota-exceeded", "quota-unbounded"})
 
@@ -64,28 +68,31 @@ def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
 
 
 def with_tried_edits(case: Case, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings with one edit a field that mends it whole, where that compiles and finds a device.
+    """Return the findings, those on a selector with the one edit that mends it whole, where it was tried and helps.
 
-    An edit that was tried and leads nowhere is taken away: a fix that a program can apply must help (contract 3).
+    An edit that does not compile, or with which the request matches no device of its class, is taken away: a fix that
+    a program can apply must help (contract 3).
     """
     found = tuple(findings)
-    texts = dict(mended(found))
+    selectors = {selector.path: alternative for selector, alternative in case.selectors()}
+    texts = {path: text for path, text in mended(found).items() if path in selectors}
     for finding in found:
-        for fix in finding.fixes[:1]:
-            texts.update((edit.path, edit.value) for edit in fix.edits if isinstance(edit.value, str))
-    good = {path: text for path, text in texts.items() if _helps(case, path, texts)}
-    kept = (replace(finding, fixes=_without_edits(finding.fixes, finding.path, good)) for finding in found)
-    return with_edits(kept, {path: text for path, text in good.items() if isinstance(text, str)})
+        for edit in finding.fixes[0].edits if finding.fixes else ():
+            if edit.path in selectors and isinstance(edit.value, str):
+                texts[edit.path] = edit.value
+    good = {path: text for path, text in texts.items() if _helps(case, selectors[path], path, texts)}
+    kept = (
+        finding
+        if finding.path in good or finding.path not in selectors
+        else replace(finding, fixes=tuple(replace(fix, edits=()) for fix in finding.fixes))
+        for finding in found
+    )
+    return with_edits(kept, good)
 
 
-def _without_edits(fixes: tuple[Fix, ...], path: FieldPath, good: Mapping[FieldPath, str]) -> tuple[Fix, ...]:
-    return fixes if path in good else tuple(replace(fix, edits=()) for fix in fixes)
-
-
-def _helps(case: Case, path: FieldPath, texts: Mapping[FieldPath, str]) -> bool:
+def _helps(case: Case, alternative: Alternative | None, path: FieldPath, texts: Mapping[FieldPath, str]) -> bool:
     if compiled_new(texts[path], case.view.server).verdict is not Verdict.OK:
         return False
-    alternative = next((a for s, a in case.selectors() if s.path == path), None)
     return alternative is None or _matches_a_device(case, alternative, texts)
 
 

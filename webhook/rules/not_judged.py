@@ -7,9 +7,13 @@ from webhook.core.finding import Finding, unjudged
 from webhook.inventory.case import Case
 
 
-def check(case: Case) -> Iterator[Finding]:
+def wrong_types(case: Case) -> Iterator[Finding]:
+    """Yield what could not be read: the API server decides about it, not we (contract 7.4)."""
     for misfit in case.subject.misfits:
         yield unjudged(misfit.path, "wrong-type", misfit.message)
+
+
+def check(case: Case) -> Iterator[Finding]:
     for config in case.subject.config:
         yield unjudged(config.path, "config", f"parameters for driver '{config.driver}' are not judged")
     if isinstance(case.subject, Claim):

@@ -1,0 +1,103 @@
+"""Joins settings, cluster, ledger, rules and server into one running process."""
+
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from random import SystemRandom
+
+from certs.store import Directory, keep_fresh
+from webhook.bootstrap.admission import Admission, ClusterSource
+from webhook.bootstrap.offline import rulebook_of
+from webhook.bootstrap.sources import ApiSource, FolderSource
+from webhook.core.errors import SettingsError
+from webhook.core.render import Style
+from webhook.kube.access import load_access
+from webhook.kube.client import ApiClient
+from webhook.kube.folder import Assumptions, Folder
+from webhook.kube.ledger import KubeLedger, LedgerSettings
+from webhook.kube.ledgers import Ledger
+from webhook.kube.sqlite_ledger import SqliteLedger
+from webhook.kube.view import Told
+from webhook.server.app import Needs
+from webhook.server.edge import Background
+from webhook.server.limits import Limits
+from webhook.server.log import LineSink, Log, make_log
+from webhook.server.metrics import Metrics
+from webhook.server.probes import Check
+from webhook.server.run import Listen, make_edge, run
+from webhook.server.tls import MinimumVersion, ServingCertificate
+from webhook.server.work import Work
+from webhook.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where the view comes from, where charges go, and what keeps both going."""
+
+    source: ClusterSource
+    ledger: Ledger
+    background: tuple[Background, ...]
+
+
+def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Serve until a signal ends it and return the exit code; SettingsError, with all problems, before listening."""
+    metrics = Metrics(version("drawbridge"))
+    sink = LineSink(sys.stderr, metrics.log_lines_dropped.inc)
+    log = make_log(sink)
+    work = Work(Limits().threads)
+    try:
+        directory = _certificates(settings)
+        certificate = ServingCertificate(
+            directory, MinimumVersion(settings.tls_min_version), lambda: datetime.now(UTC), metrics, log
+        )
+        cluster = _folder(settings, log) if settings.cluster else _live(settings, log)
+        admission = Admission(cluster.source, cluster.ledger, rulebook_of(settings), work)
+        needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))
+        edge = make_edge(
+            needs,
+            Listen(settings.host, settings.port, settings.health_port, settings.drain_seconds),
+            certificate,
+            checks=lambda: (Check("cluster", cluster.source.unready()),),
+            background=cluster.background,
+        )
+        return run(edge, announce)
+    finally:
+        work.close()
+        sink.close()
+
+
+def _certificates(settings: Settings) -> Path:
+    """Return the folder to serve from; standalone, a self-signed pair is made there where there is none."""
+    if settings.cert_dir is None:
+        raise SettingsError(("a certificate is needed: give `--cert-dir DIR`; `drawbridge certs issue` makes one",))
+    directory = Directory(settings.cert_dir)
+    if settings.cluster:
+        keep_fresh(directory, (settings.host,), datetime.now(UTC), secrets.token_bytes)
+    elif directory.read().serving is None:
+        problem = f"--cert-dir '{settings.cert_dir}' holds no tls.crt; `drawbridge certs issue` makes one"
+        raise SettingsError((problem,))
+    return settings.cert_dir
+
+
+def _folder(settings: Settings, log: Log) -> Cluster:
+    ledger = SqliteLedger(settings.ledger)
+    assumptions = Assumptions(settings.kubernetes_version, settings.feature_gates, settings.namespace)
+    source = FolderSource(Folder(settings.cluster, assumptions), log, ledger.observe)
+    return Cluster(source, ledger, (source.follow,))
+
+
+def _live(settings: Settings, log: Log) -> Cluster:
+    api = ApiClient(load_access(settings.kubeconfig, settings.context))
+    source = ApiSource(api, Told(settings.kubernetes_version, settings.feature_gates), log)
+    ledger = KubeLedger(
+        api,
+        new_attempt=lambda: secrets.token_hex(8),
+        now=lambda: datetime.now(UTC),
+        random=SystemRandom(),
+        settings=LedgerSettings(settings.reservation_seconds),
+    )
+    return Cluster(source, ledger, (source.follow,))

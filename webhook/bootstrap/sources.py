@@ -1,0 +1,108 @@
+"""Where the cluster view of a running server comes from: a folder of manifests, or the API server."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from random import SystemRandom
+
+from webhook.core.cluster import ClusterView
+from webhook.core.errors import ClusterUnavailableError
+from webhook.kube.access import Access
+from webhook.kube.client import ApiClient, ApiError
+from webhook.kube.folder import Folder, Reading
+from webhook.kube.folder_watch import watch_folder
+from webhook.kube.kinds import SERVING, Kind
+from webhook.kube.reflector import Reflector
+from webhook.kube.server_truth import ask_gates, ask_version
+from webhook.kube.view import Told, ViewBuilder
+from webhook.server.log import Log
+
+_ASK_AGAIN_SECONDS = 300.0
+_LISTED_SECONDS = 30.0
+
+
+class FolderSource:
+    """The view of a folder, read at start and again whenever its files change.
+
+    `on_gone` is told the claims that the folder no longer has, `on_reading` each new view (contract 5.9).
+    """
+
+    def __init__(self, folder: Folder, log: Log, on_reading: Callable[[Reading], None]) -> None:
+        self._folder = folder
+        self._log = log
+        self._on_reading = on_reading
+        self.view = ClusterView(given=True)
+        self._take(folder.read())
+
+    def unready(self) -> str:
+        return ""
+
+    async def follow(self) -> None:
+        await watch_folder(self._folder, self._take)
+
+    def _take(self, reading: Reading) -> None:
+        self.view = reading.view
+        for problem in reading.problems:
+            self._log.warning("manifest", problem=str(problem))
+        self._on_reading(reading)
+
+
+class ApiSource:
+    """The view that reflectors keep of the given kinds; ready once every kind has been listed."""
+
+    def __init__(self, api: ApiClient, told: Told, log: Log, kinds: Sequence[Kind] = SERVING) -> None:
+        self._api = api
+        self._log = log
+        self._builder = ViewBuilder(told)
+        self.reflectors = tuple(
+            Reflector(kind, api, self._builder, clock=time.monotonic, random=SystemRandom()) for kind in kinds
+        )
+
+    @property
+    def view(self) -> ClusterView:
+        return self._builder.view
+
+    def unready(self) -> str:
+        waiting = sorted(reflector.kind.plural for reflector in self.reflectors if not reflector.synced)
+        return f"not listed yet: {', '.join(waiting)}" if waiting else ""
+
+    async def whole(self) -> None:
+        """Return once a view of everything has been published."""
+        published = asyncio.Event()
+        self._builder.on_publish(lambda _: published.set())
+        while self.unready() or not published.is_set():
+            published.clear()
+            await published.wait()
+
+    async def follow(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ask())
+            for reflector in self.reflectors:
+                group.create_task(reflector.run())
+
+    async def _ask(self) -> None:
+        """Ask the server for its version and gates, and again from time to time: servers are upgraded."""
+        while True:
+            try:
+                self._builder.told(await ask_version(self._api), await ask_gates(self._api))
+            except ApiError as error:
+                self._log.warning("server-version", why=str(error))
+                await asyncio.sleep(5)
+            else:
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+
+
+async def current_view(access: Access, told: Told, log: Log, kinds: Sequence[Kind]) -> ClusterView:
+    """Return the view of a live cluster now; ClusterUnavailableError where it cannot be listed in time."""
+    async with ApiClient(access) as api:
+        source = ApiSource(api, told, log, kinds)
+        following = asyncio.create_task(source.follow())
+        try:
+            async with asyncio.timeout(_LISTED_SECONDS):
+                await source.whole()
+        except TimeoutError:
+            raise ClusterUnavailableError(f"the cluster could not be read: {source.unready()}") from None
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        return source.view
