@@ -49,7 +49,7 @@ def _first(pem: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificates(pem)[0]
     except (ValueError, IndexError):
-        raise CertificateError("must be a PEM certificate") from None
+        raise CertificateError("the certificate must be PEM") from None
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def key_fits(certificate_pem: bytes, key_pem: bytes) -> bool:
     try:
         key = load_pem_private_key(key_pem, None)
     except (ValueError, TypeError):
-        raise CertificateError("must be a PEM private key without a password") from None
+        raise CertificateError("the key must be a PEM private key without a password") from None
     public = _first(certificate_pem).public_key()
     return _der(public) == _der(key.public_key())
 
@@ -88,7 +88,7 @@ def signed_by(certificate_pem: bytes, ca_pem: bytes) -> bool:
     try:
         authorities = x509.load_pem_x509_certificates(ca_pem)
     except ValueError:
-        raise CertificateError("must hold PEM certificates") from None
+        raise CertificateError("the CA must be PEM certificates") from None
     return any(_has_signed(authority, certificate) for authority in authorities)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import secrets
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -92,11 +93,14 @@ class Served:
     def connect(self, seconds: float = 20.0) -> HTTPSConnection:
         return HTTPSConnection("127.0.0.1", self.port, timeout=seconds, context=self.trust())
 
-    def raw(self, seconds: float = 20.0) -> ssl.SSLSocket:
+    def raw(self, seconds: float = 20.0, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
         """Return a TLS connection on which a test writes bytes of its own."""
-        plain = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
-        plain.connect()
-        return self.trust().wrap_socket(plain.sock, server_hostname="127.0.0.1")
+        plain = socket.create_connection(("127.0.0.1", self.port), seconds)
+        try:
+            return (context or self.trust()).wrap_socket(plain, server_hostname="127.0.0.1")
+        except OSError:
+            plain.close()
+            raise
 
     def post(self, path: str = VALIDATE_CLAIMS, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a review (or raw bytes) on a connection of its own."""

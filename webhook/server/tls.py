@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from certs.inspect import Certificate, CertificateError, read_certificate
+from certs.inspect import Certificate, CertificateError, key_fits, read_certificate
 from webhook.core.errors import SettingsError
 from webhook.server.log import Log
 from webhook.server.metrics import Metrics
@@ -108,11 +108,14 @@ class ServingCertificate:
         return tuple(found)
 
     def _load(self) -> _Loaded:
+        pem, key = (path.read_bytes() for path in self._paths)
+        certificate = read_certificate(pem)
+        if not key_fits(pem, key):
+            raise CertificateError("the key does not fit the certificate")
         context = self._new_context()
         context.load_cert_chain(*self._paths)
-        certificate = read_certificate(self._paths[0].read_bytes())
         if self._now() >= certificate.validity.not_after:
-            raise CertificateError("it has expired")
+            raise CertificateError("the certificate has expired")
         return _Loaded(context, certificate)
 
     def _publish(self, loaded: _Loaded) -> None:
@@ -137,7 +140,7 @@ class ServingCertificate:
 
 def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return "the key does not fit the certificate" if error.reason == "KEY_VALUES_MISMATCH" else "it is unreadable"
+        return "the certificate or its key is unreadable"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}"
     return str(error)

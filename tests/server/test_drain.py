@@ -1,0 +1,215 @@
+"""The end of a server: told once it drains without losing a request, told twice it ends at once."""
+
+import asyncio
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+
+import pytest
+
+from tests.support.serving import allow, make_review, post, serving
+from webhook.core.decision import Allow, Decision
+from webhook.core.review import Review
+from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS
+from webhook.server.limits import Budget
+
+SERVER = """
+import secrets, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from certs.store import Directory, keep_fresh
+from tests.support.serving import allow
+from webhook.server.app import Needs, VALIDATE_CLAIMS
+from webhook.server.log import LineSink, make_log
+from webhook.server.metrics import Metrics
+from webhook.server.run import Listen, make_edge, run
+from webhook.server.tls import MinimumVersion, ServingCertificate
+from webhook.server.work import Work
+
+certs, drain = Path(sys.argv[1]), float(sys.argv[2])
+keep_fresh(Directory(certs), ["127.0.0.1"], datetime.now(UTC), secrets.token_bytes)
+metrics, log = Metrics(), make_log(LineSink(sys.stderr))
+needs = Needs({VALIDATE_CLAIMS: allow}, metrics, log, Work(2))
+certificate = ServingCertificate(certs, MinimumVersion.TLS_1_3, lambda: datetime.now(UTC), metrics, log)
+edge = make_edge(needs, Listen("127.0.0.1", 0, 0, drain), certificate)
+sys.exit(run(edge, lambda line: print(line, flush=True)))
+"""
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def process(certs: Path, drain_seconds: float) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """Start a server of its own; yield it with its two ports."""
+    command = [sys.executable, "-c", SERVER, str(certs), str(drain_seconds)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline().split()
+            assert line[:3] == ["drawbridge:", "serving", "on"]
+            yield server, int(line[3].rstrip(",").rpartition(":")[2]), int(line[6].rpartition(":")[2])
+        finally:
+            if server.poll() is None:
+                server.kill()
+
+
+async def slow(_: Review, __: Budget) -> Decision:
+    await asyncio.sleep(1)
+    return Allow()
+
+
+def test_while_draining_it_is_not_ready_and_serves_on_with_connection_close(tmp_path: Path) -> None:
+    with serving({VALIDATE_CLAIMS: allow}, tmp_path, drain_seconds=2) as server:
+        kept = server.connect()
+        assert "connection" not in post(kept, VALIDATE_CLAIMS, make_review()).headers
+        assert server.probe("/readyz").status == 200
+        server.tell()
+        time.sleep(0.1)
+        answer = server.probe("/readyz")
+        assert (answer.status, answer.body) == (503, b"[-] serving: draining\nnot ready\n")
+        assert server.probe("/livez").status == 200
+        last = post(kept, VALIDATE_CLAIMS, make_review())
+        assert (last.status, last.headers["connection"]) == (200, "close")
+        new = server.post()
+        assert (new.status, new.headers["connection"]) == (200, "close")
+        assert server.metric("drawbridge_draining") == 1
+        kept.close()
+
+
+def test_an_answer_under_way_when_the_drain_begins_says_close_too(tmp_path: Path) -> None:
+    with serving({VALIDATE_PODS: slow}, tmp_path, drain_seconds=0.1) as server, closing(server.connect()) as kept:
+        threading.Timer(0.3, server.tell).start()
+        answer = post(kept, VALIDATE_PODS, make_review())
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_exit_code_0_after_the_drain(tmp_path: Path, number: signal.Signals) -> None:
+    with process(tmp_path, 1.0) as (server, _, __):
+        started = time.monotonic()
+        server.send_signal(number)
+        assert server.wait(20) == 0
+        assert 0.9 < time.monotonic() - started < 5
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with process(tmp_path, 60.0) as (server, port, _):
+        context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        with closing(HTTPSConnection("127.0.0.1", port, context=context, timeout=20)) as kept:
+            assert post(kept, VALIDATE_CLAIMS, make_review()).status == 200
+            server.terminate()
+            time.sleep(0.3)
+            assert server.poll() is None
+            server.terminate()
+            assert server.wait(3) == 0
+
+
+class Forwarder:
+    """Carries TCP connections to whatever port is current, as a Service does; open ones stay where they are."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._stop = threading.Event()
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        self._listener.settimeout(0.1)
+        while not self._stop.is_set():
+            try:
+                client, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            server = socket.create_connection(("127.0.0.1", self.target), 10)
+            thread = threading.Thread(target=self._carry, args=(client, server))
+            self._threads.append(thread)
+            thread.start()
+
+    def _carry(self, client: socket.socket, server: socket.socket) -> None:
+        ends = {client: server, server: client}
+        with client, server:
+            while not self._stop.is_set():
+                for source in select.select(list(ends), [], [], 0.1)[0]:
+                    try:
+                        data = source.recv(65536)
+                        ends[source].sendall(data)
+                    except OSError:
+                        return
+                    if not data:
+                        return
+
+    def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(10)
+        self._listener.close()
+
+
+class Caller(threading.Thread):
+    """Posts reviews one after another on a kept connection, as the API server does: never twice the same one."""
+
+    def __init__(self, port: int, context: ssl.SSLContext, pause: float) -> None:
+        super().__init__()
+        self._port = port
+        self._context = context
+        self._pause = pause
+        self._stopped = threading.Event()
+        self.answered = 0
+        self.lost: list[str] = []
+
+    def run(self) -> None:
+        connection = self._connect()
+        while not self._stopped.wait(self._pause):
+            try:
+                answer = post(connection, VALIDATE_CLAIMS, make_review())
+            except (OSError, HTTPException) as error:
+                self.lost.append(repr(error))
+                connection.close()
+                connection = self._connect()
+                continue
+            if answer.status != 200:
+                self.lost.append(str(answer.status))
+            self.answered += 1
+            if answer.headers.get("connection") == "close":
+                connection.close()
+                connection = self._connect()
+        connection.close()
+
+    def end(self) -> None:
+        self._stopped.set()
+        self.join(20)
+
+    def _connect(self) -> HTTPSConnection:
+        return HTTPSConnection("127.0.0.1", self._port, context=self._context, timeout=20)
+
+
+def test_no_request_is_lost_while_the_server_is_replaced(tmp_path: Path) -> None:
+    """Three replacements under traffic on kept connections, each old server ending while the new one serves."""
+    with ExitStack() as stack:
+        old, port, _ = stack.enter_context(process(tmp_path, 1.0))
+        forwarder = stack.enter_context(closing(Forwarder(port)))
+        context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        callers = [Caller(forwarder.port, context, pause) for pause in (0.002, 0.01, 0.3)]
+        for caller in callers:
+            stack.callback(caller.end)
+            caller.start()
+        for _ in range(3):
+            new, forwarder.target, _ = stack.enter_context(process(tmp_path, 1.0))
+            time.sleep(0.2)
+            old.terminate()
+            assert old.wait(20) == 0
+            old = new
+        for caller in callers:
+            caller.end()
+    assert [caller.lost for caller in callers] == [[], [], []]
+    assert sum(caller.answered for caller in callers) > 300
