@@ -8,7 +8,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from aiohttp import web
+from structlog.typing import FilteringBoundLogger
 
 from webhook.core.claims import GROUP
 from webhook.kube.access import Access
@@ -250,6 +252,12 @@ async def fake_api(*plurals: str) -> AsyncIterator[FakeApi]:
         yield api
     finally:
         await api.stop()
+
+
+def silent() -> FilteringBoundLogger:
+    """Return a log that nobody reads."""
+    log: FilteringBoundLogger = structlog.wrap_logger(structlog.testing.ReturnLogger())
+    return log
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:

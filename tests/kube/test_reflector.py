@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.kube.fake_api import FakeApi, fake_api, status, until
+from tests.kube.fake_api import FakeApi, fake_api, silent, status, until
 from webhook.kube.client import ApiClient
 from webhook.kube.kinds import DEVICE_CLASSES, Key, Kind
 from webhook.kube.reflector import Backoff, Pace, Reflector, State
@@ -62,7 +62,7 @@ class Running:
 @asynccontextmanager
 async def reflecting(api: FakeApi, client: ApiClient, pace: Pace = FAST) -> AsyncIterator[Running]:
     copy = Copy()
-    reflector = Reflector(DEVICE_CLASSES, client, copy, clock=time.monotonic, random=Random(1), pace=pace)
+    reflector = Reflector(DEVICE_CLASSES, client, copy, clock=time.monotonic, random=Random(1), log=silent(), pace=pace)
     task = asyncio.create_task(reflector.run())
     try:
         yield Running(api, reflector, copy)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.quota_status import render_status
@@ -21,8 +21,6 @@ from webhook.kube.client import (
 )
 from webhook.kube.kinds import CLUSTER_QUOTAS, QUOTAS
 from webhook.quota.ledger import Admitted, Outcome
-
-_log = structlog.get_logger(__name__)
 
 Step = Callable[[DeviceQuota], Outcome]
 """What somebody wants of the books: applied to the quota as read, perhaps several times, before it is written."""
@@ -49,12 +47,15 @@ class _Held:
 class Books:
     """Applies steps to one quota; concurrent ones share a write."""
 
-    def __init__(self, api: ApiClient, namespace: str, name: str, random: Random, patience: Patience) -> None:
+    def __init__(
+        self, api: ApiClient, namespace: str, name: str, random: Random, log: FilteringBoundLogger, patience: Patience
+    ) -> None:
         self._api = api
         self._kind = QUOTAS if namespace else CLUSTER_QUOTAS
         self._namespace = namespace
         self._name = name
         self._random = random
+        self._log = log
         self._patience = patience
         self._held: _Held | None = None
         self._waiting: list[tuple[Step, asyncio.Future[Outcome]]] = []
@@ -166,7 +167,7 @@ class Books:
                 answer.set_exception(error)
 
     def _unavailable(self, error: Exception | None) -> ClusterUnavailableError:
-        _log.warning("quota cannot be written", quota=self._name, namespace=self._namespace, error=str(error))
+        self._log.warning("quota", quota=self._name, namespace=self._namespace, why=str(error))
         return ClusterUnavailableError(f"quota '{self._name}' cannot be written now: {error}")
 
 

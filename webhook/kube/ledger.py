@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
+from structlog.typing import FilteringBoundLogger
+
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.quota_status import QuotaStatus, Reservation
 from webhook.core.quotas import DeviceQuota, QuotaMode
@@ -42,12 +44,14 @@ class KubeLedger:
         new_attempt: Callable[[], str],
         now: Callable[[], datetime],
         random: Random,
+        log: FilteringBoundLogger,
         settings: LedgerSettings = LedgerSettings(),
     ) -> None:
         self._api = api
         self._new_attempt = new_attempt
         self._now = now
         self._random = random
+        self._log = log
         self._settings = settings
         self._books: dict[tuple[str, str], Books] = {}
         self._unawaited: set[asyncio.Task[Outcome]] = set()
@@ -152,7 +156,7 @@ class KubeLedger:
     def _books_of(self, quota: DeviceQuota) -> Books:
         key = (quota.namespace, quota.name)
         if key not in self._books:
-            self._books[key] = Books(self._api, *key, self._random, self._settings.patience)
+            self._books[key] = Books(self._api, *key, self._random, self._log, self._settings.patience)
         return self._books[key]
 
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Protocol
 
 import msgspec
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from webhook.core.raw import RawObject
 from webhook.kube.client import (
@@ -29,7 +29,6 @@ from webhook.kube.client import (
 )
 from webhook.kube.kinds import Key, Kind, projected
 
-_log = structlog.get_logger(__name__)
 _SLICE_SECONDS = 0.005
 
 
@@ -117,6 +116,7 @@ class Reflector:
         *,
         clock: Callable[[], float],
         random: Random,
+        log: FilteringBoundLogger,
         pace: Pace = Pace(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -131,6 +131,7 @@ class Reflector:
         self._sink = sink
         self._clock = clock
         self._random = random
+        self._log = log
         self._pace = pace
         self._sleep = sleep
         self._backoff = Backoff(pace.backoff_floor, pace.backoff_ceiling, random)
@@ -162,7 +163,7 @@ class Reflector:
         except ApiError as error:
             return self._failed(error)
         except GarbledError as error:
-            _log.warning("list cannot be read", kind=self.kind.name, error=str(error))
+            self._log.warning(self.state.value, kind=self.kind.plural, outcome="garbled", why=str(error))
             return Outcome.GARBLED
         return Outcome.LISTED
 
@@ -214,7 +215,7 @@ class Reflector:
         except ApiError as error:
             return self._failed(error)
         except GarbledError as error:
-            _log.warning("watch event cannot be read", kind=self.kind.name, error=str(error))
+            self._log.warning(self.state.value, kind=self.kind.plural, outcome="garbled", why=str(error))
             return Outcome.GARBLED
         return Outcome.ENDED
 
@@ -251,7 +252,7 @@ class Reflector:
                 return Outcome.ABSENT
             case _:
                 outcome = Outcome.REFUSED
-        _log.warning(f"{self.state.value} failed", kind=self.kind.name, outcome=outcome.value, error=str(error))
+        self._log.warning(self.state.value, kind=self.kind.plural, outcome=outcome.value, why=str(error))
         return outcome
 
 
