@@ -98,6 +98,7 @@ def _live(settings: Settings, log: Log) -> Cluster:
         new_attempt=lambda: secrets.token_hex(8),
         now=lambda: datetime.now(UTC),
         random=SystemRandom(),
+        log=log,
         settings=LedgerSettings(settings.reservation_seconds),
     )
     return Cluster(source, ledger, (source.follow,))

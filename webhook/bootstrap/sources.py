@@ -55,7 +55,7 @@ class ApiSource:
         self._log = log
         self._builder = ViewBuilder(told)
         self.reflectors = tuple(
-            Reflector(kind, api, self._builder, clock=time.monotonic, random=SystemRandom()) for kind in kinds
+            Reflector(kind, api, self._builder, clock=time.monotonic, random=SystemRandom(), log=log) for kind in kinds
         )
 
     @property
