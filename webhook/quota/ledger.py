@@ -209,8 +209,9 @@ def _is_full(status: QuotaStatus) -> bool:
 
 
 def _weight(reservation: Reservation) -> int:
-    texts = (reservation.name, reservation.namespace, *reservation.attempts, *reservation.amounts)
-    return 160 + sum(len(text) + 32 for text in texts)
+    """Return roughly how many bytes a reservation takes as JSON."""
+    names = len(reservation.name) + len(reservation.namespace) + sum(len(a) + 4 for a in reservation.attempts)
+    return 160 + names + sum(len(limit) + 24 for limit in reservation.amounts)
 
 
 @dataclass(frozen=True, slots=True)
