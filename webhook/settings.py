@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from webhook.core.errors import SettingsError
 from webhook.core.finding import Severity
 from webhook.core.versions import minor
 
 OFF = "off"
+PREFIX = "DRAWBRIDGE_"
 
 
 class Driver(BaseModel, frozen=True, extra="forbid"):
@@ -65,15 +65,15 @@ def _version(value: object) -> object:
     return None if value is None else str(value)
 
 
-Gates = Annotated[Mapping[str, bool], NoDecode, BeforeValidator(_gates)]
-Levels = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_severities)]
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
+Gates = Annotated[Mapping[str, bool], BeforeValidator(_gates)]
+Levels = Annotated[Mapping[str, str], BeforeValidator(_severities)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_paths)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What a process is started with; each field is a flag of the same name."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="DRAWBRIDGE_")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cluster: Paths = ()
     kubeconfig: Path | None = None
@@ -98,34 +98,20 @@ class Settings(BaseSettings):
     reservation_seconds: float = Field(90, gt=0)
     template_grace_seconds: float = Field(60, ge=0)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # no such files are read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # no such files are read
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return flags, then the environment, then the file, whose content comes along with the flags."""
-        assert isinstance(init_settings, InitSettingsSource)
-        given = dict(init_settings.init_kwargs)
-        from_file = given.pop("from_file", {})
-        return (
-            InitSettingsSource(settings_cls, given),
-            env_settings,
-            InitSettingsSource(settings_cls, from_file),
-        )
-
     def severities(self) -> Mapping[str, Severity | None]:
         return {rule: None if level == OFF else Severity(level) for rule, level in self.rules.items()}
 
 
-def read_settings(flags: Mapping[str, Any], file: Path | None = None) -> Settings:
+def read_settings(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str, str]) -> Settings:
     """Return the settings; SettingsError with every problem. A flag that is None or empty was not given."""
     given = {name: value for name, value in flags.items() if value is not None and value != ()}
+    from_environment = {
+        name: environment[variable]
+        for name in Settings.model_fields
+        if (variable := f"{PREFIX}{name.upper()}") in environment
+    }
     try:
-        return Settings(**{**given, "from_file": _file_content(file)})
+        return Settings.model_validate({**_file_content(file), **from_environment, **given})
     except ValidationError as error:
         raise SettingsError(tuple(_problem(dict(detail)) for detail in error.errors())) from error
 

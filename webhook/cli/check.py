@@ -6,14 +6,13 @@ from typing import Any
 import click
 
 from webhook.bootstrap.offline import Offline, offline
-from webhook.cli.options import cluster_options, drivers_stated, fail
+from webhook.cli.options import cluster_options, fail, settings_from
 from webhook.cli.report import Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.kube.inputs import read_inputs
 from webhook.kube.manifests import Document, Position, Problem
-from webhook.settings import read_settings
 
 DENIED = 1
 
@@ -27,8 +26,7 @@ DENIED = 1
 def check(files: tuple[str, ...], output: str, fail_on: str, reference_text: bool, **flags: Any) -> None:
     """Judge manifests as the server would: claims, templates and classes in FILES, folders or - (standard input)."""
     try:
-        flags["drivers"] = drivers_stated(flags["drivers"])
-        settings = read_settings(flags, flags.pop("settings_file"))
+        settings = settings_from(flags)
         inputs = tuple(read_inputs(files))
         judge = offline(settings, [entry.raw for entry in inputs if isinstance(entry, Document)])
     except SettingsError as error:

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become Settings."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from webhook.core.errors import SettingsError
+from webhook.settings import Settings, read_settings
 
 COULD_NOT_RUN = 2
 
@@ -35,6 +37,13 @@ def cluster_options(command: Command) -> Command:
     for option in reversed(_CLUSTER):
         command = option(command)
     return command
+
+
+def settings_from(flags: dict[str, Any]) -> Settings:
+    """Return the settings of a command's flags, the environment and the settings file; SettingsError otherwise."""
+    drivers = drivers_stated(flags.pop("drivers"))
+    file = flags.pop("settings_file")
+    return read_settings({**flags, **({"drivers": drivers} if drivers else {})}, file, os.environ)
 
 
 def fail(problems: tuple[str, ...]) -> NoReturn:

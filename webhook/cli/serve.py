@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from webhook.cli.options import cluster_options, drivers_stated, fail
+from webhook.cli.options import cluster_options, fail, settings_from
 from webhook.core.errors import SettingsError
 
 _PATH = click.Path(path_type=Path)
@@ -26,11 +26,9 @@ _PATH = click.Path(path_type=Path)
 def serve(**flags: Any) -> None:
     """Serve the admission endpoints until SIGTERM; over --cluster DIR no Kubernetes is needed."""
     from webhook.bootstrap.serving import serve_until_told
-    from webhook.settings import read_settings
 
     try:
-        flags["drivers"] = drivers_stated(flags["drivers"])
-        settings = read_settings(flags, flags.pop("settings_file"))
+        settings = settings_from(flags)
         code = serve_until_told(settings, click.echo)
     except SettingsError as error:
         fail(error.problems)

@@ -1,0 +1,104 @@
+"""How long one decision on a claim takes on 1,000 devices, beside reading the same review and answering it.
+
+    .venv/bin/python -m benchmarks.decision
+
+Prints medians and their ratios; all sides run in one process, in turns.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from tests.support.build import claim_object, device, make_slice, make_view, request
+from webhook.core.cluster import ClusterView
+from webhook.core.decision import Allow
+from webhook.endpoints import Rulebook, subject_of, validate_claims
+from webhook.inventory.case import Case
+from webhook.inventory.inventory import Inventory, inventory_of
+from webhook.server.wire import parse_review, render_answer
+
+DEVICES = 1_000
+SHAPES = 50
+ROUNDS = 200
+SELECTORS = (
+    "device.attributes['gpu.example.com'].model == 'model-7'",
+    "device.capacity['gpu.example.com'].memory.compareTo(quantity('40Gi')) >= 0",
+    "device.attributes['gpu.example.com'].index < 100 && device.driver == 'gpu.example.com'",
+)
+
+
+def view() -> ClusterView:
+    nodes = DEVICES // 8
+    return make_view(
+        *(
+            make_slice(
+                *(
+                    device(
+                        f"gpu-{i}", {"memory": f"{40 + (n + i) % 3 * 20}Gi"}, model=f"model-{(n + i) % SHAPES}", index=i
+                    )
+                    for i in range(8)
+                ),
+                node=f"node-{n}",
+            )
+            for n in range(nodes)
+        )
+    )
+
+
+def review() -> bytes:
+    claim = claim_object(request("gpu", *SELECTORS), uid="6f1c")
+    return msgspec.json.encode(
+        {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "0f9c",
+                "operation": "CREATE",
+                "kind": {"group": "resource.k8s.io", "version": "v1", "kind": "ResourceClaim"},
+                "resource": {"group": "resource.k8s.io", "version": "v1", "resource": "resourceclaims"},
+                "namespace": "team-a",
+                "object": claim,
+            },
+        }
+    )
+
+
+def median_us(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - started)
+    return statistics.median(times) / 1000
+
+
+def main() -> None:
+    cluster, body, rulebook = view(), review(), Rulebook()
+
+    def wire() -> bytes:
+        return render_answer(parse_review(body), Allow(), mutating=False)
+
+    def decide() -> object:
+        parsed = parse_review(body)
+        subject = subject_of(parsed)
+        assert subject is not None
+        return validate_claims(Case(subject, parsed.namespace, cluster), rulebook)
+
+    def cold() -> object:
+        inventory: Inventory = inventory_of(cluster)
+        inventory.outcomes.clear()
+        return decide()
+
+    decide()
+    wire_us, warm_us, cold_us = median_us(wire), median_us(decide), median_us(cold, 20)
+    print(f"read and answer a review:           {wire_us:8.1f} us")
+    print(
+        f"decide it, warm, {DEVICES} devices:     {warm_us:8.1f} us   {warm_us / wire_us:6.2f} x reading and answering"
+    )
+    print(f"decide it, first match, {DEVICES} devices: {cold_us:5.1f} us   {cold_us / warm_us:6.2f} x warm")
+
+
+if __name__ == "__main__":
+    main()
