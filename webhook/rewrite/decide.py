@@ -1,0 +1,65 @@
+"""What `/mutate/pods` answers: a pod is rewritten, left alone with a warning, or refused (contract 6)."""
+
+from dataclasses import dataclass
+
+from webhook.core.cluster import ClusterView
+from webhook.core.decision import Allow, Decision, Deny
+from webhook.core.fieldpath import ROOT
+from webhook.core.finding import in_order
+from webhook.core.mappings import MappingMode
+from webhook.core.pods import MIRROR, POD
+from webhook.core.review import Review
+from webhook.rewrite.findings import labels_kept, left_alone, refusals, reported, template_missing
+from webhook.rewrite.refusals import LeftAlone
+from webhook.rewrite.rewriting import Rewritten, rewritten, survey
+from webhook.rewrite.templates import Template, canonical
+
+AUDIT = "rewrite"
+_MOST_AUDIT = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PodDecision:
+    """The decision, and the templates that the patched pod refers to; `outcome` is for the log and metrics."""
+
+    decision: Decision
+    templates: tuple[Template, ...] = ()
+    outcome: Rewritten | LeftAlone | None = None
+
+
+def decide_pod(review: Review, view: ClusterView, *, templates_are_made: bool = True) -> PodDecision:
+    """Return the answer to the creation of a pod; any other review is none of ours and allowed.
+
+    Where nobody makes templates (standalone, without `--write-templates`) one warning names what the folder lacks.
+    """
+    if review.operation != "CREATE" or review.sub_resource or review.kind.name != POD or review.object is None:
+        return PodDecision(Allow())
+    asked = survey(review.object, review.namespace, view)
+    if asked is None:
+        return PodDecision(Allow())
+    if asked.mode is MappingMode.DENY and asked.namespace_known and MIRROR not in asked.pod.annotations:
+        findings = in_order(refusals(asked))
+        return PodDecision(Deny(findings) if findings else Allow())
+    outcome = rewritten(asked, view)
+    if asked.mode is MappingMode.REPORT:
+        return PodDecision(Allow((reported(outcome),)), outcome=outcome)
+    if isinstance(outcome, LeftAlone):
+        return PodDecision(Allow((left_alone(outcome),)), outcome=outcome)
+    findings = tuple(labels_kept(outcome))
+    templates = outcome.made()
+    missing = tuple(t for t in templates if (review.namespace, t.name) not in view.templates)
+    if missing and not templates_are_made:
+        findings = (*findings, template_missing(missing, ROOT.child("spec")))
+    audit = {AUDIT: _told(outcome)}
+    return PodDecision(Allow(in_order(findings), outcome.patch, audit), templates, outcome)
+
+
+def _told(outcome: Rewritten) -> str:
+    """Return what was done, for the audit log: each claim with its template, and what was asked before."""
+    claims = {
+        claim.name: {"template": outcome.templates[claim.name].name, "resource": claim.resource, "count": claim.count}
+        for claim in outcome.plan.claims
+    }
+    original = outcome.changes.original.containers
+    whole = canonical({"claims": claims, "original": original})
+    return whole if len(whole) <= _MOST_AUDIT else canonical({"claims": len(claims), "containers": len(original)})

@@ -1,0 +1,262 @@
+"""A pod with legacy limits becomes one with claim references; pure, and to the letter of contract 6."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from webhook.core.cluster import ClusterView
+from webhook.core.fieldpath import ROOT, FieldPath
+from webhook.core.mappings import LegacyMapping, MappingMode, Tolerations, is_extended
+from webhook.core.patch import Operation, apply, difference
+from webhook.core.pods import Container, Pod, parse_pod
+from webhook.core.raw import EMPTY, RawObject
+from webhook.rewrite.asks import Need, Selectors, UnusableQuantityError, asked_names, needs_of
+from webhook.rewrite.changes import Changes, changed_pod
+from webhook.rewrite.derive import derive, original_of, placement, pod_conditions, selectors_for
+from webhook.rewrite.labels import Condition, Translation, taken_out, translate
+from webhook.rewrite.original import Original
+from webhook.rewrite.plan import Plan, plan
+from webhook.rewrite.reasons import Code
+from webhook.rewrite.refusals import LeftAlone, name_refusals, need_refusals, pod_refusals
+from webhook.rewrite.serving import Conflict, Served, labels_of, selecting, serve
+from webhook.rewrite.templates import Template, make_template
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The mapped names in a pod's limits, each with the place where it is first met, and how they are served."""
+
+    raw: RawObject
+    pod: Pod
+    namespace: str
+    names: Mapping[str, FieldPath]
+    serving: Mapping[str, Served]
+    conflicts: tuple[Conflict, ...]
+    mappings: tuple[LegacyMapping, ...]
+    any_mode: bool
+    namespace_known: bool
+    mode: MappingMode
+
+    def first(self) -> FieldPath:
+        """Return the path of the first container that asks for a mapped name."""
+        return FieldPath(next(iter(self.names.values())).steps[:-3])
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The pod as it will be, the patch that makes it so, and the templates that it refers to.
+
+    `needs` are what each container asked for, in container order; `kept` the demands on mapped node labels that
+    have no exact counterpart and stay as they are.
+    """
+
+    survey: Survey
+    pod: RawObject
+    patch: tuple[Operation, ...]
+    plan: Plan
+    templates: Mapping[str, Template]
+    needs: tuple[tuple[str, tuple[Need, ...]], ...]
+    kept: tuple[Condition, ...]
+    changes: Changes
+
+    def made(self) -> tuple[Template, ...]:
+        """Return the templates, each once, in the order of the claims that refer to them."""
+        return tuple({template.name: template for template in self.templates.values()}.values())
+
+
+def rewrite(
+    raw: RawObject,
+    namespace: str,
+    view: ClusterView,
+    *,
+    at: FieldPath = ROOT,
+    any_mode: bool = False,
+    ignored: Collection[Code] = (),
+) -> Rewritten | LeftAlone | None:
+    """Return the rewritten pod, or why it is left alone; None where nothing in it is mapped.
+
+    `raw` is a pod or a pod template. `at` is its path in its workload, for what is told; the patch is relative to
+    `raw`. With `any_mode` the mappings' modes do not count, and reason codes in `ignored` are passed over where that
+    is possible at all (`drawbridge migrate`).
+    """
+    asked = survey(raw, namespace, view, at=at, any_mode=any_mode)
+    return None if asked is None else rewritten(asked, view, ignored=ignored)
+
+
+def survey(
+    raw: RawObject, namespace: str, view: ClusterView, *, at: FieldPath = ROOT, any_mode: bool = False
+) -> Survey | None:
+    """Return the mapped names of a pod; None where there are none, or where the API server cannot read the pod."""
+    if not view.mappings or not _may_ask(raw):
+        return None
+    pod = parse_pod(raw, at)
+    if pod.misfits:
+        return None
+    labels = labels_of(view, namespace)
+    mappings = tuple(view.mappings.values())
+    if labels is not None:
+        mappings = selecting(mappings, labels)
+    names: dict[str, FieldPath] = {}
+    serving: dict[str, Served] = {}
+    conflicts: list[Conflict] = []
+    for container in pod.containers:
+        for name in container.limits:
+            if name in names or not (hit := serve(name, mappings, any_mode=any_mode)):
+                continue
+            names[name] = container.path.child("resources", "limits").key(name)
+            if isinstance(hit, Conflict):
+                conflicts.append(hit)
+            else:
+                serving[name] = hit
+    if not names:
+        return None
+    return Survey(
+        raw=raw,
+        pod=pod,
+        namespace=namespace,
+        names=names,
+        serving=serving,
+        conflicts=tuple(conflicts),
+        mappings=mappings,
+        any_mode=any_mode,
+        namespace_known=labels is not None,
+        mode=_mode(serving.values()),
+    )
+
+
+def _may_ask(raw: RawObject) -> bool:
+    """Return whether a limit may be an extended resource; quick, for most pods have none."""
+    spec = raw.get("spec")
+    for field in ("containers", "initContainers"):
+        containers = spec.get(field) if isinstance(spec, dict) else None
+        for container in containers if isinstance(containers, list) else ():
+            resources = container.get("resources") if isinstance(container, dict) else None
+            limits = resources.get("limits") if isinstance(resources, dict) else None
+            if isinstance(limits, dict) and any(is_extended(name) for name in limits):
+                return True
+    return False
+
+
+def _mode(serving: Iterable[Served]) -> MappingMode:
+    """Return the strictest word: all mapped keys of a pod move, or none."""
+    modes = {served.mapping.mode for served in serving}
+    for mode in (MappingMode.DENY, MappingMode.REPORT):
+        if mode in modes:
+            return mode
+    return MappingMode.REWRITE
+
+
+def rewritten(asked: Survey, view: ClusterView, *, ignored: Collection[Code] = ()) -> Rewritten | LeftAlone:
+    """Return the rewritten pod, or the first reason to leave it alone."""
+    passed = {code for code in ignored if code.can_be_ignored}
+    refusal = _refusal(_early(asked, view), asked, passed)
+    if refusal:
+        return refusal
+    asked, original, ours = _verified(asked, view)
+    containers = tuple(_with_original(container, original) for container in asked.pod.containers)
+    wanted = pod_conditions(asked.raw, original)
+    mappings = {served.mapping.name: served.mapping for served in asked.serving.values()}
+    try:
+        needs = _needs(containers, asked, selectors_for(mappings.values(), wanted), view)
+    except UnusableQuantityError as error:
+        return LeftAlone(Code.UNPARSABLE_QUANTITY, str(error), asked.first())
+    refusal = _refusal(need_refusals(needs, asked.serving, asked.namespace, view), asked, passed)
+    if refusal:
+        return refusal
+    taken = {claim.name for claim in asked.pod.claims if claim.name not in ours}
+    planned = plan([(c.role, asks) for c, (_, asks) in zip(containers, needs, strict=True)], taken)
+    templates = {claim.name: make_template(claim.shape, claim.count) for claim in planned.claims}
+    translations = [translate(wanted, mapping.node_labels) for mapping in mappings.values()]
+    dropped = _dropped(mappings.values(), translations)
+    changes = Changes(
+        resources=frozenset(asked.serving),
+        references=planned.names,
+        claims={name: template.name for name, template in templates.items()},
+        replaced=frozenset(ours),
+        tolerations=tuple(_tolerated(asked, containers)),
+        dropped=dropped,
+        original=_recorded(asked, original, dropped),
+    )
+    pod = changed_pod(asked.raw, changes)
+    patch = difference(asked.raw, pod)
+    if apply(asked.raw, patch) != pod:
+        raise AssertionError("the patch does not make the pod that was meant")  # a bug: failurePolicy decides
+    kept = tuple(dict.fromkeys(condition for translation in translations for condition in translation.kept))
+    return Rewritten(asked, pod, patch, planned, templates, needs, kept, changes)
+
+
+def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
+    for conflict in asked.conflicts:
+        listed = " and ".join(f"'{name}'" for name in conflict.mappings)
+        yield Code.MAPPING_CONFLICT, f"LegacyMappings {listed} map `{conflict.name}` with equal priority"
+    yield from pod_refusals(asked.pod, asked.namespace, view)
+    yield from name_refusals(asked.serving, view)
+
+
+def _refusal(found: Iterable[tuple[Code, str]], asked: Survey, passed: Collection[Code]) -> LeftAlone | None:
+    return next((LeftAlone(code, detail, asked.first()) for code, detail in found if code not in passed), None)
+
+
+def _verified(asked: Survey, view: ClusterView) -> tuple[Survey, Original | None, frozenset[str]]:
+    """Return what the pod's annotation records, where it is to be believed, and the claims that follow from it.
+
+    It is where every generated template that the pod refers to follows from it, and its names are still mapped: then
+    an earlier pass wrote it, and the pod is planned again from all that it asked for.
+    """
+    original = original_of(asked.raw)
+    if original is None:
+        return asked, None, frozenset()
+    derived = derive(asked.raw, asked.namespace, view)
+    serving = dict(asked.serving)
+    for name in {name for limits in original.containers.values() for name in limits} - serving.keys():
+        hit = serve(name, asked.mappings, any_mode=asked.any_mode)
+        if not isinstance(hit, Served):
+            return asked, None, frozenset()
+        serving[name] = hit
+    if derived.underivable:
+        return asked, None, frozenset()
+    ours = frozenset(claim.name for claim in asked.pod.claims if claim.template_name in derived.templates)
+    return replace(asked, serving=serving), original, ours
+
+
+def _with_original(container: Container, original: Original | None) -> Container:
+    recorded = EMPTY if original is None else original.containers.get(container.name, EMPTY)
+    return replace(container, limits={**recorded, **container.limits}) if recorded else container
+
+
+def _needs(
+    containers: Sequence[Container], asked: Survey, selectors: Selectors, view: ClusterView
+) -> tuple[tuple[str, tuple[Need, ...]], ...]:
+    return tuple((c.name, needs_of(c, asked.serving, selectors, view)) for c in containers)
+
+
+def _tolerated(asked: Survey, containers: Sequence[Container]) -> Iterator[str]:
+    """Yield the names for which the plugin ExtendedResourceToleration would have added a toleration, sorted."""
+    names = {name for container in containers for name in asked_names(container, asked.serving)}
+    for name in sorted(names):
+        if asked.serving[name].mapping.tolerations is Tolerations.ADD:
+            yield name
+
+
+def _dropped(mappings: Collection[LegacyMapping], translations: Sequence[Translation]) -> frozenset[Condition]:
+    """Return the demands on labels that go: those which every request says as a selector, if the mappings ask so."""
+    if not translations or not all(mapping.drop_labels for mapping in mappings):
+        return frozenset()
+    said, *others = (frozenset(translation.selectors) for translation in translations)
+    return said.intersection(*others)
+
+
+def _recorded(asked: Survey, before: Original | None, dropped: frozenset[Condition]) -> Original:
+    containers: dict[str, Mapping[str, str]] = {}
+    for container in asked.pod.containers:
+        earlier = EMPTY if before is None else before.containers.get(container.name, EMPTY)
+        now = {name: _text(value) for name, value in container.limits.items() if name in asked.serving}
+        if earlier or now:
+            containers[container.name] = {**earlier, **now}
+    selector, affinity = taken_out(*placement(asked.raw["spec"]), dropped)
+    if before is not None:
+        selector, affinity = {**before.node_selector, **selector}, affinity or before.node_affinity
+    return Original(containers, selector, affinity)
+
+
+def _text(quantity: object) -> str:
+    return quantity if isinstance(quantity, str) else str(quantity)
