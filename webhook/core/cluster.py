@@ -77,17 +77,17 @@ class ClusterView:
 
     def quotas_of(self, namespace: str) -> tuple[DeviceQuota, ...]:
         """Return the quotas that all must admit a claim of the namespace, in name order (contract 5.7)."""
-        labels = self.namespace_labels(namespace)
-        found = (quota for quota in self.quotas.values() if _covers(quota, namespace, labels))
+        found = (quota for quota in self.quotas.values() if self.covers(quota, namespace))
         return tuple(sorted(found, key=lambda quota: (quota.name, quota.namespace)))
+
+    def covers(self, quota: DeviceQuota, namespace: str) -> bool:
+        """Return whether claims of the namespace are charged to the quota; one that is not known has its name alone."""
+        if quota.namespace:
+            return quota.namespace == namespace
+        labels = self.namespace_labels(namespace) or {"kubernetes.io/metadata.name": namespace}
+        return quota.namespace_selector.matches(labels)
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return the labels of a namespace; None where it is not known."""
         known = self.namespaces.get(namespace)
         return None if known is None else known.labels
-
-
-def _covers(quota: DeviceQuota, namespace: str, labels: Mapping[str, str] | None) -> bool:
-    if quota.namespace:
-        return quota.namespace == namespace
-    return quota.namespace_selector.matches(labels or {"kubernetes.io/metadata.name": namespace})

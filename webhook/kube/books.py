@@ -81,10 +81,9 @@ class Books:
             self._running = asyncio.create_task(self._run())
         return await answer
 
-    async def idle(self) -> None:
-        """Wait until nothing is being written."""
-        if self._running is not None:
-            await asyncio.wait([self._running])
+    def read_anew(self) -> None:
+        """Forget what is held: the next step decides on a fresh read, whatever it comes to."""
+        self._held = None
 
     async def _run(self) -> None:
         try:

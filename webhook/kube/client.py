@@ -141,6 +141,17 @@ class ApiClient:
         """Delete an object, with a uid only if it is still that one (else ConflictError)."""
         await self._json("DELETE", path, query, {"preconditions": {"uid": uid}} if uid else None)
 
+    async def served_version(self, kind: Kind) -> str:
+        """Return the version of the kind's group that we like best of those that the server has; else NotFoundError."""
+        if len(kind.versions) == 1:
+            return kind.versions[0]
+        group = await self.get(f"/apis/{kind.group}")
+        served = {entry.get("version") for entry in group.get("versions", ()) if isinstance(entry, dict)}
+        found = next((version for version in kind.versions if version in served), None)
+        if found is None:
+            raise NotFoundError(404, "NotFound", f"the server has no version of {kind.group} that is known here")
+        return found
+
     async def page(self, path: str, *, limit: int, go_on: str = "") -> Page:
         """Return one page of a consistent list; UnavailableError, GoneError where `go_on` has expired."""
         query = {"limit": str(limit), **({"continue": go_on} if go_on else {})}

@@ -27,8 +27,8 @@ _DRA_VERSIONS = ("v1", "v1beta2", "v1beta1")
 class Kind:
     """One kind; `versions` in order of preference, `field` the part of the ClusterView that holds its objects.
 
-    `keep` parses an object to the frozen value that is kept; what it cannot read it notes in the reader. A kind
-    without a field is watched by the controller alone.
+    `keep` parses an object to the frozen value that is kept, or None where it is none that matters; what it cannot
+    read it notes in the reader. A kind without a field is watched by the controller alone.
     """
 
     group: str

@@ -39,7 +39,7 @@ class Sink(Protocol):
         """These are all objects of the kind."""
 
     def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:
-        """One object is new or different, or (None) deleted."""
+        """One object is new or different, or (None) deleted; one that was never told may be deleted too."""
 
     def progressed(self, kind: Kind, resource_version: str) -> None:
         """Nothing has happened up to this resource version but what was told."""
@@ -168,7 +168,7 @@ class Reflector:
         return Outcome.LISTED
 
     async def _list_pages(self) -> None:
-        self._version = await _served_version(self._api, self.kind)
+        self._version = await self._api.served_version(self.kind)
         path = path_of(self.kind, version=self._version)
         found: dict[Key, object] = {}
         go_on = ""
@@ -191,7 +191,8 @@ class Reflector:
             except msgspec.DecodeError as error:
                 raise GarbledError(str(error)) from error
             kept = projected(self._typed(raw), self.kind)
-            found[kept.key] = kept.value
+            if kept.value is not None:
+                found[kept.key] = kept.value
             if self._clock() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began = self._clock()
@@ -230,10 +231,10 @@ class Reflector:
             self._sink.progressed(self.kind, version)
         else:
             kept = projected(self._typed(event.object), self.kind)
-            gone = event.type == "DELETED"
-            (self._keys.discard if gone else self._keys.add)(kept.key)
+            value = None if event.type == "DELETED" else kept.value
+            (self._keys.discard if value is None else self._keys.add)(kept.key)
             self.objects = len(self._keys)
-            self._sink.changed(self.kind, kept.key, None if gone else kept.value, version)
+            self._sink.changed(self.kind, kept.key, value, version)
         self._resource_version = version
 
     def _typed(self, raw: RawObject) -> RawObject:
@@ -254,15 +255,3 @@ class Reflector:
                 outcome = Outcome.REFUSED
         self._log.warning(self.state.value, kind=self.kind.plural, outcome=outcome.value, why=str(error))
         return outcome
-
-
-async def _served_version(api: ApiClient, kind: Kind) -> str:
-    """Return the version of the kind's group that we like best of those that the server has; NotFoundError if none."""
-    if len(kind.versions) == 1:
-        return kind.versions[0]
-    group = await api.get(f"/apis/{kind.group}")
-    served = {entry.get("version") for entry in group.get("versions", ()) if isinstance(entry, dict)}
-    found = next((version for version in kind.versions if version in served), None)
-    if found is None:
-        raise NotFoundError(404, "NotFound", f"the server has no version of {kind.group} that is known here")
-    return found

@@ -37,6 +37,7 @@ class ViewBuilder:
         self._told = told
         self._batch_seconds = batch_seconds
         self._objects: dict[Kind, dict[Key, object]] = {}
+        self._listed: set[Kind] = set()
         self._dirty: set[str] = set()
         self._inferred: dict[str, bool] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -48,16 +49,22 @@ class ViewBuilder:
         self._listeners.append(listener)
 
     def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
-        self._objects[kind] = dict(objects)
+        before = self._objects.get(kind, {})
+        same = {key: before[key] for key, value in objects.items() if key in before and before[key] == value}
+        self._objects[kind] = {**objects, **same}
         if kind is SLICES:
             self._inferred.clear()
             self._infer(*objects.values())
-        self._changed(kind)
+        if kind not in self._listed or len(same) < max(len(before), len(objects)):
+            self._changed(kind)
+        self._listed.add(kind)
 
     def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:  # noqa: ARG002
         objects = self._objects.setdefault(kind, {})
         if value is None:
             objects.pop(key, None)
+        elif objects.get(key) == value:
+            return  # a heartbeat, or a field that is not kept
         else:
             objects[key] = value
             self._infer(value)

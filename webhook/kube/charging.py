@@ -1,0 +1,119 @@
+"""What all stored claims are charged, counted again only where something has changed."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from webhook.core.claims import Claim
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import Device
+from webhook.core.quota_status import Amounts
+from webhook.core.quotas import DeviceQuota
+from webhook.inventory.inventory import inventory_of
+from webhook.quota.charge import QuotaCharge, Tariff, charge
+from webhook.quota.cluster_supply import ClusterSupply, DeviceId
+from webhook.quota.consumed import arithmetic_of
+from webhook.quota.drivers import KNOWN_DRIVERS
+
+_SLICE_SECONDS = 0.005
+QuotaKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    claim: Claim
+    amounts: Amounts
+
+
+@dataclass(slots=True)
+class _Book:
+    """The charges of one quota under one spec and one tariff."""
+
+    quota: DeviceQuota
+    tariff: Tariff
+    known: dict[str, _Known] = field(default_factory=dict)
+
+
+class Charging:
+    """Remembers charges by claim; those of a claim whose shapes are gone stay what they were (contract 5.5)."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._books: dict[QuotaKey, _Book] = {}
+        self._view: ClusterView | None = None
+        self._tariff: Tariff | None = None
+        self._gone: dict[DeviceId, Device] = {}
+
+    async def charges(self, quota: DeviceQuota, claims: Iterable[Claim], view: ClusterView) -> Mapping[str, Amounts]:
+        """Return the charges of claims by uid, letting others run every few milliseconds."""
+        tariff = self._tariff_of(view)
+        before = self._books.get((quota.namespace, quota.name))
+        book = _Book(quota, tariff)
+        began = self._clock()
+        for claim in claims:
+            uid = claim.metadata.uid
+            known = before.known.get(uid) if before else None
+            if known is None or known.claim is not claim or before is None or not _same_terms(before, book):
+                known = _Known(claim, _counted(charge(claim, quota, tariff), known))
+            book.known[uid] = known
+            if self._clock() - began > _SLICE_SECONDS:
+                await asyncio.sleep(0)
+                began = self._clock()
+        self._books[quota.namespace, quota.name] = book
+        return {uid: known.amounts for uid, known in book.known.items()}
+
+    def forget(self, quotas: Iterable[QuotaKey]) -> None:
+        """Forget all quotas but these."""
+        kept = set(quotas)
+        self._books = {key: book for key, book in self._books.items() if key in kept}
+
+    def _tariff_of(self, view: ClusterView) -> Tariff:
+        if self._tariff is None or self._view is None or not same_supply(self._view, view):
+            self._remember_gone(view)
+            supply = ClusterSupply(view, KNOWN_DRIVERS, gone=dict(self._gone))
+            self._tariff = Tariff(supply, KNOWN_DRIVERS, arithmetic_of(view.server))
+            self._view = view
+        return self._tariff
+
+    def _remember_gone(self, view: ClusterView) -> None:
+        """Keep the last known shape of devices that claims hold and that are not published any more."""
+        held = {
+            (result.driver, result.pool, result.device)
+            for book in self._books.values()
+            for known in book.known.values()
+            for result in known.claim.allocated or ()
+        }
+        known = {**self._gone, **(_published(self._view) if self._view else {})}
+        now = _published(view)
+        self._gone = {place: known[place] for place in held if place in known and place not in now}
+
+
+def same_supply(one: ClusterView, other: ClusterView) -> bool:
+    """Return whether the same claims are charged the same under both views."""
+    return (
+        one.slices is other.slices
+        and one.inventories is other.inventories
+        and one.device_classes is other.device_classes
+        and one.nodes is other.nodes
+        and one.server == other.server
+    )
+
+
+def _same_terms(one: _Book, other: _Book) -> bool:
+    same_spec = (one.quota.uid, one.quota.generation) == (other.quota.uid, other.quota.generation)
+    return same_spec and one.tariff is other.tariff
+
+
+def _counted(counted: QuotaCharge, before: _Known | None) -> Amounts:
+    """Return the amounts; where nothing bounds a part of one, at least what the claim was charged before."""
+    amounts = dict(counted.amounts())
+    for limit in counted.limits:
+        name = limit.limit.name
+        if limit.unbounded and before is not None and name in before.amounts:
+            amounts[name] = max(limit.amount, before.amounts[name])
+    return amounts
+
+
+def _published(view: ClusterView) -> Mapping[DeviceId, Device]:
+    entries = inventory_of(view).published
+    return {(entry.device.driver, entry.pool, entry.device.name): entry.device for entry in entries}

@@ -1,0 +1,88 @@
+"""The controller's copy of all claims: those stored, how far it has come, and the uids that it saw go."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from webhook.core.claims import Claim
+from webhook.core.errors import ClusterUnavailableError
+from webhook.kube.kinds import Key, Kind
+
+_MOST_GONE = 100_000
+"""How many deleted uids are remembered: only those matter that still have an open reservation."""
+
+
+class ClaimsSeen:
+    """A sink for the reflector of claims.
+
+    `changed_in` collects the namespaces whose claims have changed until somebody takes them; `on_change` is told.
+    """
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self.version = 0
+        self.changed_in: set[str] = set()
+        self._on_change = on_change
+        self._claims: dict[str, dict[str, Claim]] = {}
+        self._gone: dict[str, None] = {}
+
+    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
+        before = {claim.metadata.uid: claim for claim in self._all()}
+        self.changed_in |= self._claims.keys()
+        self._claims = {}
+        for value in objects.values():
+            claim = _claim(value)
+            self._claims.setdefault(claim.metadata.namespace, {})[claim.metadata.name] = claim
+            before.pop(claim.metadata.uid, None)
+        self.changed_in |= self._claims.keys()
+        self._forget(before)
+        self._reached(resource_version)
+
+    def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:  # noqa: ARG002
+        assert isinstance(key, tuple)
+        namespace, name = key
+        known = self._claims.get(namespace, {}).pop(name, None)
+        if value is not None:
+            claim = _claim(value)
+            self._claims.setdefault(namespace, {})[name] = claim
+            if known is not None and known.metadata.uid == claim.metadata.uid:
+                known = None
+        if known is not None:
+            self._forget([known.metadata.uid])
+        self.changed_in.add(namespace)
+        self._reached(resource_version)
+
+    def progressed(self, kind: Kind, resource_version: str) -> None:  # noqa: ARG002
+        self.version = _number(resource_version)
+
+    def namespaces(self) -> Iterable[str]:
+        return self._claims.keys()
+
+    def of(self, namespace: str) -> Iterable[Claim]:
+        return self._claims.get(namespace, {}).values()
+
+    def is_gone(self, uid: str) -> bool:
+        """Return whether the claim of this uid was seen deleted: no claim ever has it again."""
+        return uid in self._gone
+
+    def _all(self) -> Iterator[Claim]:
+        for claims in self._claims.values():
+            yield from claims.values()
+
+    def _forget(self, uids: Iterable[str]) -> None:
+        self._gone.update(dict.fromkeys(uids))
+        while len(self._gone) > _MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+
+    def _reached(self, resource_version: str) -> None:
+        self.version = _number(resource_version)
+        self._on_change()
+
+
+def _claim(value: object) -> Claim:
+    assert isinstance(value, Claim)
+    return value
+
+
+def _number(resource_version: str) -> int:
+    """Return a resource version as the number that it is (KEP-5504); which of two is newer is all that is asked."""
+    if not resource_version.isdecimal():
+        raise ClusterUnavailableError(f"the API server's resource version '{resource_version}' is no number")
+    return int(resource_version)
