@@ -51,7 +51,29 @@ from webhook.cel.syntax import (
 )
 
 RESERVED: Final = frozenset(
-    ["as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while"]
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "null",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
 )
 MOST_DEPTH: Final = 250
 RULE_DEPTH_ERROR: Final = SourceError(NOWHERE, f"expression recursion limit exceeded: {MOST_DEPTH}")

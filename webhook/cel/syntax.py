@@ -262,9 +262,7 @@ class StructLiteral(Node):
     entries: tuple[FieldEntry, ...]
     reference: str | None
 
-    def __init__(
-        self, id_: int, pos: int, start: int, end: int, name: str, entries: tuple[FieldEntry, ...]
-    ) -> None:
+    def __init__(self, id_: int, pos: int, start: int, end: int, name: str, entries: tuple[FieldEntry, ...]) -> None:
         self.id = id_
         self.pos = pos
         self.start = start

@@ -35,24 +35,29 @@ class Type:
     parameter its own). `parameters`: the element type of a list; key and value of a map; what an
     optional or another opaque type holds; the type that a type value stands for. `wrapper` marks
     google.protobuf.Int64Value and kin: the primitive or null. `open`: a type parameter is in it.
+    `weight`: how many types it is written with.
     """
 
-    __slots__ = ("kind", "name", "open", "parameters", "wrapper")
+    __slots__ = ("kind", "name", "open", "parameters", "weight", "wrapper")
 
     kind: int
     name: str
     parameters: "tuple[Type, ...]"
     wrapper: bool
     open: bool
+    weight: int
 
-    def __init__(
-        self, kind: int, name: str, parameters: "tuple[Type, ...]" = (), wrapper: bool = False
-    ) -> None:
+    def __init__(self, kind: int, name: str, parameters: "tuple[Type, ...]" = (), wrapper: bool = False) -> None:
         self.kind = kind
         self.name = name
         self.parameters = parameters
         self.wrapper = wrapper
-        self.open = kind == Kind.PARAMETER or any(parameter.open for parameter in parameters)
+        self.open = kind == Kind.PARAMETER
+        self.weight = 1
+        for parameter in parameters:
+            self.weight += parameter.weight
+            if parameter.open:
+                self.open = True
 
     def __repr__(self) -> str:
         inside = ", ".join(map(repr, self.parameters))
@@ -92,3 +97,54 @@ def optional_type(held: Type) -> Type:
 def type_type(named: Type) -> Type:
     """The type of the type value `named`."""
     return Type(Kind.TYPE, "type", (named,))
+
+
+def wrapper_type(primitive: Type) -> Type:
+    """google.protobuf.Int64Value and kin: the primitive or null."""
+    return Type(primitive.kind, primitive.name, (), wrapper=True)
+
+
+def same_type(first: Type, second: Type, *, any_parameter: bool = False) -> bool:
+    """Equal in structure; with `any_parameter` all type parameters count as the same one.
+
+    A wrapper counts as its primitive, as in cel-go (Type.IsExactType).
+    """
+    if first is second:
+        return True
+    if first.kind != second.kind or len(first.parameters) != len(second.parameters):
+        return False
+    if first.name != second.name and not (any_parameter and first.kind == Kind.PARAMETER):
+        return False
+    for one, other in zip(first.parameters, second.parameters, strict=True):
+        if not same_type(one, other, any_parameter=any_parameter):
+            return False
+    return True
+
+
+_SHORT_NAMES: Final = {
+    Kind.ANY: "any",
+    Kind.DURATION: "duration",
+    Kind.ERROR: "!error!",
+    Kind.NULL: "null",
+    Kind.TIMESTAMP: "timestamp",
+}
+
+
+def format_type(type_: Type) -> str:
+    """The type as cel-go writes it in errors of its checker."""
+    short = _SHORT_NAMES.get(type_.kind)
+    if short is not None:
+        return short
+    if type_.parameters:
+        return f"{type_.name}({', '.join([format_type(parameter) for parameter in type_.parameters])})"
+    return f"wrapper({type_.name})" if type_.wrapper else type_.name
+
+
+def declared_type(type_: Type) -> str:
+    """The type as cel-go writes a result type."""
+    if type_.kind == Kind.PARAMETER:
+        return f"<{type_.name}>"
+    name = f"wrapper({type_.name})" if type_.wrapper else type_.name
+    if not type_.parameters:
+        return name
+    return f"{name}({', '.join([declared_type(parameter) for parameter in type_.parameters])})"

@@ -1,0 +1,536 @@
+"""The type checker: gives each node its type, each name and call its meaning, or finds what is wrong.
+
+It follows cel-go (checker/checker.go) in everything that shows: the order in which types are unified,
+what an error is and where. It works on an explicit stack, so that depth costs no Python frames: a node
+is entered, its parts are pushed, and then it is finished.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from webhook.cel.environment import ANY_FIELD, Environment, Function, Name, Overload
+from webhook.cel.source import SourceError
+from webhook.cel.syntax import (
+    AND,
+    OPTIONAL_SELECT,
+    OR,
+    Call,
+    Comprehension,
+    Expr,
+    Ident,
+    ListLiteral,
+    Literal,
+    MapLiteral,
+    Select,
+    StructLiteral,
+    Uint,
+)
+from webhook.cel.types import (
+    BOOL,
+    BYTES,
+    DOUBLE,
+    DYN,
+    ERROR,
+    INT,
+    NULL,
+    STRING,
+    UINT,
+    Kind,
+    Type,
+    format_type,
+    list_type,
+    map_type,
+    optional_type,
+    same_type,
+)
+from webhook.cel.unify import Substitution, most_general
+
+_LITERAL_TYPES: Final[Mapping[type, Type]] = {
+    bool: BOOL,
+    int: INT,
+    Uint: UINT,
+    float: DOUBLE,
+    str: STRING,
+    bytes: BYTES,
+    type(None): NULL,
+}
+_DYNAMIC: Final = (Kind.DYN, Kind.ANY)
+_FLEXIBLE: Final = (Kind.DYN, Kind.ANY, Kind.ERROR, Kind.NULL, Kind.PARAMETER)
+_MESSAGE_NAMES: Final = {
+    Kind.ANY: "google.protobuf.Any",
+    Kind.BOOL: "google.protobuf.BoolValue",
+    Kind.BYTES: "google.protobuf.BytesValue",
+    Kind.DOUBLE: "google.protobuf.DoubleValue",
+    Kind.DURATION: "google.protobuf.Duration",
+    Kind.DYN: "google.protobuf.Value",
+    Kind.INT: "google.protobuf.Int64Value",
+    Kind.LIST: "google.protobuf.ListValue",
+    Kind.NULL: "google.protobuf.NullValue",
+    Kind.MAP: "google.protobuf.Struct",
+    Kind.STRING: "google.protobuf.StringValue",
+    Kind.TIMESTAMP: "google.protobuf.Timestamp",
+    Kind.UINT: "google.protobuf.UInt64Value",
+}
+
+HEAVIEST_TYPE: Final = 20_000
+
+
+class TooHeavyError(Exception):
+    """A type is written with more than HEAVIEST_TYPE types; such types double with each map of one in itself."""
+
+
+Task: TypeAlias = "Expr | tuple[Callable[..., None], Expr]"
+
+
+def check(root: Expr, environment: Environment) -> list[SourceError]:
+    """Annotates the tree in place; gives what is wrong with it, in the order of discovery.
+
+    Raises TooHeavyError.
+    """
+    checker = _Checker(environment)
+    checker.run(root)
+    return checker.errors
+
+
+class _Checker:
+    __slots__ = ("_environment", "_fresh", "_locals", "_open", "_shadowed", "_stack", "_substitution", "errors")
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._substitution = Substitution()
+        self._locals: dict[str, Type] = {}
+        self._shadowed: list[dict[str, Type]] = []
+        self._stack: list[Task] = []
+        self._open: list[Expr] = []  # nodes whose type still has type parameters
+        self._fresh = 0
+        self.errors: list[SourceError] = []
+
+    def run(self, root: Expr) -> None:
+        stack = self._stack
+        stack.append(root)
+        while stack:
+            task = stack.pop()
+            if task.__class__ is tuple:
+                task[0](self, task[1])
+            else:
+                _ENTER[task.__class__](self, task)
+        resolve = self._substitution.resolve
+        for node in self._open:
+            node.type = resolve(node.type, free_to_dyn=True)
+
+    def _give(self, node: Expr, type_: Type) -> None:
+        node.type = type_
+        if type_.open:
+            self._open.append(node)
+        if type_.weight > HEAVIEST_TYPE:
+            raise TooHeavyError
+
+    def _error(self, pos: int, message: str) -> None:
+        self.errors.append(SourceError(pos, message))
+
+    def _new_variable(self) -> Type:
+        self._fresh += 1
+        return Type(Kind.PARAMETER, f"_var{self._fresh - 1}")
+
+    # Leaves
+
+    def literal(self, node: Literal) -> None:
+        node.type = _LITERAL_TYPES[node.value.__class__]
+
+    def ident(self, node: Ident) -> None:
+        name = node.name
+        local = self._locals.get(name)
+        if local is not None:
+            node.reference = name
+            self._give(node, local)
+            return
+        found = self._global(name, name)
+        if found is None:
+            node.type = ERROR
+            self._undeclared(node, name)
+            return
+        bare = name.removeprefix(".")
+        node.reference = bare
+        self._give(node, found.type)
+
+    def _undeclared(self, node: Expr, name: str) -> None:
+        self._error(node.pos, f"undeclared reference to '{name}' (in container '')")
+
+    def _global(self, name: str, first: str) -> Name | None:
+        """The global meaning of a name, or of the local one that cel-go 0.26 takes for it.
+
+        0.26 strips a leading dot before it looks at the macros' variables, too; 0.29 does not look there.
+        """
+        bare = name.removeprefix(".")
+        if not self._environment.modern and bare != name:
+            local = self._locals.get(bare)
+            if local is not None:
+                return Name(local)
+        return self._environment.names.get(bare)
+
+    # Fields
+
+    def select(self, node: Select) -> None:
+        if not node.test_only:
+            found = self._qualified(node)
+            if found is not None:
+                node.reference, type_ = found
+                self._give(node, type_)
+                return
+        self._stack.append((_Checker.finish_select, node))
+        self._stack.append(node.operand)
+
+    def _qualified(self, node: Select) -> tuple[str, Type] | None:
+        """What a chain of names means as one qualified name."""
+        names = [node.field]
+        operand = node.operand
+        while operand.__class__ is Select:
+            if operand.test_only:
+                return None
+            names.append(operand.field)
+            operand = operand.operand
+        if operand.__class__ is not Ident:
+            return None
+        root = operand.name
+        if root == "device" and root not in self._locals:
+            return None
+        if root in self._locals and self._environment.modern:
+            return None
+        names.append(root)
+        names.reverse()
+        full = ".".join(names)
+        found = self._global(full, root)
+        return None if found is None else (full.removeprefix("."), found.type)
+
+    def finish_select(self, node: Select) -> None:
+        type_ = self._field(node, node.operand, node.field, optional=False)
+        self._give(node, BOOL if node.test_only else self._substitution.resolve(type_))
+
+    def _field(self, node: Expr, operand: Expr, field: str, *, optional: bool) -> Type:
+        type_ = self._substitution.resolve(operand.type)
+        if type_.kind == Kind.OPAQUE and type_.name == "optional_type":
+            optional = True
+            type_ = type_.parameters[0]
+        kind = type_.kind
+        result: Type = DYN
+        if kind == Kind.MAP:
+            result = type_.parameters[1]
+        elif kind == Kind.STRUCT:
+            result = self._member(node.pos, type_.name, field) or ERROR
+        elif kind == Kind.PARAMETER:
+            self._substitution.assignable(DYN, type_)
+        elif kind not in _DYNAMIC and kind != Kind.ERROR:
+            self._error(node.pos, f"type '{format_type(type_)}' does not support field selection")
+        return optional_type(result) if optional else result
+
+    def _member(self, pos: int, struct: str, field: str) -> Type | None:
+        fields = self._environment.structs.get(struct)
+        if fields is None:
+            self._error(pos, f"unexpected failed resolution of '{struct}'")
+            return None
+        found = fields.get(field) or fields.get(ANY_FIELD)
+        if found is None:
+            self._error(pos, f"undefined field '{field}'")
+        return found
+
+    # Calls
+
+    def call(self, node: Call) -> None:
+        stack = self._stack
+        name = node.function
+        if name == OPTIONAL_SELECT:
+            stack.append((_Checker.finish_optional_select, node))
+            stack.append(node.args[0])
+            return
+        target = node.target
+        if target is not None:
+            prefix = _qualified_name(target)
+            if prefix is not None and self._function(f"{prefix}.{name}") is not None:
+                node.function = f"{prefix}.{name}".removeprefix(".")
+                node.target = target = None
+        stack.append((_Checker.finish_call, node))
+        if target is not None:
+            stack.append(target)
+        stack.extend(node.args[::-1])
+
+    def _function(self, name: str) -> Function | None:
+        return self._environment.functions.get(name.removeprefix("."))
+
+    def finish_optional_select(self, node: Call) -> None:
+        field = node.args[1]
+        assert isinstance(field, Literal)
+        assert isinstance(field.value, str)
+        field.type = STRING
+        type_ = self._field(node, node.args[0], field.value, optional=True)
+        node.overloads = ("select_optional_field",)
+        self._give(node, self._substitution.resolve(type_))
+
+    def finish_call(self, node: Call) -> None:
+        name = node.function
+        if name == AND or name == OR:
+            self._finish_logic(node)
+            return
+        function = self._function(name)
+        if function is None:
+            node.type = ERROR
+            self._undeclared(node, name)
+            return
+        node.function = function.name
+        types = [argument.type for argument in node.args]
+        target = node.target
+        if target is None:
+            candidates = function.functions
+        else:
+            types.insert(0, target.type)
+            candidates = function.methods
+        found: list[str] = []
+        result = self._resolve_overloads(candidates, types, found)
+        if result is None:
+            node.type = ERROR
+            resolve = self._substitution.resolve
+            shown = [format_type(resolve(type_, free_to_dyn=True)) for type_ in types]
+            before = "" if target is None else f"{shown.pop(0)}."
+            self._error(
+                node.pos,
+                f"found no matching overload for '{function.name}' applied to '{before}({', '.join(shown)})'",
+            )
+            return
+        node.overloads = tuple(found)
+        self._give(node, result)
+
+    def _finish_logic(self, node: Call) -> None:
+        failed = False
+        for argument in node.args:
+            type_ = argument.type
+            if type_ is not BOOL and not self._substitution.assignable(type_, BOOL):
+                self._error(argument.pos, f"expected type 'bool' but found '{format_type(type_)}'")
+                failed = True
+        node.type = ERROR if failed else BOOL
+        if not failed:
+            node.overloads = ("logical_and",) if node.function == AND else ("logical_or",)
+
+    def _resolve_overloads(self, candidates: tuple[Overload, ...], types: list[Type], found: list[str]) -> Type | None:
+        """The type of a call; puts the ids of all overloads that fit into `found`."""
+        kinds = [type_.kind for type_ in types]
+        result: Type | None = None
+        for overload in candidates:
+            if not _may_fit(kinds, overload.kinds):
+                self._fresh += len(overload.variables)
+                continue
+            parameters = overload.parameters
+            own = overload.result
+            if overload.open:
+                parameters, own = self._instantiate(overload)
+            if not self._substitution.all_assignable(types, parameters):
+                continue
+            found.append(overload.id)
+            own = self._substitution.resolve(own)
+            if result is None:
+                result = own
+            elif result.kind not in _DYNAMIC and not same_type(own, result):
+                result = DYN
+        return result
+
+    def _instantiate(self, overload: Overload) -> tuple[tuple[Type, ...], Type]:
+        """The overload with fresh variables for its type parameters."""
+        fresh = {name: self._new_variable() for name in overload.variables}
+        return tuple([_rename(type_, fresh) for type_ in overload.parameters]), _rename(overload.result, fresh)
+
+    # Lists, maps and messages
+
+    def list(self, node: ListLiteral) -> None:
+        self._stack.append((_Checker.finish_list, node))
+        self._stack.extend(node.elements[::-1])
+
+    def finish_list(self, node: ListLiteral) -> None:
+        element: Type | None = None
+        for index, part in enumerate(node.elements):
+            type_ = part.type
+            if node.optional and index in node.optional:
+                type_ = self._unwrap(part)
+            element = type_ if element is None else self._join(element, type_)
+        self._give(node, list_type(self._new_variable() if element is None else element))
+
+    def _unwrap(self, part: Expr) -> Type:
+        """The type that is left of an entry with a question mark, which must be optional."""
+        type_ = part.type
+        if type_.kind == Kind.OPAQUE and type_.name == "optional_type":
+            return type_.parameters[0]
+        if type_.kind not in _DYNAMIC:
+            shown = format_type(type_)
+            self._error(part.pos, f"expected type 'optional_type({shown})' but found '{shown}'")
+        return type_
+
+    def _join(self, before: Type, type_: Type) -> Type:
+        if before is type_:
+            return before
+        return most_general(before, type_) if self._substitution.assignable(before, type_) else DYN
+
+    def map(self, node: MapLiteral) -> None:
+        self._stack.append((_Checker.finish_map, node))
+        for entry in node.entries[::-1]:
+            self._stack.extend((entry.value, entry.key))
+
+    def finish_map(self, node: MapLiteral) -> None:
+        key: Type | None = None
+        value: Type | None = None
+        for entry in node.entries:
+            key = entry.key.type if key is None else self._join(key, entry.key.type)
+            type_ = self._unwrap(entry.value) if entry.optional else entry.value.type
+            value = type_ if value is None else self._join(value, type_)
+        if key is None or value is None:
+            key = self._new_variable()
+            value = self._new_variable()
+        self._give(node, map_type(key, value))
+
+    def struct(self, node: StructLiteral) -> None:
+        name = node.name.removeprefix(".")
+        local = None if self._environment.modern else self._locals.get(name)
+        found = self._environment.names.get(name) if local is None else Name(local)
+        if found is None or (self._environment.modern and (found.variable or found.constant is not None)):
+            node.type = ERROR
+            self._undeclared(node, node.name)
+            return
+        node.reference = name
+        node.type = ERROR
+        if found.type.kind == Kind.TYPE:
+            type_ = found.type.parameters[0]
+            message = _message_name(type_)
+            if message is None:
+                self._error(node.pos, f"'{type_.name}' is not a message type")
+            else:
+                node.type = type_
+                name = message
+        elif found.type.kind != Kind.ERROR:
+            self._error(node.pos, f"'{found.type.name}' is not a type")
+        self._stack.append((_Checker.finish_struct, node))
+        node.reference = name
+        self._stack.extend([entry.value for entry in node.entries[::-1]])
+
+    def finish_struct(self, node: StructLiteral) -> None:
+        assert node.reference is not None
+        for entry in node.entries:
+            declared = self._member(entry.pos, node.reference, entry.field) or ERROR
+            type_ = self._unwrap(entry.value) if entry.optional else entry.value.type
+            if not self._substitution.assignable(declared, type_):
+                self._error(
+                    entry.pos,
+                    f"expected type of field '{entry.field}' is '{format_type(declared)}' but provided type is "
+                    f"'{format_type(type_)}'",
+                )
+
+    # Loops
+
+    def loop(self, node: Comprehension) -> None:
+        self._stack.append((_Checker.enter_loop, node))
+        self._stack.append(node.accumulator_init)
+        self._stack.append(node.iter_range)
+
+    def enter_loop(self, node: Comprehension) -> None:
+        type_ = self._substitution.resolve(node.iter_range.type)
+        kind = type_.kind
+        first: Type = DYN
+        second: Type = DYN
+        if kind == Kind.LIST:
+            first, second = INT, type_.parameters[0]
+            if node.iter_var2 is None:
+                first = second
+        elif kind == Kind.MAP:
+            first, second = type_.parameters
+        elif kind in (Kind.DYN, Kind.ERROR, Kind.PARAMETER):
+            self._substitution.assignable(DYN, type_)
+        else:
+            self._error(
+                node.iter_range.pos,
+                f"expression of type '{format_type(type_)}' cannot be range of a comprehension "
+                "(must be list, map, or dynamic)",
+            )
+            first = second = ERROR
+        self._shadowed.append(self._locals)
+        outer = {**self._locals, node.accumulator: node.accumulator_init.type}
+        inner = {**outer, node.iter_var: first}
+        if node.iter_var2 is not None:
+            inner[node.iter_var2] = second
+        self._shadowed.append(outer)
+        self._locals = inner
+        self._stack.append((_Checker.leave_condition, node))
+        self._stack.append(node.condition)
+
+    def leave_condition(self, node: Comprehension) -> None:
+        self._require(node.condition, BOOL)
+        self._stack.append((_Checker.leave_step, node))
+        self._stack.append(node.step)
+
+    def leave_step(self, node: Comprehension) -> None:
+        self._require(node.step, node.accumulator_init.type)
+        self._locals = self._shadowed.pop()
+        self._stack.append((_Checker.leave_loop, node))
+        self._stack.append(node.result)
+
+    def leave_loop(self, node: Comprehension) -> None:
+        self._locals = self._shadowed.pop()
+        self._give(node, self._substitution.resolve(node.result.type))
+
+    def _require(self, node: Expr, type_: Type) -> None:
+        if not self._substitution.assignable(type_, node.type):
+            self._error(node.pos, f"expected type '{format_type(type_)}' but found '{format_type(node.type)}'")
+
+
+_ENTER: Final[Mapping[type, Callable[..., None]]] = {
+    Literal: _Checker.literal,
+    Ident: _Checker.ident,
+    Select: _Checker.select,
+    Call: _Checker.call,
+    ListLiteral: _Checker.list,
+    MapLiteral: _Checker.map,
+    StructLiteral: _Checker.struct,
+    Comprehension: _Checker.loop,
+}
+
+
+def _may_fit(kinds: list[int], declared: tuple[int, ...]) -> bool:
+    """False if the numbers or the kinds alone tell that an overload does not fit."""
+    if len(kinds) != len(declared):
+        return False
+    for kind, expected in zip(kinds, declared, strict=True):
+        if kind != expected and expected and kind not in _FLEXIBLE:
+            return False
+    return True
+
+
+def _rename(type_: Type, fresh: Mapping[str, Type]) -> Type:
+    if not type_.open:
+        return type_
+    if type_.kind == Kind.PARAMETER:
+        return fresh[type_.name]
+    return Type(type_.kind, type_.name, tuple([_rename(parameter, fresh) for parameter in type_.parameters]))
+
+
+def _qualified_name(node: Expr) -> str | None:
+    """`a.b.c` for a chain of fields on a name."""
+    if node.__class__ is Ident:
+        return node.name
+    names: list[str] = []
+    while isinstance(node, Select):
+        if node.test_only:
+            return None
+        names.append(node.field)
+        node = node.operand
+    if not isinstance(node, Ident):
+        return None
+    names.append(node.name)
+    return ".".join(reversed(names))
+
+
+def _message_name(type_: Type) -> str | None:
+    """The message that a literal of the type makes, or None if it cannot be written as one."""
+    kind = type_.kind
+    if kind == Kind.STRUCT:
+        return type_.name
+    if kind == Kind.LIST:
+        known = type_.parameters[0].kind == Kind.DYN
+    elif kind == Kind.MAP:
+        known = type_.parameters[0].kind == Kind.STRING and type_.parameters[1].kind == Kind.DYN
+    else:
+        known = type_.wrapper or kind in (Kind.ANY, Kind.DYN, Kind.TIMESTAMP, Kind.DURATION, Kind.NULL)
+    return _MESSAGE_NAMES[kind] if known else None
