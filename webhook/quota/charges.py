@@ -1,0 +1,81 @@
+"""The charges of a claim on all quotas of its namespace, and who holds what, as a cluster view shows it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from webhook.core.claims import CLAIM, Claim
+from webhook.core.cluster import ClusterView
+from webhook.core.devices import Device
+from webhook.core.quota_status import Amounts
+from webhook.core.quotas import DeviceQuota
+from webhook.quota.charge import QuotaCharge, Tariff, charge
+from webhook.quota.cluster_supply import ClusterSupply, DeviceId
+from webhook.quota.consumed import arithmetic_of
+from webhook.quota.drivers import KNOWN_DRIVERS
+from webhook.quota.ledger import Standing, total
+
+
+def _never() -> bool:
+    return False
+
+
+def tariff_of(
+    view: ClusterView,
+    *,
+    gone: Mapping[DeviceId, Device] | None = None,
+    expired: Callable[[], bool] = _never,
+) -> Tariff:
+    """Return by what claims are charged in the cluster of a view; see ClusterSupply for the options."""
+    supply = ClusterSupply(view, KNOWN_DRIVERS, gone=gone, expired=expired)
+    return Tariff(supply, KNOWN_DRIVERS, arithmetic_of(view.server))
+
+
+def charges_of(claim: Claim, namespace: str, view: ClusterView, tariff: Tariff) -> tuple[QuotaCharge, ...]:
+    """Return what the claim takes of each quota of the namespace, in the order in which they are asked."""
+    if claim.kind != CLAIM:
+        return ()
+    return tuple(charge(claim, quota, tariff) for quota in view.quotas_of(namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A stored claim and what it takes of a quota, limit by limit."""
+
+    claim: Claim
+    amounts: Amounts
+
+
+def holders_of(quota: DeviceQuota, view: ClusterView, tariff: Tariff) -> Iterator[Holder]:
+    """Yield the stored claims that the quota covers and that take something of it."""
+    covered: dict[str, bool] = {}
+    for (namespace, _), claim in view.claims.items():
+        if namespace not in covered:
+            covered[namespace] = any(other is quota for other in view.quotas_of(namespace))
+        if covered[namespace]:
+            amounts = charge(claim, quota, tariff).amounts()
+            if amounts:
+                yield Holder(claim, amounts)
+
+
+def standings_in(charged: QuotaCharge, used: Amounts) -> tuple[Standing, ...]:
+    """Return how the limits stand that a claim concerns, by what is used without it."""
+    amounts = charged.amounts()
+    return tuple(
+        Standing(limit, amounts[limit.name], used.get(limit.name, Fraction(0)))
+        for limit in charged.quota.limits
+        if limit.name in amounts
+    )
+
+
+def used_of(
+    quota: DeviceQuota, view: ClusterView, tariff: Tariff, *, without: tuple[str, str] | None = None
+) -> Amounts:
+    """Return what is used of a quota: as its status says, else what the stored claims of the view come to.
+
+    `without` is the namespace and name of a claim that does not count where claims are summed up.
+    """
+    if quota.status is not None and quota.status.observed_generation == quota.generation:
+        return {limit.name: limit.used for limit in quota.status.limits}
+    holders = holders_of(quota, view, tariff)
+    return total(h.amounts for h in holders if (h.claim.metadata.namespace, h.claim.metadata.name) != without)

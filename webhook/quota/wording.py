@@ -1,0 +1,79 @@
+"""The words in which quotas speak, shared by the rules and the reports."""
+
+from collections.abc import Sequence
+
+from webhook.core.finding import Severity
+from webhook.core.quota_status import written
+from webhook.core.quotas import DeviceQuota, Dimension, Limit, QuotaMode
+from webhook.quota.charge import Basis, LimitCharge, Part
+from webhook.quota.charges import Holder
+from webhook.quota.ledger import Standing
+
+MOST_HOLDERS = 5
+
+SEVERITY = {QuotaMode.DENY: Severity.DENY, QuotaMode.WARN: Severity.WARN, QuotaMode.AUDIT: Severity.INFO}
+
+
+def place_of(quota: DeviceQuota) -> str:
+    """Return where a quota holds: in its namespace, or over all that a ClusterDeviceQuota selects."""
+    return f"in namespace '{quota.namespace}'" if quota.namespace else f"in cluster quota '{quota.name}'"
+
+
+def exceeded(quota: DeviceQuota, standing: Standing) -> str:
+    """Return the numbers in Kubernetes' own order (messages.md 5)."""
+    hard = standing.limit.hard
+    numbers = f"requested: {written(standing.requested, hard)}, used: {written(standing.used, hard)}, limited: {hard}"
+    return f"exceeded quota: '{standing.limit.name}' {place_of(quota)}, {numbers}"
+
+
+def explained(charged: LimitCharge) -> str:
+    """Return how an amount comes about, request by request, the largest first; empty where nothing is charged."""
+    parts = sorted(charged.parts, key=lambda part: part.weight, reverse=True)
+    several = len(parts) > 1
+    told = [
+        f"'{part.request}' {_told(part, charged.limit)}" if several else _told(part, charged.limit) for part in parts
+    ]
+    return "; ".join(told[:3]) + (f"; and {len(told) - 3} more requests" if len(told) > 3 else "")
+
+
+def _told(part: Part, limit: Limit) -> str:
+    devices = "1 device" if part.count == 1 else f"{part.count} devices"
+    if limit.dimension is Dimension.DEVICES:
+        return devices
+    if part.each.amount is None:
+        return f"{devices} of an amount that cannot be known"
+    each = written(part.each.amount, limit.hard)
+    if limit.dimension is Dimension.SLICES:
+        return f"{devices} of at most {each} compute slices"
+    asked = "" if part.each.asked is None else written(part.each.asked, limit.hard)
+    match part.each.basis:
+        case Basis.WHOLE:
+            return f"{devices} of at most {each}, for a device that is not shared is taken whole"
+        case Basis.ROUNDED:
+            return f"{devices} of at most {each}, rounded up from {asked} by the driver's request policy"
+        case Basis.DEFAULT:
+            return f"{devices} of at most {each}, what the driver gives where no amount is asked"
+        case Basis.MINIMUM:
+            return f"{devices} of {each}, the least that a share is charged"
+        case Basis.UNKNOWN:
+            return f"{devices} of {each} as asked, and no known device could serve that"
+        case Basis.CONSUMED:
+            return f"{devices} of {each} as allocated"
+        case _:
+            return f"{devices} of at most {each}"
+
+
+def held(limit: Limit, holders: Sequence[Holder]) -> str:
+    """Return who holds most of a limit; empty where nobody is known to hold anything."""
+    takers = [holder for holder in holders if holder.amounts.get(limit.name)]
+    largest = sorted(takers, key=lambda holder: (-holder.amounts[limit.name], _name(holder)))[:MOST_HOLDERS]
+    told = [f"{_name(holder)} {written(holder.amounts[limit.name], limit.hard)}" for holder in largest]
+    more = len(takers) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
+
+
+def _name(holder: Holder) -> str:
+    metadata = holder.claim.metadata
+    owner = metadata.controller()
+    of = f" of {owner.kind.lower()} '{owner.name}'" if owner else ""
+    return f"'{metadata.namespace}/{metadata.name}'{of}"
