@@ -6,7 +6,7 @@ from typing import Protocol
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
 from webhook.core.cluster import ClusterView
-from webhook.core.decision import Allow, Decision, decided
+from webhook.core.decision import Allow, Decision, Deny, decided
 from webhook.core.devices import CLASS, DeviceClass, parse_device_class, parse_inventory
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, unjudged
@@ -15,6 +15,9 @@ from webhook.core.quotas import parse_quota
 from webhook.core.raw import EMPTY, Misfit, RawObject
 from webhook.core.review import Review
 from webhook.inventory.case import Case
+from webhook.quota.charge import QuotaCharge
+from webhook.quota.charges import charges_of, tariff_of
+from webhook.rewrite.decide import PodDecision, decide_pod
 from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged
 from webhook.rules.invalid_field import invalid
 
@@ -105,6 +108,23 @@ def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[
 def _made_by_a_controller(claim: Claim) -> bool:
     """Return whether a controller made the claim not from a template: such a claim is charged, never refused here."""
     return claim.kind == CLAIM and claim.metadata.controller() is not None and not claim.made_from_template()
+
+
+def quota_charges(claim: Claim, case: Case) -> tuple[QuotaCharge, ...]:
+    """Return what a new claim would take of each quota of its namespace."""
+    return charges_of(claim, case.namespace, case.view, tariff_of(case.view, expired=case.expired))
+
+
+def mutate_pods(review: Review, view: ClusterView, rulebook: Rulebook, *, templates_are_made: bool) -> PodDecision:
+    """Rewrite legacy limits; nothing in the namespaces that are left alone."""
+    if rulebook.exempt(review.namespace):
+        return PodDecision(Allow())
+    made = decide_pod(review, view, templates_are_made=templates_are_made)
+    findings = tuple(rulebook.severities.applied(made.decision.findings))
+    if isinstance(made.decision, Deny) or findings != made.decision.findings:
+        patch, audit = (made.decision.patch, made.decision.audit) if isinstance(made.decision, Allow) else ((), {})
+        return replace(made, decision=decided(findings, patch=patch, audit=audit))
+    return made
 
 
 def validate_config(review: Review, rulebook: Rulebook) -> Decision:

@@ -1,6 +1,6 @@
 """The handlers of the admission endpoints: fetch for the pure decisions, carry their answers away."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -9,11 +9,21 @@ from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, decided
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Severity, unjudged
+from webhook.core.finding import Finding, Severity, unjudged
 from webhook.core.review import Review
-from webhook.endpoints import Rulebook, mutate_claims, mutate_pods, subject_of, validate_claims, validate_config
+from webhook.endpoints import (
+    Rulebook,
+    mutate_claims,
+    mutate_pods,
+    quota_charges,
+    subject_of,
+    validate_claims,
+    validate_config,
+)
 from webhook.inventory.case import Case
-from webhook.kube.ledgers import Ledger
+from webhook.kube.ledgers import Charge, Ledger, Refused, Wanted
+from webhook.rewrite.templates import Template
+from webhook.rules import quota_exceeded, quota_soft, quota_unbounded
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work
@@ -32,6 +42,17 @@ class ClusterSource(Protocol):
         """Return why nothing can be decided by the view yet; empty where it can."""
 
 
+class Templates(Protocol):
+    """Who makes the templates that rewritten pods refer to."""
+
+    @property
+    def are_made(self) -> bool:
+        """Return whether somebody does: the controller, or the folder of `--write-templates`."""
+
+    def keep(self, namespace: str, templates: Sequence[Template]) -> None:
+        """See to it that the templates will be there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Decides reviews over a source, a ledger and the rules."""
@@ -40,6 +61,7 @@ class Admission:
     ledger: Ledger
     rulebook: Rulebook
     work: Work
+    templates: Templates
 
     def handlers(self) -> Mapping[str, app.Handler]:
         return {
@@ -55,7 +77,12 @@ class Admission:
         return await self.work.run(mutate_claims, review, self._view(), self.rulebook, budget.spent)
 
     async def mutate_pods(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - one shape for all
-        return await self.work.run(mutate_pods, review, self._view(), self.rulebook)
+        made = await self.work.run(
+            mutate_pods, review, self._view(), self.rulebook, templates_are_made=self.templates.are_made
+        )
+        if made.templates and not review.dry_run:
+            await self.work.run(self.templates.keep, review.namespace, made.templates)
+        return made.decision
 
     async def validate_claims(self, review: Review, budget: Budget) -> Decision:
         subject = None if self.rulebook.exempt(review.namespace) else subject_of(review)
@@ -65,7 +92,7 @@ class Admission:
         findings = await self.work.run(validate_claims, case, self.rulebook)
         refused = any(finding.severity is Severity.DENY for finding in findings)
         if isinstance(subject, Claim) and subject.kind == CLAIM and not refused:
-            findings = (*findings, *await self._quota(subject, review, case, budget))
+            findings = (*findings, *await self._quota(subject, case, review, budget))
         return decided(findings)
 
     async def validate_pods(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
@@ -76,6 +103,27 @@ class Admission:
 
     async def validate_config(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
         return await self.work.run(validate_config, review, self.rulebook)
+
+    async def _quota(self, claim: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
+        """Charge the claim and return what the quotas say; what the time did not suffice for is charged at worst."""
+        charges = await self.work.run(quota_charges, claim, case)
+        findings = tuple(quota_unbounded.findings(charges))
+        if any(finding.severity is Severity.DENY for finding in findings):
+            return self._applied(findings)
+        uid = claim.metadata.uid or review.uid
+        listed = tuple(Charge(charged.quota, charged.amounts()) for charged in charges)
+        wanted = Wanted(uid, review.namespace, claim.metadata.name or claim.metadata.generate_name, listed)
+        answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
+        said = quota_exceeded.findings if isinstance(answer, Refused) else quota_soft.findings
+        by_quota = {(c.quota.namespace, c.quota.name): c for c in charges}
+        path = claim.requests_path()
+        for entry in answer.quotas:
+            charged = by_quota[entry.quota.namespace, entry.quota.name]
+            findings = (*findings, *said(charged, entry.standings, path))
+        return self._applied(findings)
+
+    def _applied(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        return tuple(self.rulebook.severities.applied(findings))
 
     def _view(self) -> ClusterView:
         """Return the current view; ClusterUnavailableError before the first is whole."""

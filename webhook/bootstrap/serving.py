@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from certs.store import Directory, keep_fresh
-from webhook.bootstrap.admission import Admission, ClusterSource
+from webhook.bootstrap.admission import Admission, ClusterSource, Templates
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.sources import ApiSource, FolderSource
 from webhook.core.errors import SettingsError
@@ -21,7 +21,9 @@ from webhook.kube.folder import Assumptions, Folder
 from webhook.kube.ledger import KubeLedger, LedgerSettings
 from webhook.kube.ledgers import Ledger
 from webhook.kube.sqlite_ledger import SqliteLedger
+from webhook.kube.template_files import TemplateFiles
 from webhook.kube.view import Told
+from webhook.rewrite.templates import Template
 from webhook.server.app import Needs
 from webhook.server.edge import Background
 from webhook.server.limits import Limits
@@ -41,6 +43,17 @@ class Cluster:
     source: ClusterSource
     ledger: Ledger
     background: tuple[Background, ...]
+    templates: Templates
+
+
+@dataclass(frozen=True, slots=True)
+class LeftToOthers:
+    """Templates are the controller's work, or nobody's."""
+
+    are_made: bool
+
+    def keep(self, namespace: str, templates: Sequence[Template]) -> None:
+        """Leave them to whoever makes them."""
 
 
 def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int:
@@ -55,7 +68,7 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
             directory, MinimumVersion(settings.tls_min_version), lambda: datetime.now(UTC), metrics, log
         )
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log)
-        admission = Admission(cluster.source, cluster.ledger, rulebook_of(settings), work)
+        admission = Admission(cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates)
         needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))
         edge = make_edge(
             needs,
@@ -87,7 +100,8 @@ def _folder(settings: Settings, log: Log) -> Cluster:
     ledger = SqliteLedger(settings.ledger)
     assumptions = Assumptions(settings.kubernetes_version, settings.feature_gates, settings.namespace)
     source = FolderSource(Folder(settings.cluster, assumptions), log, ledger.observe)
-    return Cluster(source, ledger, (source.follow,))
+    written = None if settings.write_templates is None else TemplateFiles(settings.write_templates)
+    return Cluster(source, ledger, (source.follow,), written or LeftToOthers(are_made=False))
 
 
 def _live(settings: Settings, log: Log) -> Cluster:
@@ -101,4 +115,4 @@ def _live(settings: Settings, log: Log) -> Cluster:
         log=log,
         settings=LedgerSettings(settings.reservation_seconds),
     )
-    return Cluster(source, ledger, (source.follow,))
+    return Cluster(source, ledger, (source.follow,), LeftToOthers(are_made=True))

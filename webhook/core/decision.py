@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.patch import Operation
+
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,11 @@ class Deny:
 Decision = Allow | Deny
 
 
-def decided(findings: Iterable[Finding], *, patch: tuple[Operation, ...] = ()) -> Decision:
+def decided(
+    findings: Iterable[Finding], *, patch: tuple[Operation, ...] = (), audit: Mapping[str, str] = NOTHING_MORE
+) -> Decision:
     """Return Deny where a finding is a denial, else Allow; findings come in the order of contract 7.6."""
     ordered = in_order(findings)
     if any(finding.severity is Severity.DENY for finding in ordered):
         return Deny(ordered)
-    return Allow(ordered, patch)
+    return Allow(ordered, patch, audit)

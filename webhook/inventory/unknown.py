@@ -10,6 +10,13 @@ from webhook.inventory.case import Case
 _MOST_LISTED = 8
 
 
+def name_span(source: str, name: str, span: tuple[int, int]) -> Span:
+    """Return where the name itself stands: without the quotes of a literal, unless escapes stand in it."""
+    start, end = span
+    inside = source.find(name, start, end)
+    return Span(start, end) if inside < 0 else Span(inside, inside + len(name))
+
+
 def severity_of(case: Case, name: str, known: Collection[str], *, guarded: bool) -> Severity:
     """Return how an unknown name is judged where devices are known that lack it and no catalogue speaks.
 

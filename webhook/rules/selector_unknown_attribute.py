@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from webhook.cel.inspect import AccessKind
-from webhook.core.finding import Finding, Fix, Span
+from webhook.core.finding import Finding, Fix
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.names import named_accesses
 from webhook.inventory.schema import STANDARD_ATTRIBUTES, STANDARD_DOMAIN, DomainSchema, absence
-from webhook.inventory.unknown import fixes_for, severity_of
+from webhook.inventory.unknown import fixes_for, name_span, severity_of
 
 NAME = "selector-unknown-attribute"
 
@@ -22,7 +22,7 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         if name in schema.attributes or (named.domain == STANDARD_DOMAIN and name in STANDARD_ATTRIBUTES):
             continue
-        span = Span(*access.name_span)
+        span = name_span(named.selector.expression, name, access.name_span)
         yield Finding(
             rule=NAME,
             severity=severity_of(case, name, tuple(schema.attributes), guarded=access.guarded),

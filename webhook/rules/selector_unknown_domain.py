@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from webhook.core.finding import Finding, Severity, Span
+from webhook.core.finding import Finding, Severity
 from webhook.core.suggest import explains, nearest
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.names import NamedAccess, drivers_of, named_accesses
 from webhook.inventory.schema import STANDARD_DOMAIN
-from webhook.inventory.unknown import fixes_for, severity_of
+from webhook.inventory.unknown import fixes_for, name_span, severity_of
 
 NAME = "selector-unknown-domain"
 
@@ -21,7 +21,7 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         if not _has_opinion(case, named, inventory):
             continue
-        span = Span(*access.domain_span)
+        span = name_span(named.selector.expression, named.domain, access.domain_span)
         yield Finding(
             rule=NAME,
             severity=_severity(case, named, inventory),
