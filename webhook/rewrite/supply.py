@@ -9,7 +9,7 @@ from webhook.core.devices import Device
 def devices_for(view: ClusterView, device_class_name: str, expressions: Iterable[str]) -> tuple[Device, ...]:
     """Return the devices that the class's selectors and the given ones accept; none where that is not known."""
     device_class = view.device_classes.get(device_class_name)
-    if device_class is None:
+    if device_class is None or not (view.slices or view.inventories):
         return ()
     # Imported here because most rewrites need no device, and CEL is the larger part of a command's start.
     from webhook.inventory.inventory import inventory_of
