@@ -42,7 +42,7 @@ def json_report(placed: Sequence[Placed], objects: int, style: Style) -> str:
     report = {
         "apiVersion": API_VERSION,
         "kind": "CheckReport",
-        "findings": [_finding(entry, style) for entry in placed],
+        "findings": [finding_json(entry, style) for entry in placed],
         "summary": _summary(placed, objects),
     }
     return json.dumps(report, indent=1, ensure_ascii=False)
@@ -59,7 +59,7 @@ def _object_key(entry: Placed) -> tuple[str, int]:
     return (entry.file, id(entry.raw) if entry.raw else entry.position.line)
 
 
-def _finding(entry: Placed, style: Style) -> dict[str, Any]:
+def finding_json(entry: Placed, style: Style) -> dict[str, Any]:
     finding = entry.finding
     return {
         "file": entry.file,

@@ -1,0 +1,139 @@
+"""What `drawbridge quota` reports, fetched: quotas, their use, and what one claim would be charged."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from webhook.bootstrap.offline import Offline, offline
+from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
+from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.errors import SettingsError
+from webhook.core.finding import Finding, Severity, in_order
+from webhook.core.quota_status import Amounts
+from webhook.core.quotas import DeviceQuota
+from webhook.core.raw import RawObject
+from webhook.kube.sqlite_ledger import Entry, SqliteLedger
+from webhook.quota.charge import Tariff, charge
+from webhook.quota.charges import Holder, charges_of, holders_of, tariff_of
+from webhook.quota.ledger import total
+from webhook.quota.report import QuotaUse
+from webhook.rules import quota_unbounded
+from webhook.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaPicture:
+    """All quotas with their use; `findings` are what is always refused of the claim that was asked about."""
+
+    uses: tuple[QuotaUse, ...]
+    judge: Offline
+    raw: RawObject | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def picture(settings: Settings, documents: Sequence[RawObject] = ()) -> QuotaPicture:
+    """Return every quota of the cluster; with documents, what their one claim would be charged."""
+    raw = _the_claim(documents) if documents else None
+    judge = offline(settings, documents)
+    tariff = tariff_of(judge.view)
+    if raw is None:
+        return QuotaPicture(_uses(settings, judge.view, tariff), judge)
+    namespace = judge.namespace_of(raw)
+    claim = _as_claim(parse_claim(raw), namespace)
+    uses = _uses(settings, judge.view, tariff, (namespace, claim.metadata.name))
+    covering = {id(quota) for quota in judge.view.quotas_of(namespace)}
+    charged = (
+        replace(use, charged=charge(claim, use.quota, tariff) if id(use.quota) in covering else None) for use in uses
+    )
+    charges = charges_of(claim, namespace, judge.view, tariff)
+    found = in_order((*judge.findings(raw), *judge.applied(quota_unbounded.findings(charges))))
+    refused = tuple(finding for finding in found if finding.severity is Severity.DENY)
+    return QuotaPicture(tuple(charged), judge, raw, refused)
+
+
+def _the_claim(documents: Sequence[RawObject]) -> RawObject:
+    found = [raw for raw in documents if _is_claim(raw)]
+    if len(found) != 1:
+        raise SettingsError((f"--claim: the file must hold one claim or template, not {len(found)}",))
+    return found[0]
+
+
+def _is_claim(raw: RawObject) -> bool:
+    api_version = raw.get("apiVersion")
+    in_group = isinstance(api_version, str) and api_version.startswith(f"{GROUP}/")
+    return in_group and raw.get("kind") in (CLAIM, TEMPLATE)
+
+
+def _as_claim(claim: Claim, namespace: str) -> Claim:
+    """Return the claim in its namespace; a template as a claim that it would make."""
+    return replace(claim, kind=CLAIM, metadata=replace(claim.metadata, namespace=namespace))
+
+
+def _uses(
+    settings: Settings, view: ClusterView, tariff: Tariff, without: NamespacedName | None = None
+) -> tuple[QuotaUse, ...]:
+    entries = ledger_entries(settings.ledger) if settings.ledger else None
+    quotas = sorted(view.quotas.values(), key=lambda quota: (quota.namespace, quota.name))
+    return tuple(_use(quota, view, tariff, entries, without) for quota in quotas)
+
+
+def _use(
+    quota: DeviceQuota,
+    view: ClusterView,
+    tariff: Tariff,
+    entries: Sequence[Entry] | None,
+    without: NamespacedName | None,
+) -> QuotaUse:
+    """Return the use of one quota: by its status, by the standalone ledger, or as the claims in the files come to."""
+    holders = tuple(
+        holder
+        for holder in holders_of(quota, view, tariff)
+        if (holder.claim.metadata.namespace, holder.claim.metadata.name) != without
+    )
+    if entries is not None:
+        held = tuple(_held(quota, entries, without))
+        return QuotaUse(quota, total(holder.amounts for holder in held), {}, held)
+    if quota.status is not None and quota.status.observed_generation == quota.generation:
+        return QuotaUse(quota, _column(quota, "used"), _column(quota, "reserved"), holders)
+    return QuotaUse(quota, total(holder.amounts for holder in holders), {}, holders)
+
+
+def _held(quota: DeviceQuota, entries: Sequence[Entry], without: NamespacedName | None) -> Iterator[Holder]:
+    for entry in entries:
+        amounts = entry.amounts.get((quota.namespace, quota.name))
+        if amounts and (entry.namespace, entry.name) != without:
+            named = {"namespace": entry.namespace, "name": entry.name, "uid": entry.uid}
+            yield Holder(parse_claim({"kind": CLAIM, "metadata": named}), amounts)
+
+
+def _column(quota: DeviceQuota, column: str) -> Amounts:
+    limits = quota.status.limits if quota.status else ()
+    found: Mapping[str, Amounts] = {
+        "used": {limit.name: limit.used for limit in limits},
+        "reserved": {limit.name: limit.reserved for limit in limits},
+    }
+    return found[column]
+
+
+def ledger_entries(path: Path) -> tuple[Entry, ...]:
+    """Return what the standalone ledger holds; SettingsError where there is none."""
+    ledger = _existing(path)
+    try:
+        return ledger.entries()
+    finally:
+        ledger.close()
+
+
+def release(path: Path, uid: str) -> bool:
+    """End the charge of a claim in the standalone ledger; False where it is not known."""
+    ledger = _existing(path)
+    try:
+        return ledger.release_now(uid)
+    finally:
+        ledger.close()
+
+
+def _existing(path: Path) -> SqliteLedger:
+    if not path.exists():
+        raise SettingsError((f"--ledger: '{path}' does not exist",))
+    return SqliteLedger(path)
