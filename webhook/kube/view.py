@@ -44,6 +44,11 @@ class ViewBuilder:
         self._listeners: list[Callable[[ClusterView], None]] = []
         self._publish()
 
+    @property
+    def pending(self) -> bool:
+        """True where something was told that is not in the view yet."""
+        return self._timer is not None
+
     def on_publish(self, listener: Callable[[ClusterView], None]) -> None:
         """Call the listener, on the loop, with each new view."""
         self._listeners.append(listener)

@@ -1,0 +1,130 @@
+"""Joins settings, the controller and its health port into one running process."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from random import SystemRandom
+
+import uvloop
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from webhook.bootstrap.offline import rulebook_of
+from webhook.kube.access import Access, load_access
+from webhook.kube.client import ApiClient
+from webhook.kube.controller import Controller, Paces, Surroundings
+from webhook.kube.fold import FoldPace
+from webhook.kube.templates import KeepPace
+from webhook.kube.view import Told
+from webhook.server.edge import EdgeServer
+from webhook.server.lifecycle import Lifecycle
+from webhook.server.limits import Limits
+from webhook.server.log import LineSink, Log, make_log, where
+from webhook.server.metrics import Metrics
+from webhook.server.probes import Check, Probes
+from webhook.server.protocol import Guard
+from webhook.server.run import bound
+from webhook.settings import Settings
+
+RUNNING = "drawbridge: controller running"
+
+
+def control_until_told(settings: Settings, lease_namespace: str | None, announce: Callable[[str], None]) -> int:
+    """Run the controller until a signal ends it and return the exit code; SettingsError where it cannot begin."""
+    access = load_access(settings.kubeconfig, settings.context)
+    metrics = Metrics(version("drawbridge"))
+    sink = LineSink(sys.stderr, metrics.log_lines_dropped.inc)
+    try:
+        return uvloop.run(_run(settings, lease_namespace, access, metrics, make_log(sink), announce))
+    finally:
+        sink.close()
+
+
+async def _run(
+    settings: Settings,
+    lease_namespace: str | None,
+    access: Access,
+    metrics: Metrics,
+    log: Log,
+    announce: Callable[[str], None],
+) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with ApiClient(access) as api:
+        controller = Controller(
+            api,
+            Surroundings(time.monotonic, lambda: datetime.now(UTC), SystemRandom(), log, rulebook_of(settings).exempt),
+            lease_namespace=lease_namespace or settings.own_namespace,
+            told=Told(settings.kubernetes_version, settings.feature_gates),
+            paces=Paces(
+                folding=FoldPace(settings.reservation_seconds), keeping=KeepPace(settings.template_grace_seconds)
+            ),
+        )
+        metrics.registry.register(Numbers(controller))
+        health = _health(settings, controller, metrics)
+        log.info("health", address=f"http://{health.address}")
+        tasks = [
+            asyncio.create_task(controller.run(lambda: announce(RUNNING))),
+            asyncio.create_task(health.serve()),
+            asyncio.create_task(stop.wait()),
+        ]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    return 0 if stop.is_set() else _failed(ends, log)
+
+
+def _failed(ends: Iterable[object], log: Log) -> int:
+    for error in ends:
+        if isinstance(error, Exception):
+            log.error("controller", error=type(error).__name__, where=where(error))
+    return 1
+
+
+def _health(settings: Settings, controller: Controller, metrics: Metrics) -> EdgeServer:
+    lifecycle = Lifecycle()
+    probes = Probes(lambda: (Check("cluster", controller.unready()),), lifecycle, metrics)
+    listener = bound(settings.host, settings.health_port)
+    return EdgeServer(probes, listener, Guard(Limits(), lifecycle, metrics))
+
+
+class Numbers(Collector):
+    """What the controller knows of itself, read when somebody asks."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    def collect(self) -> Iterable[Metric]:
+        keeper, folding = self._controller.keeper, self._controller.folding
+        yield GaugeMetricFamily("drawbridge_leading", "1 while this process leads.", float(self._controller.leading))
+        for name, text, value in (
+            ("drawbridge_quota_folds", "Folds of stored claims into a quota.", folding.folds),
+            ("drawbridge_quota_reservations_ended", "Reservations whose claim never came.", folding.ended),
+            ("drawbridge_templates_made", "Claim templates made.", keeper.made),
+            ("drawbridge_templates_collected", "Unused claim templates deleted.", keeper.collected),
+            ("drawbridge_templates_underivable", "Template references that do not follow.", keeper.underivable),
+            ("drawbridge_templates_refused", "Claim templates that the API server refused.", keeper.refused),
+        ):
+            yield CounterMetricFamily(name, text, float(value))
+        yield from self._of_watches()
+
+    def _of_watches(self) -> Iterable[Metric]:
+        synced = GaugeMetricFamily("drawbridge_cache_synced", "1 once listed.", labels=["kind"])
+        objects = GaugeMetricFamily("drawbridge_cache_objects", "Objects kept.", labels=["kind"])
+        age = GaugeMetricFamily("drawbridge_cache_last_event_age_seconds", "Silence of the watch.", labels=["kind"])
+        relists = CounterMetricFamily("drawbridge_cache_relists", "Lists made anew.", labels=["kind", "reason"])
+        for reflector in self._controller.reflectors:
+            kind = [reflector.kind.plural]
+            synced.add_metric(kind, float(reflector.synced))
+            objects.add_metric(kind, reflector.objects)
+            age.add_metric(kind, reflector.last_event_age())
+            for reason, count in reflector.relists.items():
+                relists.add_metric([*kind, reason], count)
+        yield from (synced, objects, age, relists)

@@ -1,0 +1,72 @@
+"""Events that the controller writes on pods, each once."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from structlog.typing import FilteringBoundLogger
+
+from webhook.kube.client import AlreadyExistsError, ApiClient, ApiError, GarbledError
+
+_MOST_REMEMBERED = 10_000
+_MOST_TEXT = 1000
+_COMPONENT = "drawbridge-controller"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The object that an Event is about."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
+class Events:
+    """Writes warnings; the same one about the same object only once, however often it is given."""
+
+    def __init__(self, api: ApiClient, now: Callable[[], datetime], log: FilteringBoundLogger) -> None:
+        self._api = api
+        self._now = now
+        self._log = log
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    async def warn(self, about: About, reason: str, message: str) -> bool:
+        """Write a warning; False where it was told before. One that cannot be written is logged."""
+        digest = hashlib.sha256(f"{about.uid} {reason} {message}".encode()).hexdigest()[:16]
+        if digest in self._told:
+            return False
+        self._told[digest] = None
+        if len(self._told) > _MOST_REMEMBERED:
+            self._told.popitem(last=False)
+        self._log.info("event", reason=reason, namespace=about.namespace, name=about.name, message=message)
+        try:
+            await self._api.create(
+                f"/api/v1/namespaces/{about.namespace}/events", self._event(about, reason, message, digest)
+            )
+        except AlreadyExistsError:
+            return False  # told by another controller, or before a restart
+        except (ApiError, GarbledError) as error:
+            self._log.warning("event not written", why=str(error))
+        return True
+
+    def _event(self, about: About, reason: str, message: str, digest: str) -> dict[str, object]:
+        moment = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        subject = {"apiVersion": "v1", "kind": about.kind, "namespace": about.namespace}
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{about.name[:200]}.{digest}", "namespace": about.namespace},
+            "involvedObject": {**subject, "name": about.name, "uid": about.uid},
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:_MOST_TEXT],
+            "source": {"component": _COMPONENT},
+            "reportingComponent": _COMPONENT,
+            "firstTimestamp": moment,
+            "lastTimestamp": moment,
+            "count": 1,
+        }
