@@ -7,6 +7,7 @@ import pytest
 
 from tests.controlplane.build import control_plane
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.installation import Installation, install
 
 NOT_BUILT = (
     "the control plane's programs are not built: run `make controlplane` "
@@ -21,6 +22,12 @@ def cluster() -> Iterator[ControlPlane]:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NOT_BUILT)
     with ControlPlane() as control_plane_:
         yield control_plane_
+
+
+@pytest.fixture(scope="session")
+def installation(cluster: ControlPlane) -> Installation:
+    """CRDs and service accounts of deploy/ on the control plane; webhooks are each test's own."""
+    return install(cluster)
 
 
 @pytest.fixture
