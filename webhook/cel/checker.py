@@ -144,7 +144,7 @@ class _Checker:
             node.reference = name
             self._give(node, local)
             return
-        found = self._global(name, name)
+        found = self._global(name)
         if found is None:
             node.type = ERROR
             self._undeclared(node, name)
@@ -156,7 +156,7 @@ class _Checker:
     def _undeclared(self, node: Expr, name: str) -> None:
         self._error(node.pos, f"undeclared reference to '{name}' (in container '')")
 
-    def _global(self, name: str, first: str) -> Name | None:
+    def _global(self, name: str) -> Name | None:
         """The global meaning of a name, or of the local one that cel-go 0.26 takes for it.
 
         0.26 strips a leading dot before it looks at the macros' variables, too; 0.29 does not look there.
@@ -199,7 +199,7 @@ class _Checker:
         names.append(root)
         names.reverse()
         full = ".".join(names)
-        found = self._global(full, root)
+        found = self._global(full)
         return None if found is None else (full.removeprefix("."), found.type)
 
     def finish_select(self, node: Select) -> None:
@@ -267,7 +267,7 @@ class _Checker:
 
     def finish_call(self, node: Call) -> None:
         name = node.function
-        if name == AND or name == OR:
+        if name in (AND, OR):
             self._finish_logic(node)
             return
         function = self._function(name)

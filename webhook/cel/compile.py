@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Final
 
 from webhook.cel.checker import TooHeavyError, check
+from webhook.cel.cost import estimate_cost
 from webhook.cel.environment import Environment, device_environment
 from webhook.cel.lexer import tokenize
 from webhook.cel.parser import parse
@@ -128,7 +129,10 @@ def compile_selector(expression: str, environment: Environment) -> Compiled:
     else:
         error = f"must evaluate to bool or the unknown type, not {result}"
         return _failed(expression, Verdict.INVALID, error, ())
-    return Compiled(expression, Verdict.OK, ast, result, 0, "", ())
+    cost = estimate_cost(root, environment)
+    if cost > MOST_COST:
+        return Compiled(expression, Verdict.TOO_COSTLY, ast, result, cost, _TOO_COSTLY, ())
+    return Compiled(expression, Verdict.OK, ast, result, cost, "", ())
 
 
 def _allow_deep_types() -> None:

@@ -95,12 +95,20 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A declared type with the largest size of its values, for the cost estimate."""
+    """A declared type with the largest size of its values, for the cost estimate.
+
+    `attribute` marks what every field of an attribute map is, whatever its name.
+    """
 
     type: Type
     size: int
     key: "Sized | None" = None
     element: "Sized | None" = None
+
+    @property
+    def attribute(self) -> bool:
+        """True for the value of a device's attribute."""
+        return self.type.kind in (Kind.ANY, Kind.DYN)
 
 
 @dataclass(frozen=True, slots=True)
