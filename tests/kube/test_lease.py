@@ -100,18 +100,19 @@ def test_the_lease_is_released_at_the_end_and_the_next_takes_over_at_once() -> N
 
 
 def test_a_leader_that_vanishes_is_followed_when_its_lease_has_run_out_on_our_own_clock() -> None:
-    async def play(api: FakeApi, candidates: list[Candidate]) -> None:
-        wrong = datetime.now(UTC) - timedelta(days=1)
-        spec = {"holderIdentity": "gone", "leaseDurationSeconds": 1, "renewTime": wrong.isoformat()}
-        api.put("leases", "drawbridge-controller", NAMESPACE, spec={**spec, "leaseTransitions": 4})
-        began = time.monotonic()
-        late = Candidate(api.client(), "late")
-        candidates.append(late)
-        await until(lambda: late.working)
-        assert time.monotonic() - began >= 0.95
-        assert lease(api)["leaseTransitions"] == 5
+    async def run() -> None:
+        async with fake_api("leases") as api, api.client() as client:
+            yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+            held = {"holderIdentity": "gone", "leaseDurationSeconds": 1, "renewTime": yesterday, "leaseTransitions": 4}
+            api.put("leases", "drawbridge-controller", NAMESPACE, spec=held)
+            began = time.monotonic()
+            late = Candidate(client, "late")
+            await until(lambda: late.working)
+            assert time.monotonic() - began >= 0.95
+            assert lease(api)["leaseTransitions"] == 5
+            await late.stop()
 
-    played(play)
+    asyncio.run(run())
 
 
 def test_clocks_an_hour_apart_change_nothing() -> None:
