@@ -1,5 +1,6 @@
 """Drawbridge's own programs, run as a user runs them, beside the control plane."""
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,13 @@ from tests.controlplane.programs import Program, Programs
 
 DRAWBRIDGE = Path(sys.executable).with_name("drawbridge")
 SERVING = r"^drawbridge: serving on https://(\S+):(\d+), health on http://(\S+):(\d+)$"
+
+
+def issue_certificates(folder: Path) -> Path:
+    """Make a CA and a serving certificate for 127.0.0.1 as operators do; returns the CA's file, the `caBundle`."""
+    command = [str(DRAWBRIDGE), "certs", "issue", "--cert-dir", str(folder), "--host", "127.0.0.1"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder / "ca.crt"
 
 
 class ServeProcess:
