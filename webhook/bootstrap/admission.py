@@ -85,6 +85,8 @@ class Admission:
         return made.decision
 
     async def validate_claims(self, review: Review, budget: Budget) -> Decision:
+        if review.operation == "DELETE" and review.kind.name == CLAIM and not review.dry_run:
+            await self.ledger.release_named(review.namespace, review.name)
         subject = None if self.rulebook.exempt(review.namespace) else subject_of(review)
         if subject is None:
             return Allow()

@@ -70,6 +70,9 @@ class KubeLedger:
         except TimeoutError as error:
             raise ClusterUnavailableError("the quotas did not answer in time") from error
 
+    async def release_named(self, namespace: str, name: str) -> None:
+        """Do nothing: a DELETE review is no deletion yet (dra.md trap 25); the controller sees the real one."""
+
     async def close(self) -> None:
         """Wait for charges that are still being given back."""
         while self._unawaited:

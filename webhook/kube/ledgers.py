@@ -56,3 +56,6 @@ class Ledger(Protocol):
 
         `deadline` is a time of the event loop's clock; ClusterUnavailableError where nothing can be decided by then.
         """
+
+    async def release_named(self, namespace: str, name: str) -> None:
+        """Take note of a DELETE review: standalone it ends the charges of the name, in a cluster the watch does."""
