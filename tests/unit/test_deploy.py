@@ -267,7 +267,7 @@ def test_the_controller_may_keep_templates_and_write_our_statuses_and_nothing_el
     dra, own = "resource.k8s.io", "drawbridge.dev"
     expected = {(dra, r, v) for r in ("deviceclasses", "resourceslices", "resourceclaims") for v in READ}
     expected |= {(dra, "resourceclaimtemplates", v) for v in (*READ, "get", "create", "delete")}
-    expected |= {("", r, v) for r in ("pods", "namespaces") for v in READ}
+    expected |= {("", r, v) for r in ("pods", "namespaces", "nodes") for v in READ}
     expected |= {(own, r, v) for r in OWN_PLURALS for v in (*READ, "get")}
     expected |= {(own, f"{r}/status", "update") for r in OWN_PLURALS}
     expected |= {("", "events", v) for v in ("create", "patch")}

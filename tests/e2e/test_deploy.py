@@ -1,0 +1,423 @@
+"""The manifests of deploy/ and examples/ before a real API server: accepted without a warning, no wider than meant."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+
+from tests.controlplane.api import Api, ApiError, Json, path_of
+from tests.controlplane.cluster import ControlPlane, free_port
+from tests.controlplane.installation import Installation
+from tests.controlplane.waiting import wait_for
+from tests.controlplane.webhooks import RESOURCES, point_at
+from tests.support.deployment import BASE, Manifest, base, crds
+from tests.support.golang import REPOSITORY
+
+pytestmark = pytest.mark.e2e
+
+OWN = "drawbridge.dev/v1alpha1"
+PLURALS = {
+    "ClaimPolicy": "claimpolicies",
+    "ClusterDeviceQuota": "clusterdevicequotas",
+    "DeviceInventory": "deviceinventories",
+    "DeviceQuota": "devicequotas",
+    "LegacyMapping": "legacymappings",
+}
+EXAMPLES = REPOSITORY / "examples"
+
+MATCH_ALL: Json = {
+    "deviceClassName": "gpu.nvidia.com",
+    "driver": "gpu.nvidia.com",
+    "migProfile": "1g.10gb+me",
+    "selector": "true",
+}
+WHOLE: dict[str, Json] = {
+    "DeviceQuota": {
+        "mode": "Audit",
+        "warnAt": 80,
+        "countAdminAccess": True,
+        "limits": [
+            {"name": "whole-gpus", "match": MATCH_ALL, "devices": 0},
+            {"name": "memory", "capacity": {"name": "gpu.nvidia.com/memory", "quantity": "320Gi", "minimum": "0.5Gi"}},
+            {"name": "slices", "match": {}, "slices": 28},
+        ],
+    },
+    "LegacyMapping": {
+        "namespaceSelector": {},
+        "mode": "Rewrite",
+        "priority": -1,
+        "coexistence": "LeaveAlone",
+        "quotaContinuity": "Require",
+        "tolerations": "Add",
+        "dropLabels": False,
+        "resources": [
+            {"name": "nvidia.com/gpu", "deviceClassName": "gpu.nvidia.com"},
+            {
+                "pattern": "nvidia.com/mig-(?P<profile>.+)",
+                "deviceClassName": "mig.nvidia.com",
+                "values": {"1g.10gb.me": "1g.10gb+me"},
+                "selector": "device.attributes['gpu.nvidia.com'].profile == '{profile}'",
+            },
+            {"name": "nvidia.com/gpumem", "capacity": {"of": "nvidia.com/gpu", "name": "memory", "unit": "Mi"}},
+            {"name": "nvidia.com/percent", "capacity": {"of": "nvidia.com/gpu", "name": "memory", "percent": True}},
+            {"name": "nvidia.com/gpucores", "capacity": {"of": "nvidia.com/gpu", "name": "cores"}},
+            {
+                "name": "nvidia.com/gpu.shared",
+                "deviceClassName": "shared-gpu.nvidia.com",
+                "requests": {"memory": "10Gi"},
+                "config": [{"opaque": {"driver": "gpu.nvidia.com", "parameters": {"kind": "GpuConfig"}}}],
+                "constraints": [{"matchAttribute": "resource.kubernetes.io/pcieRoot"}],
+            },
+        ],
+        "nodeLabels": [{"label": "nvidia.com/gpu.product", "selector": "'{value}' == ''"}],
+    },
+    "DeviceInventory": {
+        "driver": "gpu.nvidia.com",
+        "devices": [
+            {
+                "name": "h200",
+                "count": 64,
+                "perNode": 8,
+                "allowMultipleAllocations": True,
+                "attributes": {
+                    "type": {"string": "gpu"},
+                    "ecc": {"bool": True},
+                    "resource.kubernetes.io/numaNode": {"ints": [0, 1]},
+                    "driverVersion": {"version": "580.0.0"},
+                },
+                "capacity": {
+                    "memory": {
+                        "value": "141Gi",
+                        "requestPolicy": {
+                            "default": "1Gi",
+                            "validRange": {"min": "1Gi", "max": "141Gi", "step": "1Gi"},
+                        },
+                    },
+                    "shares": {"value": 8, "requestPolicy": {"default": 1, "validValues": [1, 2, 4, 8]}},
+                },
+                "taints": [{"key": "example.com/on-order", "effect": "NoSchedule"}],
+            }
+        ],
+    },
+    "ClaimPolicy": {
+        "match": {
+            "namespaceSelector": {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["prod"]}]},
+            "resources": ["claims", "templates", "pods", "deviceclasses"],
+        },
+        "failurePolicy": "Ignore",
+        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        "paramRef": {"name": "limits", "parameterNotFoundAction": "Allow"},
+        "matchConditions": [{"name": "not-admin", "expression": "true"}],
+        "variables": [{"name": "requests", "expression": "claim.requests"}],
+        "validations": [
+            {"expression": "true", "message": "m", "messageExpression": "'m'", "field": "spec", "reason": "Forbidden"}
+        ],
+        "auditAnnotations": [{"key": "requests", "valueExpression": "'1'"}],
+        "defaults": [
+            {"toleration": {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}},
+            {"capacity": {"name": "memory", "quantity": "10Gi"}},
+            {"label": {"key": "example.com/team", "value": "a"}},
+        ],
+        "mode": "Warn",
+        "exceptions": [{"namespaces": ["team-a"], "until": "2027-01-31", "reason": "moving"}],
+    },
+}
+WHOLE["ClusterDeviceQuota"] = {**WHOLE["DeviceQuota"], "namespaceSelector": {"matchLabels": {"tier": "prod"}}}
+
+
+def _object(kind: str, spec: Json) -> Json:
+    namespace = {"namespace": "default"} if kind == "DeviceQuota" else {}
+    return {"apiVersion": OWN, "kind": kind, "metadata": {"name": "x", **namespace}, "spec": spec}
+
+
+def _try(api: Api, manifest: Json) -> tuple[str, ...]:
+    """Create the object in a dry run, unknown fields refused, and return the warnings."""
+    plural = PLURALS[manifest["kind"]]
+    path = path_of(f"{OWN}/{plural}", manifest["metadata"].get("namespace"))
+    query = {"dryRun": "All", "fieldValidation": "Strict"}
+    return api.send("POST", path, manifest, query=query).warnings
+
+
+@pytest.mark.usefixtures("installation")
+@pytest.mark.parametrize("crd", crds(), ids=lambda crd: crd["metadata"]["name"])
+def test_a_crd_is_accepted_without_a_warning(cluster: ControlPlane, crd: Manifest) -> None:
+    path = path_of("apiextensions.k8s.io/v1/customresourcedefinitions", name=crd["metadata"]["name"])
+    query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "test", "force": "true"}
+    answer = cluster.api.send("PATCH", path, crd, query=query, content_type="application/apply-patch+yaml")
+    assert answer.warnings == ()
+    conditions = {c["type"]: c["status"] for c in answer.body["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True"}, (
+        "a schema that is not structural is told here"
+    )
+
+
+@pytest.mark.usefixtures("installation")
+def test_the_base_is_accepted_without_a_warning(cluster: ControlPlane) -> None:
+    applied = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-k", str(BASE))
+    assert applied.stderr == ""
+    assert len(applied.stdout.splitlines()) == len(base())
+
+
+@pytest.mark.usefixtures("installation")
+@pytest.mark.parametrize("kind", WHOLE)
+def test_an_object_with_every_field_is_stored_as_it_is(cluster: ControlPlane, kind: str) -> None:
+    manifest = _object(kind, WHOLE[kind])
+    assert _try(cluster.api, manifest) == ()
+    assert cluster.api.create(f"{OWN}/{PLURALS[kind]}", manifest, dry_run=True)["spec"] == WHOLE[kind]
+
+
+def _changed(spec: Json, path: str, value: Any) -> Json:
+    """Return the spec with the value at a path like "limits.0.name"; None takes the field away."""
+    changed = copy.deepcopy(spec)
+    *steps, last = (int(step) if step.isdigit() else step for step in path.split("."))
+    target: Any = changed
+    for step in steps:
+        target = target[step]
+    if value is None:
+        del target[last]
+    else:
+        target[last] = value
+    return changed
+
+
+WRONG = [
+    ("DeviceQuota", "mode", "Refuse", "spec.mode: Unsupported value"),
+    ("DeviceQuota", "warnAt", 101, "spec.warnAt"),
+    ("DeviceQuota", "limits", None, "spec.limits: Required value"),
+    ("DeviceQuota", "limits", [], "spec.limits"),
+    ("DeviceQuota", "limits.0.name", None, "spec.limits[0].name: Required value"),
+    ("DeviceQuota", "limits.1.name", "whole-gpus", "spec.limits[1]: Duplicate value"),
+    ("DeviceQuota", "limits.0.devices", None, "must have exactly one of `devices`, `capacity` and `slices`"),
+    ("DeviceQuota", "limits.0.slices", 1, "must have exactly one of `devices`, `capacity` and `slices`"),
+    ("DeviceQuota", "limits.0.devices", -1, "spec.limits[0].devices"),
+    ("DeviceQuota", "limits.0.match.selector", "", "spec.limits[0].match.selector"),
+    ("DeviceQuota", "limits.1.capacity.quantity", "10GiB", "spec.limits[1].capacity.quantity"),
+    ("DeviceQuota", "limits.1.capacity.quantity", "-1Gi", "spec.limits[1].capacity.quantity"),
+    ("DeviceQuota", "limits.1.capacity.name", None, "spec.limits[1].capacity.name: Required value"),
+    ("DeviceQuota", "limits.0.device", 1, 'unknown field "spec.limits[0].device"'),
+    (
+        "ClusterDeviceQuota",
+        "namespaceSelector.matchExpressions",
+        [{"key": "a", "operator": "In"}],
+        "must be given for In",
+    ),
+    ("LegacyMapping", "mode", "On", "spec.mode: Unsupported value"),
+    ("LegacyMapping", "resources.0.name", "gpu", "spec.resources[0].name"),
+    ("LegacyMapping", "resources.0.name", None, "must have exactly one of `name` and `pattern`"),
+    ("LegacyMapping", "resources.0.pattern", "x/y", "must have exactly one of `name` and `pattern`"),
+    ("LegacyMapping", "resources.0.deviceClassName", None, "must have exactly one of `deviceClassName` and `capacity`"),
+    ("LegacyMapping", "resources.0.values", {"a": "b"}, "may have `values` only with `pattern`"),
+    ("LegacyMapping", "resources.2.capacity.percent", True, "may not have both `unit` and `percent`"),
+    ("LegacyMapping", "resources.2.capacity.unit", "MiB", "spec.resources[2].capacity.unit: Unsupported value"),
+    ("LegacyMapping", "resources.5.constraints.0", {}, "must have exactly one of `matchAttribute`"),
+    ("LegacyMapping", "resources.5.requests.memory", "much", "spec.resources[5].requests.memory"),
+    ("DeviceInventory", "driver", None, "spec.driver: Required value"),
+    ("DeviceInventory", "devices.0.count", 0, "spec.devices[0].count"),
+    ("DeviceInventory", "devices.0.perNode", 65, "`perNode` must be less than or equal to `count`"),
+    ("DeviceInventory", "devices.0.attributes.type", {}, "spec.devices[0].attributes.type"),
+    ("DeviceInventory", "devices.0.attributes.type", {"string": "a", "int": 1}, "spec.devices[0].attributes.type"),
+    (
+        "DeviceInventory",
+        "devices.0.capacity.memory.value",
+        None,
+        "spec.devices[0].capacity.memory.value: Required value",
+    ),
+    ("DeviceInventory", "devices.0.capacity.shares.requestPolicy.default", None, "must have a `default`"),
+    ("ClaimPolicy", "match.resources", ["services"], "spec.match.resources[0]: Unsupported value"),
+    ("ClaimPolicy", "validations.0.expression", None, "spec.validations[0].expression: Required value"),
+    ("ClaimPolicy", "validations.0.reason", "NotFound", "spec.validations[0].reason: Unsupported value"),
+    ("ClaimPolicy", "paramKind", None, "must have `paramKind` where there is `paramRef`"),
+    ("ClaimPolicy", "defaults.1.label", {"key": "a", "value": "b"}, "must have exactly one of `toleration`"),
+    ("ClaimPolicy", "defaults.0.toleration.value", "x", "may not have a `value` with Exists"),
+    ("ClaimPolicy", "exceptions.0.until", "next year", "spec.exceptions[0].until"),
+]
+
+
+@pytest.mark.usefixtures("installation")
+@pytest.mark.parametrize(("kind", "path", "value", "expected"), WRONG, ids=[f"{w[0]} {w[1]} {w[2]}" for w in WRONG])
+def test_the_schema_refuses_and_names_the_field(
+    cluster: ControlPlane, kind: str, path: str, value: Any, expected: str
+) -> None:
+    with pytest.raises(ApiError) as refusal:
+        _try(cluster.api, _object(kind, _changed(WHOLE[kind], path, value)))
+    assert refusal.value.code in (400, 422)
+    assert expected in refusal.value.message
+
+
+@pytest.mark.usefixtures("installation")
+def test_the_ledger_is_kept_whole_and_shown_in_columns(cluster: ControlPlane, namespace: str) -> None:
+    quotas = f"{OWN}/devicequotas"
+    manifest = _object("DeviceQuota", WHOLE["DeviceQuota"])
+    manifest["metadata"] = {"name": "gpus", "namespace": namespace}
+    cluster.api.create(quotas, manifest)
+    status = {
+        "observedGeneration": 1,
+        "observedResourceVersion": "8123",
+        "limits": [
+            {"name": "whole-gpus", "hard": "8", "used": "3", "reserved": "1"},
+            {"name": "memory", "hard": "320Gi", "used": "81559Mi", "reserved": "0"},
+        ],
+        "reservations": [
+            {
+                "uid": "0b4cd2c8",
+                "name": "train",
+                "amounts": {"whole-gpus": "1"},
+                "attempts": ["a1"],
+                "undecided": True,
+                "expires": "2026-11-21T10:00:00Z",
+            }
+        ],
+        "conditions": [],
+    }
+    cluster.api.patch(quotas, "gpus", {"status": status}, namespace, "status")
+    assert cluster.api.get(quotas, "gpus", namespace)["status"] == status
+    shown = cluster.kubectl("get", "dq", "-n", namespace).stdout.splitlines()
+    assert shown[0].split() == ["NAME", "MODE", "LIMIT", "USED", "HARD", "AGE"]
+    assert shown[1].split()[:5] == ["gpus", "Audit", "whole-gpus", "3", "8"]
+
+
+@pytest.mark.usefixtures("installation")
+def test_our_kinds_of_the_example_cluster_are_accepted(cluster: ControlPlane) -> None:
+    manifests = [m for m in _examples("cluster") if m["apiVersion"] == OWN]
+    assert len(manifests) == 5
+    for manifest in manifests:
+        if "namespace" in manifest["metadata"]:
+            manifest["metadata"]["namespace"] = "default"
+        assert _try(cluster.api, manifest) == ()
+
+
+def test_the_rest_of_the_examples_is_accepted_but_for_selectors_that_do_not_compile(
+    cluster: ControlPlane, namespace: str
+) -> None:
+    refused = []
+    for manifest in _examples("cluster", "claims", "pods"):
+        if manifest["apiVersion"] != OWN:
+            metadata = manifest["metadata"]
+            metadata |= {"namespace": namespace} if "namespace" in metadata else {}
+            flags = ("create", "--dry-run=server", "--validate=strict", "-f", "-")
+            done = cluster.kubectl(*flags, manifests=[manifest], check=False)
+            refused += [] if done.returncode == 0 else [metadata["name"]]
+    assert sorted(refused) == ["not-a-bool", "quantity-against-a-number", "syntax", "unknown-function"]
+
+
+def _examples(*folders: str) -> list[Json]:
+    files = [file for folder in folders for file in sorted((EXAMPLES / folder).glob("*.yaml"))]
+    return [manifest for file in files for manifest in yaml.safe_load_all(Path(file).read_text())]
+
+
+# Which pods reach us: nobody answers at the webhooks' address, and they fail closed, so what they see is refused.
+
+
+@contextmanager
+def _nobody_answers(cluster: ControlPlane, installation: Installation, namespace: str, word: str) -> Iterator[None]:
+    """Install the webhooks whose name holds the word, failing closed, with an address where nobody listens."""
+    [manifest] = [m for m in installation.webhooks if m["kind"] == "ValidatingWebhookConfiguration"]
+    dead = point_at(manifest, f"https://127.0.0.1:{free_port()}", trustme.CA().cert_pem.bytes(), namespace)
+    dead["webhooks"] = [{**w, "failurePolicy": "Fail"} for w in dead["webhooks"] if word in w["name"]]
+    with cluster.api.temporarily(RESOURCES[manifest["kind"]], dead):
+        yield
+
+
+GPU = {"nvidia.com/gpu": "1"}
+ODD_PODS: list[tuple[str, Json, bool]] = [
+    ("no resources", {"containers": [{}]}, False),
+    ("empty resources", {"containers": [{"resources": {}}]}, False),
+    ("null limits", {"containers": [{"resources": {"limits": None}}]}, False),
+    ("cpu and memory", {"containers": [{"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]}, False),
+    ("huge pages", {"containers": [{"resources": {"limits": {"hugepages-2Mi": "2Mi", "cpu": "1"}}}]}, False),
+    ("150 containers without", {"containers": [{} for _ in range(150)]}, False),
+    ("an empty list of claims", {"containers": [{}], "resourceClaims": []}, False),
+    ("an init container without resources", {"containers": [{}], "initContainers": [{}]}, False),
+    ("a GPU", {"containers": [{"resources": {"limits": GPU}}]}, True),
+    ("a GPU in the last of 150", {"containers": [*({} for _ in range(149)), {"resources": {"limits": GPU}}]}, True),
+    ("a GPU in an init container", {"containers": [{}], "initContainers": [{"resources": {"limits": GPU}}]}, True),
+    (
+        "a claim that no container uses",
+        {"containers": [{}], "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "x"}]},
+        True,
+    ),
+]
+
+
+def _pod_spec(spec: Json) -> Json:
+    """Return the spec with names and images, which have no part in what is tested."""
+    named: Json = copy.deepcopy(spec)
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(named.get(field, ())):
+            container |= {"name": f"{field.lower()}-{index}", "image": "example.com/train:1"}
+    return named
+
+
+def _is_asked(api: Api, resource: str, manifest: Json) -> bool:
+    try:
+        api.create(resource, manifest, dry_run=True)
+    except ApiError as error:
+        if "failed calling webhook" in error.message:
+            return True
+        raise
+    return False
+
+
+def test_only_pods_with_claims_or_extended_resources_reach_us(
+    cluster: ControlPlane, installation: Installation, namespace: str
+) -> None:
+    def asked(spec: Json) -> bool:
+        metadata = {"name": "x", "namespace": namespace}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _pod_spec(spec)}
+        return _is_asked(cluster.api, "v1/pods", pod)
+
+    with _nobody_answers(cluster, installation, namespace, "pods."):
+        wait_for("effect of the webhook", lambda: asked({"containers": [{"resources": {"limits": GPU}}]}))
+        assert {name: asked(spec) for name, spec, _ in ODD_PODS} == {name: wanted for name, _, wanted in ODD_PODS}
+
+
+WORKLOADS: dict[str, tuple[str, Json]] = {
+    "Deployment": ("apps/v1/deployments", {"selector": {"matchLabels": {"app": "x"}}}),
+    "StatefulSet": ("apps/v1/statefulsets", {"selector": {"matchLabels": {"app": "x"}}, "serviceName": "x"}),
+    "DaemonSet": ("apps/v1/daemonsets", {"selector": {"matchLabels": {"app": "x"}}}),
+    "Job": ("batch/v1/jobs", {}),
+    "CronJob": ("batch/v1/cronjobs", {"schedule": "0 * * * *"}),
+}
+
+
+def test_only_workloads_with_such_pods_reach_us(
+    cluster: ControlPlane, installation: Installation, namespace: str
+) -> None:
+    def asked(kind: str, spec: Json) -> bool:
+        resource, fields = WORKLOADS[kind]
+        restart = "Never" if resource.startswith("batch") else "Always"
+        template = {"metadata": {"labels": {"app": "x"}}, "spec": {**_pod_spec(spec), "restartPolicy": restart}}
+        whole = {"jobTemplate": {"spec": {"template": template}}} if kind == "CronJob" else {"template": template}
+        manifest = {
+            "apiVersion": resource.rpartition("/")[0],
+            "kind": kind,
+            "metadata": {"name": "x", "namespace": namespace},
+            "spec": {**fields, **whole},
+        }
+        return _is_asked(cluster.api, resource, manifest)
+
+    pods = [case for case in ODD_PODS if "150" not in case[0]]
+    with _nobody_answers(cluster, installation, namespace, "workloads."):
+        wait_for("effect of the webhook", lambda: asked("Deployment", {"containers": [{"resources": {"limits": GPU}}]}))
+        for kind in WORKLOADS:
+            assert {n: asked(kind, spec) for n, spec, _ in pods} == {n: wanted for n, _, wanted in pods}, kind
+
+
+def test_a_quota_that_is_being_deleted_loses_its_finalizer_while_we_do_not_answer(
+    cluster: ControlPlane, installation: Installation, namespace: str
+) -> None:
+    quotas = f"{OWN}/devicequotas"
+    manifest = _object("DeviceQuota", WHOLE["DeviceQuota"])
+    manifest["metadata"] = {"name": "gpus", "namespace": namespace, "finalizers": ["example.com/hold"]}
+    cluster.api.create(quotas, manifest)
+    other = {**manifest, "metadata": {"name": "other", "namespace": namespace}}
+    with _nobody_answers(cluster, installation, namespace, "config."):
+        wait_for("effect of the webhook", lambda: _is_asked(cluster.api, quotas, other))
+        cluster.api.delete(quotas, "gpus", namespace)
+        cluster.api.patch(quotas, "gpus", {"metadata": {"finalizers": None}}, namespace)
+        assert cluster.api.find(quotas, "gpus", namespace) is None
