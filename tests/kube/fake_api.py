@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from webhook.core.claims import GROUP
 from webhook.kube.access import Access
 from webhook.kube.client import ApiClient
-from webhook.kube.kinds import OWN_GROUP, OWN_VERSION
+from webhook.kube.kinds import OWN_GROUP, OWN_VERSION, Key, Kind
 
 Json = dict[str, Any]
 Fault = Callable[[web.Request], Json | None]
@@ -256,6 +256,33 @@ async def fake_api(*plurals: str) -> AsyncIterator[FakeApi]:
         yield api
     finally:
         await api.stop()
+
+
+@dataclass
+class Copy:
+    """A sink that keeps what it is told."""
+
+    objects: dict[Key, object] = field(default_factory=dict)
+    version: str = ""
+    lists: int = 0
+    kinds: set[Kind] = field(default_factory=set)
+
+    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
+        self.kinds.add(kind)
+        self.objects, self.version = dict(objects), resource_version
+        self.lists += 1
+
+    def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:
+        assert kind in self.kinds
+        self.version = resource_version
+        if value is None:
+            del self.objects[key]
+        else:
+            self.objects[key] = value
+
+    def progressed(self, kind: Kind, resource_version: str) -> None:
+        assert kind in self.kinds
+        self.version = resource_version
 
 
 def silent() -> FilteringBoundLogger:

@@ -2,48 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.kube.fake_api import FakeApi, fake_api, silent, status, until
+from tests.kube.fake_api import Copy, FakeApi, fake_api, silent, status, until
 from webhook.kube.client import ApiClient
-from webhook.kube.kinds import DEVICE_CLASSES, Key, Kind
+from webhook.kube.kinds import DEVICE_CLASSES, Key
 from webhook.kube.reflector import Backoff, Pace, Reflector, State
 
 CLASSES = "deviceclasses"
 FAST = Pace(page=2, watch=60, silence=5.0, backoff_floor=0.01, backoff_ceiling=0.05)
-
-
-@dataclass
-class Copy:
-    """A sink that keeps what it is told."""
-
-    objects: dict[Key, object] = field(default_factory=dict)
-    version: str = ""
-    lists: int = 0
-    kinds: set[Kind] = field(default_factory=set)
-
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
-        self.kinds.add(kind)
-        self.objects, self.version = dict(objects), resource_version
-        self.lists += 1
-
-    def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:
-        assert kind in self.kinds
-        self.version = resource_version
-        if value is None:
-            del self.objects[key]
-        else:
-            self.objects[key] = value
-
-    def progressed(self, kind: Kind, resource_version: str) -> None:
-        assert kind in self.kinds
-        self.version = resource_version
 
 
 @dataclass
