@@ -7,6 +7,7 @@ import secrets
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,6 +128,16 @@ class Served:
 
     def log_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log.getvalue().splitlines()]
+
+    def logged(self, **fields: str) -> dict[str, Any]:
+        """Wait for a line with these fields and return it: lines are written a moment after the answer."""
+        until = time.monotonic() + 10
+        while True:
+            for line in self.log_lines():
+                if fields.items() <= line.items():
+                    return line
+            assert time.monotonic() < until, f"no such line: {fields}"
+            time.sleep(0.02)
 
 
 def post(connection: HTTPConnection, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Answer:

@@ -57,7 +57,7 @@ class EdgeServer(uvicorn.Server):
         await self.lifespan.startup()
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            self._connection,
+            self.connection,
             sock=self._listener,
             ssl=self._tls,
             ssl_handshake_timeout=self._guard.limits.handshake_seconds if self._tls else None,
@@ -68,7 +68,8 @@ class EdgeServer(uvicorn.Server):
         self.started = True
         self.listening.set()
 
-    def _connection(self) -> GuardedProtocol:
+    def connection(self) -> asyncio.Protocol:
+        """Return the protocol of one new connection."""
         return GuardedProtocol(self.config, self.server_state, self.lifespan.state, self._guard)
 
     async def on_tick(self, counter: int) -> bool:
@@ -123,7 +124,7 @@ class Edge:
         background: Sequence[Background],
     ) -> None:
         self._needs = needs
-        self._admission = admission
+        self.admission = admission
         self._health = health
         self._drain_seconds = drain_seconds
         self._background = background
@@ -133,18 +134,18 @@ class Edge:
     @property
     def addresses(self) -> tuple[str, str]:
         """Return HOST:PORT of the admission port and of the plain one."""
-        return self._admission.address, self._health.address
+        return self.admission.address, self._health.address
 
     def tell(self) -> None:
         """Begin to drain; told again, end at once (contract 7.3)."""
         if self._told.is_set():
             self._hurried.set()
-            self._admission.end(at_once=True)
+            self.admission.end(at_once=True)
             return
         self._told.set()
         self._needs.lifecycle.phase = Phase.DRAINING
         self._needs.metrics.draining.set(1)
-        self._admission.drain()
+        self.admission.drain()
 
     async def serve(self, announce: Callable[[str], None]) -> None:
         """Serve until told to end and drained; `announce` gets one line once both ports accept connections."""
@@ -152,9 +153,9 @@ class Edge:
         try:
             async with asyncio.TaskGroup() as servers:
                 servers.create_task(self._health.serve())
-                servers.create_task(self._finish(servers.create_task(self._admission.serve())))
+                servers.create_task(self._finish(servers.create_task(self.admission.serve())))
                 await self._health.listening.wait()
-                await self._admission.listening.wait()
+                await self.admission.listening.wait()
                 admission, health = self.addresses
                 announce(f"drawbridge: serving on https://{admission}, health on http://{health}")
         finally:
@@ -169,7 +170,7 @@ class Edge:
             async with asyncio.timeout(self._drain_seconds):
                 await self._hurried.wait()
         self._needs.lifecycle.phase = Phase.CLOSED
-        self._admission.end(at_once=self._hurried.is_set())
+        self.admission.end(at_once=self._hurried.is_set())
         await admission
         self._health.end(at_once=True)
 

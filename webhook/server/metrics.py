@@ -111,19 +111,25 @@ class Metrics:
         Gauge("drawbridge_build_info", "Always 1; the label is the version.", ("version",), registry=registry).labels(
             version
         ).set(1)
+        self._series: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
         self._seen: set[str] = set()
 
     def decided(self, endpoint: str, review: Review, decision: Decision, seconds: float) -> None:
         """Count one decision and its findings."""
-        kind = review.kind.name
-        self._reviews.labels(
+        operation, kind = review.operation, review.kind.name
+        labels = (
             endpoint,
-            review.operation if review.operation in _OPERATIONS else "other",
+            operation if operation in _OPERATIONS else "other",
             kind if kind in _KINDS else "other",
             outcome(decision),
             "true" if review.dry_run else "false",
-        ).inc()
-        self._seconds.labels(endpoint).observe(seconds)
+        )
+        series = self._series.get(labels)
+        if series is None:  # looking labels up in the library takes longer than counting, and they are bounded
+            series = self._series[labels] = (self._reviews.labels(*labels), self._seconds.labels(endpoint))
+        count, duration = series
+        count.inc()
+        duration.observe(seconds)
         for finding in decision.findings:
             if finding.rule == UNJUDGED:
                 self.unjudged(finding.what)

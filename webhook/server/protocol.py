@@ -55,7 +55,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = guard.limits
         self.reading = Reading.NOTHING
         self.since = self._opened = self.loop.time()
-        self._head = 0
         self._overhead = 0
         self._too_large_head = False
         self._asked = False
@@ -78,29 +77,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def _begin_head(self) -> None:
         self.reading = Reading.HEAD
         self.since = self.loop.time()
-        self._head = 0
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begin_head()
 
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._count_head(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_head(len(name) + len(value) + 4)
-        if self.reading is Reading.HEAD:
-            super().on_header(name, value)
-
-    def _count_head(self, size: int) -> None:
-        self._head += size
-        if self._head > self._limits.head:
-            self._too_large_head = True
-            raise RefusedError
-
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined:
+            raise RefusedError
+        if self._overhead > self._limits.head and self._head_size() > self._limits.head:
+            self._too_large_head = True
             raise RefusedError
         super().on_headers_complete()
         self._asked = True
@@ -110,6 +96,9 @@ class GuardedProtocol(HttpToolsProtocol):
         aged = self.since - self._opened > self._limits.connection_age_seconds
         if aged or self._guard.lifecycle.ending or self.parser.should_upgrade():
             self.cycle.keep_alive = False
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def on_chunk_header(self) -> None:
         self._overhead -= _CHUNK_FRAME

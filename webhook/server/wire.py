@@ -1,6 +1,6 @@
 """Raw bytes to Review, and Decision to the bytes of the answer (admission.k8s.io/v1, KEP-2153)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -24,43 +24,91 @@ _encode = msgspec.json.Encoder().encode
 _NO_KIND = Resource("", "", "")
 
 
+class _GroupVersion(msgspec.Struct):
+    group: str | None = None
+    version: str | None = None
+    kind: str | None = None
+    resource: str | None = None
+
+
+class _User(msgspec.Struct):
+    username: str | None = None
+    groups: tuple[str, ...] | None = None
+
+
+class _Request(msgspec.Struct):
+    """What is read of an AdmissionRequest; null is absent, as in Go. What is inside the objects is not looked at."""
+
+    uid: str | None = None
+    operation: str | None = None
+    kind: _GroupVersion | None = None
+    resource: _GroupVersion | None = None
+    requestKind: _GroupVersion | None = None  # noqa: N815 - the names of the API
+    subResource: str | None = None  # noqa: N815
+    name: str | None = None
+    namespace: str | None = None
+    userInfo: _User | None = None  # noqa: N815
+    dryRun: bool | None = None  # noqa: N815
+    object: Any = None
+    oldObject: Any = None  # noqa: N815
+    options: Any = None
+
+
 def parse_review(raw: bytes, timeout_seconds: float | None = None) -> Review:
     """Return the review in a request's body; BadReviewError for anything that the API server would not send.
 
-    Absent and null fields are the zero values of Go, as its decoder has it; a field of the envelope of a wrong type is
-    refused, what is inside the object is not looked at. `timeout_seconds` is what the caller said it waits.
+    A field of the envelope of a wrong type is refused. `timeout_seconds` is what the caller said it waits.
     """
-    document = decoded(raw)
+    request = _request(decoded(raw))
+    if not request.uid:
+        raise BadReviewError("the review must have a `request.uid`")
+    new = _struct("object", request.object)
+    if new is None and request.operation == "CREATE":
+        raise BadReviewError("the review of a CREATE must have a `request.object`")
+    user = request.userInfo or _User()
+    return Review(
+        uid=request.uid,
+        operation=request.operation or "",
+        kind=_kind(request.kind) or _NO_KIND,
+        resource=_resource(request.resource) or _NO_KIND,
+        name=request.name or "",
+        namespace=request.namespace or "",
+        sub_resource=request.subResource or "",
+        username=user.username or "",
+        groups=user.groups or (),
+        dry_run=request.dryRun or False,
+        object=new,
+        old_object=_struct("oldObject", request.oldObject),
+        request_kind=_kind(request.requestKind),
+        timeout_seconds=timeout_seconds,
+        options=_struct("options", request.options) or {},
+    )
+
+
+def _request(document: Any) -> _Request:
     if not isinstance(document, dict) or document.get("kind") != KIND or document.get("apiVersion") != API_VERSION:
         raise BadReviewError(f"the body must be an {KIND} of {API_VERSION}")
-    request = _struct(document, "request")
-    if request is None:
+    if not isinstance(document.get("request"), dict):
         raise BadReviewError("the review must hold a `request`")
-    uid = _text(request, "uid")
-    if not uid:
-        raise BadReviewError("the review must have a `request.uid`")
-    operation = _text(request, "operation")
-    new = _struct(request, "object")
-    if new is None and operation == "CREATE":
-        raise BadReviewError("the review of a CREATE must have a `request.object`")
-    user = _struct(request, "userInfo") or {}
-    return Review(
-        uid=uid,
-        operation=operation,
-        kind=_resource(request, "kind", "kind") or _NO_KIND,
-        resource=_resource(request, "resource", "resource") or _NO_KIND,
-        name=_text(request, "name"),
-        namespace=_text(request, "namespace"),
-        sub_resource=_text(request, "subResource"),
-        username=_text(user, "username"),
-        groups=_texts(user, "groups"),
-        dry_run=_flag(request, "dryRun"),
-        object=new,
-        old_object=_struct(request, "oldObject"),
-        request_kind=_resource(request, "requestKind", "kind"),
-        timeout_seconds=timeout_seconds,
-        options=_struct(request, "options") or {},
-    )
+    try:
+        return msgspec.convert(document["request"], _Request)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("`$")[2].rstrip("`")
+        raise BadReviewError(f"`request{field}` in the review is of a wrong type") from None
+
+
+def _struct(name: str, value: Any) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise BadReviewError(f"`request.{name}` in the review must be an object")
+    return value
+
+
+def _kind(raw: _GroupVersion | None) -> Resource | None:
+    return None if raw is None else Resource(raw.group or "", raw.version or "", raw.kind or "")
+
+
+def _resource(raw: _GroupVersion | None) -> Resource | None:
+    return None if raw is None else Resource(raw.group or "", raw.version or "", raw.resource or "")
 
 
 def decoded(raw: bytes) -> Any:
@@ -117,51 +165,6 @@ def _hide(container: dict[str, Any] | list[Any]) -> None:
     for place, value in places:
         if isinstance(value, dict | list):
             container[place] = OPAQUE  # type: ignore[index]  # a key of a dict or an index of a list
-
-
-def _text(raw: Mapping[str, Any], name: str) -> str:
-    value = raw.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _mistyped(name, "a string")
-    return value
-
-
-def _texts(raw: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = raw.get(name)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _mistyped(name, "a list of strings")
-    return tuple(value)
-
-
-def _flag(raw: Mapping[str, Any], name: str) -> bool:
-    value = raw.get(name)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise _mistyped(name, "true or false")
-    return value
-
-
-def _struct(raw: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    value = raw.get(name)
-    if value is not None and not isinstance(value, dict):
-        raise _mistyped(name, "an object")
-    return value
-
-
-def _resource(raw: Mapping[str, Any], name: str, last: str) -> Resource | None:
-    value = _struct(raw, name)
-    if value is None:
-        return None
-    return Resource(_text(value, "group"), _text(value, "version"), _text(value, last))
-
-
-def _mistyped(name: str, wanted: str) -> BadReviewError:
-    return BadReviewError(f"`{name}` in the review must be {wanted}")
 
 
 def render_answer(review: Review, decision: Decision, *, mutating: bool, style: Style = PLAIN) -> bytes:
