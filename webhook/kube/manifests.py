@@ -107,9 +107,9 @@ def read_documents(file: str, content: bytes) -> tuple[tuple[Document, ...], tup
         return (), (Problem(file, line, "", "must be UTF-8 text"),)
     documents: list[Document] = []
     problems: list[Problem] = []
-    for part, line in _parts(text):
+    for part, line in parts_of(text):
         try:
-            values = list(_values(part))
+            values = list(values_of(part))
         except yaml.YAMLError as error:
             problems.append(Problem(file, line + _line_of(error), "", _said(error)))
             continue
@@ -121,7 +121,7 @@ def read_documents(file: str, content: bytes) -> tuple[tuple[Document, ...], tup
     return tuple(documents), tuple(problems)
 
 
-def _parts(text: str) -> Iterator[tuple[str, int]]:
+def parts_of(text: str) -> Iterator[tuple[str, int]]:
     """Yield each YAML document with the number of its first line."""
     line = 1
     start = 0
@@ -132,7 +132,8 @@ def _parts(text: str) -> Iterator[tuple[str, int]]:
     yield text[start:], line
 
 
-def _values(part: str) -> Iterator[object]:
+def values_of(part: str) -> Iterator[object]:
+    """Yield what the documents of a text hold, with the values of JSON; a YAMLError where it cannot be read."""
     if part.lstrip().startswith("{"):
         try:
             yield json.loads(part)

@@ -49,11 +49,11 @@ def serve(name: str, mappings: Iterable[LegacyMapping], *, any_mode: bool = Fals
 def labels_of(view: ClusterView, namespace: str) -> Mapping[str, str] | None:
     """Return the labels of a namespace; None where they cannot be known.
 
-    The namespace `default` is everywhere, and files that describe no namespace at all say nothing against this one:
-    then its name is all that is known.
+    The namespace `default` is everywhere, and where no cluster was given, or one that names no namespace at all,
+    nothing speaks against this one: then its name is all that is known.
     """
     labels = view.namespace_labels(namespace)
-    if labels is None and (not view.namespaces or namespace == DEFAULT_NAMESPACE):
+    if labels is None and (not view.given or not view.namespaces or namespace == DEFAULT_NAMESPACE):
         return {NAME_LABEL: namespace}
     return labels
 

@@ -1,0 +1,206 @@
+"""Rewrites the pods and pod templates of manifests, as text: what is not rewritten keeps every character."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from webhook.core.claims import TEMPLATE
+from webhook.core.cluster import ClusterView
+from webhook.core.fieldpath import ROOT, FieldPath
+from webhook.core.pods import pod_template
+from webhook.core.raw import EMPTY, RawObject
+from webhook.kube.manifests import Problem, parts_of, read_documents, values_of
+from webhook.kube.yaml_edit import dump, edit
+from webhook.rewrite.reasons import Code
+from webhook.rewrite.refusals import LeftAlone
+from webhook.rewrite.rewriting import Rewritten, rewrite
+from webhook.rewrite.templates import is_generated_name
+
+_HELM = "this is a template of a chart: migrate what `helm template` prints, on standard input"
+_KUSTOMIZE = "this is a source of kustomize: migrate what `kubectl kustomize` prints, on standard input"
+_SEPARATOR = "---"
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """One pod or workload of a file; `raw` is as it was. The outcome is None where nothing in it is mapped."""
+
+    file: str
+    line: int
+    raw: RawObject
+    namespace: str
+    outcome: Rewritten | LeftAlone | None
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The text of one file after the migration, what became of its workloads, and what could not be read."""
+
+    file: str
+    before: str
+    after: str
+    workloads: tuple[Migrated, ...]
+    problems: tuple[Problem, ...]
+
+
+class Migrator:
+    """Rewrites texts one after the other; a template that several workloads share is written once a namespace.
+
+    `view` holds the mappings; reason codes in `ignored` are passed over.
+    """
+
+    def __init__(self, view: ClusterView, namespace: str, ignored: Collection[Code] = ()) -> None:
+        self._view = view
+        self._namespace = namespace
+        self._ignored = ignored
+        self._written: set[tuple[str, str]] = set()
+
+    def knows(self, raw: RawObject) -> None:
+        """Note a template that the manifests hold already; it is not written again."""
+        metadata = raw.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if raw.get("kind") == TEMPLATE and isinstance(name, str) and is_generated_name(name):
+            self._written.add((_written_namespace(raw), name))
+
+    def migrate(self, file: str, content: bytes) -> Migration:
+        """Return the file rewritten; a document that cannot be read is kept as it is and told."""
+        try:
+            text = content.decode()
+        except UnicodeDecodeError:
+            return Migration(file, "", "", (), read_documents(file, content)[1])
+        pieces: list[str] = []
+        workloads: list[Migrated] = []
+        problems: list[Problem] = []
+        for part, line in parts_of(text.removeprefix("\ufeff")):
+            documents, found = read_documents(file, part.encode())
+            problems += [_advised(problem, line, part) for problem in found]
+            if any(document.raw.get("kind") == "Kustomization" for document in documents):
+                problems.append(Problem(file, line, "", _KUSTOMIZE))
+            lines = {document.at: document.line_of(ROOT) + line - 1 for document in documents}
+            rewritten, made = self._part(file, part, lines) if documents else (part, ())
+            pieces += [*self._templates(made, part), rewritten] if part else []
+            workloads += made
+        return Migration(file, text, _joined(pieces), tuple(workloads), tuple(problems))
+
+    def _part(self, file: str, part: str, lines: Mapping[FieldPath, int]) -> tuple[str, tuple[Migrated, ...]]:
+        """Return one YAML document rewritten; it may be a List of several objects."""
+        value, *others = values_of(part)
+        if others:
+            return part, ()  # documents that only `...` ends are none that kubectl would read
+        made = []
+        after = value
+        for raw, at in _objects(value, ROOT):
+            migrated = self._object(file, lines.get(at, 1), raw)
+            if migrated is None:
+                continue
+            made.append(migrated)
+            if isinstance(migrated.outcome, Rewritten):
+                found = pod_template(raw)
+                assert found is not None
+                after = _put(after, (*at.steps, *found[1].steps), _tidy(found[0], migrated.outcome.pod))
+        return _edited(part, value, after), tuple(made)
+
+    def _object(self, file: str, line: int, raw: RawObject) -> Migrated | None:
+        found = pod_template(raw)
+        if found is None:
+            return None
+        namespace = _written_namespace(raw) or self._namespace
+        pod, at = found
+        outcome = rewrite(pod, namespace, self._view, at=at, any_mode=True, ignored=self._ignored)
+        return Migrated(file, line, raw, namespace, outcome)
+
+    def _templates(self, made: Collection[Migrated], part: str) -> Iterator[str]:
+        """Yield the templates that workloads need and that are not written yet, each a document.
+
+        They get the namespace that the workload itself names: without one both go where they are applied.
+        """
+        indented = "\n  - " in part
+        for migrated in made:
+            if not isinstance(migrated.outcome, Rewritten):
+                continue
+            namespace = _written_namespace(migrated.raw)
+            for template in migrated.outcome.made():
+                if (namespace, template.name) not in self._written:
+                    self._written.add((namespace, template.name))
+                    text = f"{_SEPARATOR}\n{dump(template.manifest(namespace), indented=indented)}"
+                    yield text.replace("\n", "\r\n") if "\r\n" in part else text
+
+
+def _written_namespace(raw: RawObject) -> str:
+    metadata = raw.get("metadata")
+    namespace = metadata.get("namespace") if isinstance(metadata, dict) else None
+    return namespace if isinstance(namespace, str) else ""
+
+
+def _objects(value: object, at: FieldPath) -> Iterator[tuple[RawObject, FieldPath]]:
+    if not isinstance(value, dict):
+        return
+    items = value.get("items")
+    if isinstance(items, list) and "spec" not in value:
+        for index, item in enumerate(items):
+            yield from _objects(item, at.child("items").index(index))
+    else:
+        yield value, at
+
+
+def _put(value: Any, steps: tuple[str | int, ...], new: object) -> Any:
+    """Return the value with another part at a path; all beside the path is shared."""
+    if not steps:
+        return new
+    step, rest = steps[0], steps[1:]
+    if isinstance(value, list):
+        return [_put(item, rest, new) if index == step else item for index, item in enumerate(value)]
+    return {key: _put(item, rest, new) if key == step else item for key, item in value.items()}
+
+
+def _tidy(before: RawObject, after: RawObject) -> RawObject:
+    """Return the pod without limits, requests and resources of which nothing is left."""
+    spec = dict(after["spec"])
+    for field in ("initContainers", "containers"):
+        if spec.get(field):
+            olds = before["spec"][field]
+            spec[field] = [_tidied(old, new) for old, new in zip(olds, spec[field], strict=True)]
+    return {**after, "spec": spec}
+
+
+def _tidied(old: RawObject, new: RawObject) -> RawObject:
+    if old is new:
+        return new
+    was = old.get("resources") or EMPTY
+    resources = {name: value for name, value in new["resources"].items() if value != {} or was.get(name) == {}}
+    if resources:
+        return {**new, "resources": resources}
+    return {key: value for key, value in new.items() if key != "resources"}
+
+
+def _edited(part: str, before: object, after: object) -> str:
+    """Return the document's text with the changes; written anew, without its comments, where it must be."""
+    if before is after:
+        return part
+    try:
+        text = edit(part, before, after)
+        if list(values_of(text)) == [after]:
+            return text
+    except (yaml.YAMLError, ValueError):
+        pass  # libyaml has read what the parser in Python does not: the data is all there is to go by
+    return f"{_SEPARATOR}\n{dump(after)}"
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Return the documents one after the other, with a marker before each that has none."""
+    text = ""
+    for piece in pieces:
+        if text and not text.endswith("\n"):
+            text += "\n"
+        if text and not piece.startswith(_SEPARATOR):
+            text += f"{_SEPARATOR}\n"
+        text += piece
+    return text
+
+
+def _advised(problem: Problem, line: int, part: str) -> Problem:
+    """Return the problem with its line in the file, and what to do where the text is no manifest but makes one."""
+    message = f"{problem.message}; {_HELM}" if "{{" in part else problem.message
+    return replace(problem, line=problem.line + line - 1, message=message)
