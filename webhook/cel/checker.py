@@ -6,9 +6,11 @@ is entered, its parts are pushed, and then it is finished.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from webhook.cel.environment import ANY_FIELD, Environment, Function, Name, Overload
+from webhook.cel.folding import CONVERSIONS, INDICES, PATTERN_FUNCTIONS
 from webhook.cel.source import SourceError
 from webhook.cel.syntax import (
     AND,
@@ -44,6 +46,7 @@ from webhook.cel.types import (
     same_type,
 )
 from webhook.cel.unify import Substitution, most_general
+from webhook.cel.validators import VALIDATED
 
 _LITERAL_TYPES: Final[Mapping[type, Type]] = {
     bool: BOOL,
@@ -72,6 +75,7 @@ _MESSAGE_NAMES: Final = {
     Kind.UINT: "google.protobuf.UInt64Value",
 }
 
+_PLANNED: Final = CONVERSIONS | PATTERN_FUNCTIONS
 HEAVIEST_TYPE: Final = 20_000
 
 
@@ -82,18 +86,37 @@ class TooHeavyError(Exception):
 Task: TypeAlias = "Expr | tuple[Callable[..., None], Expr]"
 
 
-def check(root: Expr, environment: Environment) -> list[SourceError]:
-    """Annotates the tree in place; gives what is wrong with it, in the order of discovery.
-
-    Raises TooHeavyError.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`errors` in the order of discovery. `notable` are the nodes that the validators look at; `planned` is
+    true if there is anything that folding could refuse.
     """
+
+    errors: list[SourceError]
+    notable: list[Expr]
+    planned: bool
+
+
+def check(root: Expr, environment: Environment) -> Checked:
+    """Annotates the tree in place and says what is wrong with it; raises TooHeavyError."""
     checker = _Checker(environment)
     checker.run(root)
-    return checker.errors
+    return Checked(checker.errors, checker.notable, checker.planned)
 
 
 class _Checker:
-    __slots__ = ("_environment", "_fresh", "_locals", "_open", "_shadowed", "_stack", "_substitution", "errors")
+    __slots__ = (
+        "_environment",
+        "_fresh",
+        "_locals",
+        "_open",
+        "_shadowed",
+        "_stack",
+        "_substitution",
+        "errors",
+        "notable",
+        "planned",
+    )
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -104,6 +127,8 @@ class _Checker:
         self._open: list[Expr] = []  # nodes whose type still has type parameters
         self._fresh = 0
         self.errors: list[SourceError] = []
+        self.notable: list[Expr] = []
+        self.planned = False
 
     def run(self, root: Expr) -> None:
         stack = self._stack
@@ -143,6 +168,8 @@ class _Checker:
         if local is not None:
             node.reference = name
             self._give(node, local)
+            if local.open or local.kind == Kind.TYPE:
+                self.planned = True
             return
         found = self._global(name)
         if found is None:
@@ -152,6 +179,8 @@ class _Checker:
         bare = name.removeprefix(".")
         node.reference = bare
         self._give(node, found.type)
+        if not found.variable:
+            self.planned = True
 
     def _undeclared(self, node: Expr, name: str) -> None:
         self._error(node.pos, f"undeclared reference to '{name}' (in container '')")
@@ -176,6 +205,7 @@ class _Checker:
             if found is not None:
                 node.reference, type_ = found
                 self._give(node, type_)
+                self.planned = True
                 return
         self._stack.append((_Checker.finish_select, node))
         self._stack.append(node.operand)
@@ -297,6 +327,10 @@ class _Checker:
             return
         node.overloads = tuple(found)
         self._give(node, result)
+        if name in VALIDATED:
+            self.notable.append(node)
+        if name in _PLANNED or (name in INDICES and not _is_plain_key(node.args[1])):
+            self.planned = True
 
     def _finish_logic(self, node: Call) -> None:
         failed = False
@@ -343,6 +377,8 @@ class _Checker:
         self._stack.extend(node.elements[::-1])
 
     def finish_list(self, node: ListLiteral) -> None:
+        if len(node.elements) > 1 or node.optional:
+            self.notable.append(node)
         element: Type | None = None
         for index, part in enumerate(node.elements):
             type_ = part.type
@@ -372,6 +408,8 @@ class _Checker:
             self._stack.extend((entry.value, entry.key))
 
     def finish_map(self, node: MapLiteral) -> None:
+        self.notable.append(node)
+        self.planned = True
         key: Type | None = None
         value: Type | None = None
         for entry in node.entries:
@@ -486,6 +524,13 @@ _ENTER: Final[Mapping[type, Callable[..., None]]] = {
     StructLiteral: _Checker.struct,
     Comprehension: _Checker.loop,
 }
+
+
+def _is_plain_key(node: Expr) -> bool:
+    """A key that no planning can refuse."""
+    if isinstance(node, Literal):
+        return not isinstance(node.value, bytes | None)
+    return isinstance(node, Ident | Select)
 
 
 def _may_fit(kinds: list[int], declared: tuple[int, ...]) -> bool:

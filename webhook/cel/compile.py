@@ -9,11 +9,13 @@ from typing import Final
 from webhook.cel.checker import TooHeavyError, check
 from webhook.cel.cost import estimate_cost
 from webhook.cel.environment import Environment, device_environment
+from webhook.cel.folding import PlanError, fold
 from webhook.cel.lexer import tokenize
 from webhook.cel.parser import parse
 from webhook.cel.source import SourceError, render_errors
 from webhook.cel.syntax import Ast
 from webhook.cel.types import declared_type, same_type
+from webhook.cel.validators import ReferencePanicError, validate
 
 __all__ = [
     "Compiled",
@@ -116,9 +118,12 @@ def compile_selector(expression: str, environment: Environment) -> Compiled:
         return _invalid(expression, parsed.errors)
     root = parsed.root
     try:
-        errors = check(root, environment)
+        checked = check(root, environment)
+        errors = checked.errors or validate(checked.notable)
     except TooHeavyError:
         return _failed(expression, Verdict.TOO_COSTLY, _TOO_COSTLY, ())
+    except ReferencePanicError as error:
+        return _failed(expression, Verdict.INVALID, f"panic: {error}", ())
     if errors:
         return _invalid(expression, errors)
     ast = Ast(root, expression, parsed.macros)
@@ -127,8 +132,15 @@ def compile_selector(expression: str, environment: Environment) -> Compiled:
         if allowed.wrapper == root.type.wrapper and same_type(allowed, root.type):
             break
     else:
-        error = f"must evaluate to bool or the unknown type, not {result}"
-        return _failed(expression, Verdict.INVALID, error, ())
+        problem = f"must evaluate to bool or the unknown type, not {result}"
+        return _failed(expression, Verdict.INVALID, problem, ())
+    if checked.planned:
+        try:
+            fold(root, environment)
+        except PlanError as error:
+            return _failed(expression, Verdict.INVALID, f"program instantiation failed: {error}", ())
+        except ReferencePanicError as error:
+            return _failed(expression, Verdict.INVALID, f"panic: {error}", ())
     cost = estimate_cost(root, environment)
     if cost > MOST_COST:
         return Compiled(expression, Verdict.TOO_COSTLY, ast, result, cost, _TOO_COSTLY, ())

@@ -544,7 +544,7 @@ def _contains(cost: _Estimator, node: Call, _: str) -> Estimate | None:
 
 
 def _conditional(cost: _Estimator, node: Call, _: str) -> Estimate:
-    _, then, other = node.args
+    _condition, then, other = node.args
     cost.set_entries(node, _joined(cost.entries(then), cost.entries(other)))
     return 0, _union(cost.size(then), cost.size(other))
 
