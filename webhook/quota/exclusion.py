@@ -53,10 +53,13 @@ ABSENT: Final = _Mark.ABSENT
 
 @dataclass(frozen=True, slots=True)
 class Assumed:
-    """The device as far as it is assumed; a profile of None may be anything or absent."""
+    """The device as far as it is assumed: its driver, and the profile that this driver publishes, if any."""
 
     driver: Text
-    profile: Text | Literal[_Mark.ABSENT] | None
+    profile: "Profile"
+
+
+Profile = Text | Literal[_Mark.ABSENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +75,32 @@ def rules_out(selectors: tuple[syntax.Ast, ...], match: Match) -> bool:
     """Return whether the selectors accept no device of the driver and the profile that a limit names."""
     if not match.driver and not match.mig_profile:
         return False
-    profile = Text(match.mig_profile) if match.mig_profile else None
     drivers = [Text(match.driver)] if match.driver else _candidates(selectors, match.mig_profile)
-    return not any(accepts(selectors, Assumed(driver, profile)) for driver in drivers)
+    profiles = _profiles(selectors, match, match.driver)
+    return not any(accepts(selectors, Assumed(driver, profile)) for driver, profile in product(drivers, profiles))
 
 
 def most_slices(selectors: tuple[syntax.Ast, ...], match: Match, facts: DriverFacts) -> int:
     """Return the most compute slices of a device that the selectors could accept, within a limit's match."""
-    return max((_slices(selectors, match, driver) for driver in facts.geometry), default=0)
+    drivers = [driver for driver in facts.geometry if match.driver in ("", driver)]
+    return max((_slices(selectors, match, driver) for driver in drivers), default=0)
 
 
 def _slices(selectors: tuple[syntax.Ast, ...], match: Match, driver: str) -> int:
-    if match.driver and match.driver != driver:
-        return 0
+    return max(
+        (
+            MOST_SLICES if profile is ABSENT else slices_of_profile(profile.value or "")
+            for profile in _profiles(selectors, match, driver)
+            if accepts(selectors, Assumed(Text(driver), profile))
+        ),
+        default=0,
+    )
+
+
+def _profiles(selectors: tuple[syntax.Ast, ...], match: Match, driver: str) -> list[Profile]:
     if match.mig_profile:
-        return slices_of_profile(match.mig_profile)
-    if accepts(selectors, Assumed(Text(driver), ABSENT)):
-        return MOST_SLICES
-    possible = (one for one in _candidates(selectors, driver) if accepts(selectors, Assumed(Text(driver), one)))
-    return max((slices_of_profile(profile.value or "") for profile in possible), default=0)
+        return [Text(match.mig_profile)]
+    return [*_candidates(selectors, driver), ABSENT]
 
 
 def accepts(selectors: Iterable[syntax.Ast], assumed: Assumed) -> bool:
