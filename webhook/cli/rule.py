@@ -1,5 +1,6 @@
 """`drawbridge rule`: the page of a rule."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ def rule(rule_id: str) -> None:
         hint = f"; did you mean '{near[0]}'?" if near else ""
         fail((f"there is no rule '{rule_id}'{hint}", f"rules: {', '.join(sorted(known))}"))
     page = known[rule_id].read_text()
-    if click.get_text_stream("stdout").isatty():
+    if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
 
