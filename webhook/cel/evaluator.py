@@ -1,0 +1,413 @@
+"""Evaluation: `build` turns a checked tree into closures, quick enough for every device of a cluster.
+
+`evaluate` gives the cost as well; it runs the slower twin in `webhook.cel.counting`, which counts as the
+scheduler does. Tests hold both to the same results.
+
+A closure takes the frame: a list with the device first, then a slot for each variable of a macro. The
+accumulator of a macro is evaluated when it is first used, so `cel.bind(x, <error>, true)` is true, and may
+hold an error, which only using it raises. Source for what happens when: cel-go interpreter/interpretable.go.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from webhook.cel import closures
+from webhook.cel.closures import Closure, Frame, Link
+from webhook.cel.counting import Outcome, counted
+from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
+from webhook.cel.functions.regex import CONSTANT_PATTERNS
+from webhook.cel.functions.table import implementation
+from webhook.cel.qualify import checked_key
+from webhook.cel.structs import make_struct
+from webhook.cel.syntax import (
+    AND,
+    CONDITIONAL,
+    EQUALS,
+    INDEX,
+    NOT_EQUALS,
+    NOT_STRICTLY_FALSE,
+    OPTIONAL_INDEX,
+    OPTIONAL_SELECT,
+    OR,
+    Ast,
+    Call,
+    Comprehension,
+    Expr,
+    Ident,
+    ListLiteral,
+    Literal,
+    MapLiteral,
+    Select,
+    StructLiteral,
+    walk,
+)
+from webhook.cel.types import Kind
+from webhook.cel.values import (
+    MISSING,
+    NONE,
+    AbandonedError,
+    EvaluationError,
+    MapKey,
+    Optional,
+    TypeValue,
+    Value,
+    go_text,
+    map_key,
+    type_name,
+)
+
+__all__ = ["EvaluationError", "Outcome", "Program", "build", "evaluate"]
+
+Scope: TypeAlias = Mapping[str, int]
+
+MOST_COST: Final = 1_000_000
+_MANY_NODES: Final = 150
+_DEEPEST_RECURSION: Final = 20_000
+_FOLDED: Final = frozenset({"quantity", "semver", "ip", "cidr", "url", "duration", "timestamp"})
+
+
+class Program:
+    """An expression ready to run on devices."""
+
+    __slots__ = ("_run", "_slots")
+
+    def __init__(self, run: Closure, slots: int) -> None:
+        self._run = run
+        self._slots = [None] * slots
+
+    def matches(self, device: CelDevice) -> bool:
+        """Whether the selector accepts the device; EvaluationError with the reference's text if it ends in one."""
+        if device.problem is not None:
+            check_device(device)
+        try:
+            result = self._run([device, *self._slots])
+        except AbandonedError as abandoned:
+            raise EvaluationError(str(abandoned)) from None
+        if result is True:
+            return True
+        if result is False:
+            return False
+        return as_bool(result)
+
+
+def as_bool(result: Value) -> bool:
+    """The result of a selector; whatever is no bool is an error, in the words of Go's conversions."""
+    if type(result) is bool:
+        return result
+    if type(result) is Optional and result is not NONE and type(result.value) is bool:
+        return result.value
+    raise EvaluationError(
+        f"CEL result of type {type_name(result)} could not be converted to bool: {_why_no_bool(result)}"
+    )
+
+
+def _why_no_bool(result: Value) -> str:
+    if type(result) is Optional:
+        return "optional.none() dereference" if result is NONE else _why_no_bool(result.value)
+    name = type_name(result)
+    return _NOT_BOOL.get(name, f"type conversion error from '{name.rpartition('.')[2]}' to 'bool'")
+
+
+_NOT_BOOL: Final = {
+    "string": "unsupported native conversion from string to 'bool'",
+    "int": "unsupported type conversion from 'int' to bool",
+    "uint": "unsupported type conversion from 'uint' to bool",
+    "double": "type conversion error from Double to 'bool'",
+    "bytes": "type conversion error from Bytes to 'bool'",
+    "list": "type conversion error from list to 'bool'",
+    "map": "type conversion error from map to 'bool'",
+    "null_type": "type conversion error from 'null_type' to 'bool'",
+    "type": "type conversion not supported for 'type'",
+    "kubernetes.NamedFormat": "type conversion error from 'Format' to 'bool'",
+}
+
+
+def build(ast: Ast) -> Program:
+    """The program of a checked expression."""
+    _allow_deep_trees(ast)
+    builder = _Builder()
+    return Program(builder.expr(ast.root, {}), builder.slots)
+
+
+def evaluate(ast: Ast, device: CelDevice, cost_limit: int = MOST_COST, version: str = "1.37") -> Outcome:
+    """The result or error on the device, and what it cost in that Kubernetes version."""
+    _allow_deep_trees(ast)
+    if device.problem is not None:
+        return Outcome(None, device.problem, 0)
+    outcome = counted(ast, device, cost_limit, version)
+    if outcome.error is not None:
+        return outcome
+    try:
+        return Outcome(as_bool(outcome.result), None, outcome.cost)
+    except EvaluationError as error:
+        return Outcome(None, str(error), outcome.cost)
+
+
+def _allow_deep_trees(ast: Ast) -> None:
+    """Make room for the deepest tree that the parser accepts, some 1,000 levels; frames live on the heap."""
+    if sys.getrecursionlimit() < _DEEPEST_RECURSION and sum(1 for _ in walk(ast.root)) > _MANY_NODES:
+        sys.setrecursionlimit(_DEEPEST_RECURSION)
+
+
+class _Builder:
+    """Makes the closures of one expression and hands out the slots of its frame."""
+
+    def __init__(self) -> None:
+        self.slots = 0
+
+    def expr(self, node: Expr, scope: Scope) -> Closure:
+        """The closure of any node."""
+        constant = _constant(node)
+        if constant is not MISSING:
+            return lambda _: constant
+        if isinstance(node, Call):
+            return self._call(node, scope)
+        if isinstance(node, Select):
+            return self._type_value(node.reference) if node.reference else self._chain(node, scope)
+        if isinstance(node, Ident):
+            return self._ident(node, scope)
+        if isinstance(node, Comprehension):
+            return self._comprehension(node, scope)
+        if isinstance(node, ListLiteral):
+            return self._list(node, scope)
+        if isinstance(node, MapLiteral):
+            return self._map(node, scope)
+        assert isinstance(node, StructLiteral)
+        return self._struct(node, scope)
+
+    def _slot(self) -> int:
+        self.slots += 1
+        return self.slots
+
+    # Names
+
+    def _ident(self, node: Ident, scope: Scope) -> Closure:
+        slot = None if node.name.startswith(".") else scope.get(node.name)
+        if slot is not None:
+            return closures.variable(slot)
+        if node.type.kind == Kind.TYPE and node.reference != "device":
+            return self._type_value(node.reference or node.name)
+        return lambda frame: device_map(frame[0])
+
+    def _type_value(self, name: str) -> Closure:
+        value = TypeValue(name)
+        return lambda _: value
+
+    # Fields and indices
+
+    def _chain(self, node: Expr, scope: Scope) -> Closure:
+        """A chain of fields and indices, taken as a whole because `.?` makes all that follows optional."""
+        links: list[Link] = []
+        root = node
+        while (parts := _link(root)) is not None:
+            root, key, optional = parts
+            links.append(self._link(key, optional, scope))
+        links.reverse()
+        tested = isinstance(node, Select) and node.test_only
+        if (
+            isinstance(root, Ident)
+            and root.reference == "device"
+            and (root.name not in scope or root.name.startswith("."))
+        ):
+            return _device_chain(links, tested)
+        return closures.chain(self.expr(root, scope), links, tested)
+
+    def _link(self, key: Expr | str, optional: bool, scope: Scope) -> Link:
+        constant = key if isinstance(key, str) else _constant(key)
+        if constant is not MISSING:
+            return Link(constant, lambda _: constant, optional)
+        assert not isinstance(key, str)
+        computed = self.expr(key, scope)
+        return Link(MISSING, lambda frame: checked_key(computed(frame)), optional)
+
+    # Operators and functions
+
+    def _call(self, node: Call, scope: Scope) -> Closure:
+        function = node.function
+        if function in (AND, OR):
+            return self._logical(node, scope)
+        if function == CONDITIONAL:
+            return self._conditional(node, scope)
+        if function in (EQUALS, NOT_EQUALS):
+            return self._equality(node, scope)
+        if function in (INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT):
+            return self._chain(node, scope)
+        arguments = node.args if node.target is None else (node.target, *node.args)
+        args = [self.expr(argument, scope) for argument in arguments]
+        if function in ("or", "orValue") and len(args) == 2:
+            return closures.optional_or(args[0], args[1], unwrap=function == "orValue")
+        if function in CONSTANT_PATTERNS and type(_constant(arguments[1])) is str:
+            return closures.invocation(CONSTANT_PATTERNS[function], args)
+        return closures.invocation(implementation(function, node.overloads), args)
+
+    def _logical(self, node: Call, scope: Scope) -> Closure:
+        terms = [self.expr(term, scope) for term in _terms(node, node.function)]
+        return closures.any_true(terms) if node.function == OR else closures.all_true(terms)
+
+    def _conditional(self, node: Call, scope: Scope) -> Closure:
+        condition, yes, no = (self.expr(part, scope) for part in node.args)
+        return closures.conditional(condition, yes, no)
+
+    def _equality(self, node: Call, scope: Scope) -> Closure:
+        left, right = (self.expr(part, scope) for part in node.args)
+        constant = _constant(node.args[1])
+        if node.function == NOT_EQUALS:
+            return closures.not_equals(left, right)
+        if type(constant) is str or type(constant) is int or type(constant) is bool:
+            return closures.equals_constant(left, constant)
+        return closures.equals(left, right)
+
+    # Literals
+
+    def _list(self, node: ListLiteral, scope: Scope) -> Closure:
+        elements = [self.expr(element, scope) for element in node.elements]
+        if not node.optional:
+            return lambda frame: [element(frame) for element in elements]
+        marked = [(element, index in node.optional) for index, element in enumerate(elements)]
+
+        def make(frame: Frame) -> Value:
+            made = []
+            for element, optional in marked:
+                value = element(frame)
+                if optional:
+                    if type(value) is not Optional:
+                        raise EvaluationError(
+                            f"cannot initialize optional list element from non-optional value {go_text(value)}"
+                        )
+                    if value is NONE:
+                        continue
+                    value = value.value
+                made.append(value)
+            return made
+
+        return make
+
+    def _map(self, node: MapLiteral, scope: Scope) -> Closure:
+        entries = [
+            (self.expr(entry.key, scope), self.expr(entry.value, scope), entry.optional) for entry in node.entries
+        ]
+
+        def make(frame: Frame) -> Value:
+            made: dict[MapKey, Value] = {}
+            for key_of, value_of, optional in entries:
+                key = key_of(frame)
+                value = value_of(frame)
+                if optional:
+                    value = optional_entry(key, value)
+                    if value is MISSING:
+                        made.pop(map_key(key), None)
+                        continue
+                made[map_key(key)] = value
+            return made
+
+        return make
+
+    def _struct(self, node: StructLiteral, scope: Scope) -> Closure:
+        name = node.reference or node.name
+        entries = [(entry.field, self.expr(entry.value, scope), entry.optional) for entry in node.entries]
+
+        def make(frame: Frame) -> Value:
+            fields: dict[str, Value] = {}
+            for field, value_of, optional in entries:
+                value = value_of(frame)
+                if optional:
+                    value = optional_entry(field, value)
+                    if value is MISSING:
+                        fields.pop(field, None)
+                        continue
+                fields[field] = value
+            return make_struct(name, fields)
+
+        return make
+
+    # Macros
+
+    def _comprehension(self, node: Comprehension, scope: Scope) -> Closure:
+        over = self.expr(node.iter_range, scope)
+        initial = self.expr(node.accumulator_init, scope)
+        accumulator = self._slot()
+        outside = {**scope, node.accumulator: accumulator}
+        if isinstance(node.iter_range, ListLiteral) and not node.iter_range.elements:
+            return closures.bound(accumulator, initial, self.expr(node.result, outside))
+        first = self._slot()
+        inside = {**outside, node.iter_var: first}
+        second = None
+        if node.iter_var2 is not None:
+            second = self._slot()
+            inside[node.iter_var2] = second
+        inside[node.accumulator] = accumulator  # wins over a variable of the same name
+        items = closures.Items(over, first, second)
+        quantifier = _quantifier(node)
+        if quantifier is not None:
+            return closures.quantified(items, self.expr(quantifier, inside), exists=_is_exists(node))
+        loop = closures.Loop(accumulator, initial, self.expr(node.condition, inside), self.expr(node.step, inside))
+        return closures.folded(items, loop, self.expr(node.result, outside))
+
+
+def optional_entry(key: Value, value: Value) -> Value:
+    """What an entry `?key: value` holds, or MISSING."""
+    if type(value) is not Optional:
+        raise EvaluationError(
+            f"cannot initialize optional entry '{go_text(key)}' from non-optional value {go_text(value)}"
+        )
+    return MISSING if value is NONE else value.value
+
+
+def _constant(node: Expr) -> Value:
+    """The value of a literal, and of a conversion of one that succeeds; MISSING for anything else."""
+    if isinstance(node, Literal):
+        return node.value
+    if isinstance(node, Call) and node.function in _FOLDED and node.target is None:
+        args = [_constant(argument) for argument in node.args]
+        if MISSING not in args:
+            try:
+                return implementation(node.function, node.overloads)(*args)
+            except (EvaluationError, AbandonedError):
+                return MISSING
+    return MISSING
+
+
+def _link(node: Expr) -> tuple[Expr, Expr | str, bool] | None:
+    """Operand, key and whether it is optional, of a node that is a field or an index."""
+    if isinstance(node, Select) and node.reference is None:
+        return node.operand, node.field, False
+    if isinstance(node, Call) and node.target is None:
+        if node.function == INDEX:
+            return node.args[0], node.args[1], False
+        if node.function in (OPTIONAL_INDEX, OPTIONAL_SELECT):
+            return node.args[0], node.args[1], True
+    return None
+
+
+def _device_chain(links: list[Link], tested: bool) -> Closure:
+    """What begins with `device.attributes['domain'].name` and the like, the usual case."""
+    field = links[0].key
+    if (tested and len(links) == 1) or links[0].optional or type(field) is not str or field not in DEVICE_FIELDS:
+        return closures.chain(lambda frame: device_map(frame[0]), links, tested)
+    plain = 1
+    if field in ("attributes", "capacity"):
+        while plain < min(3, len(links) - tested) and not links[plain].optional and type(links[plain].key) is str:
+            plain += 1
+    root = closures.device_field(DEVICE_FIELDS[field], [link.key for link in links[1:plain]])
+    rest = links[plain:]
+    return closures.chain(root, rest, tested) if rest else root
+
+
+def _terms(node: Expr, function: str) -> list[Expr]:
+    """The terms of a chain of the same operator, which the parser has made a tree."""
+    if isinstance(node, Call) and node.function == function:
+        return [term for argument in node.args for term in _terms(argument, function)]
+    return [node]
+
+
+def _quantifier(node: Comprehension) -> Expr | None:
+    """The predicate, if the loop is what `all` or `exists` expand to."""
+    step = node.step
+    if isinstance(node.condition, Call) and node.condition.function == NOT_STRICTLY_FALSE and isinstance(step, Call):
+        return step.args[1]
+    return None
+
+
+def _is_exists(node: Comprehension) -> bool:
+    return isinstance(node.step, Call) and node.step.function == OR

@@ -1,0 +1,122 @@
+"""How a call finds its implementation at run time, and what happens when the types do not fit.
+
+Source: cel-go common/decls (Bindings, matchesRuntimeSignature) and interpreter/planner.go: a call whose
+overload the checker knows runs that one behind a guard, others try the overloads in order; the operators
+of the standard library look only at what their first operand can do.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from webhook.cel.types import Kind, Type
+from webhook.cel.values import Duration, EvaluationError, Timestamp, Value, no_such_overload, type_name
+
+Implementation: TypeAlias = Callable[..., Value]
+Test: TypeAlias = Callable[[Value], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """One signature of a function. A method's receiver is its first parameter.
+
+    `unguarded`: called by its id, it checks the types of its arguments itself.
+    """
+
+    id: str
+    parameters: tuple[Type, ...]
+    run: Implementation
+    unguarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A function with one implementation for all overloads; `fits` tells the classes its first operand may have."""
+
+    run: Implementation
+    fits: frozenset[type] | None = None
+
+
+FunctionTable: TypeAlias = Mapping[str, tuple[Overload, ...]]
+OperatorTable: TypeAlias = Mapping[str, Operator]
+
+# Types that cel-go lets receive any method: they answer with the short message.
+_RECEIVERS: Final = frozenset({str, Duration, Timestamp})
+
+
+def no_overload_for(function: str, args: Sequence[Value]) -> EvaluationError:
+    """The function has no overload for the types of these values."""
+    return EvaluationError(f"no such overload: {function}({', '.join(map(type_name, args))})")
+
+
+def operator_misfit(function: str, first: Value) -> EvaluationError:
+    """The first operand's type does not have the operation at all."""
+    if type(first) in _RECEIVERS:
+        return no_such_overload()
+    return EvaluationError(f"no such overload: {function}")
+
+
+def guarded_operator(function: str, operator: Operator) -> Implementation:
+    """The operator with a check of its first operand."""
+    run, fits = operator.run, operator.fits
+    if fits is None:
+        return run
+
+    def call(*args: Value) -> Value:
+        if type(args[0]) not in fits:
+            raise operator_misfit(function, args[0])
+        return run(*args)
+
+    return call
+
+
+def guarded_overload(function: str, overload: Overload) -> Implementation:
+    """The overload with a check of its arguments' types."""
+    if overload.unguarded:
+        return overload.run
+    tests = tuple(map(fitting_test, overload.parameters))
+    run = overload.run
+
+    def call(*args: Value) -> Value:
+        for test, value in zip(tests, args, strict=True):
+            if test is not None and not test(value):
+                raise no_overload_for(function, args)
+        return run(*args)
+
+    return call
+
+
+def dispatched(function: str, overloads: Sequence[Overload]) -> Implementation:
+    """The first overload that fits the arguments, looked for at each call."""
+    table = [(len(one.parameters), tuple(map(fitting_test, one.parameters)), one.run) for one in overloads]
+
+    def call(*args: Value) -> Value:
+        count = len(args)
+        for arity, tests, run in table:
+            if arity == count and all(test is None or test(value) for test, value in zip(tests, args, strict=True)):
+                return run(*args)
+        raise no_overload_for(function, args)
+
+    return call
+
+
+def fitting_test(declared: Type) -> Test | None:
+    """A test whether a value fits a parameter; None for one that takes anything.
+
+    Of lists and maps, the first element decides.
+    """
+    kind = declared.kind
+    if kind in (Kind.DYN, Kind.ANY, Kind.PARAMETER):
+        return None
+    if kind == Kind.LIST:
+        return _list_test(fitting_test(declared.parameters[0]))
+    if kind == Kind.MAP:
+        return lambda value: isinstance(value, dict)
+    name = declared.name
+    return lambda value: type_name(value) == name
+
+
+def _list_test(element: Test | None) -> Test:
+    if element is None:
+        return lambda value: isinstance(value, list)
+    return lambda value: isinstance(value, list) and (not value or element(value[0]))

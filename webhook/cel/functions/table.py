@@ -1,0 +1,90 @@
+"""All functions of all libraries in one table."""
+
+from functools import lru_cache
+from typing import Final
+
+from webhook.cel.functions import (
+    authorization,
+    conversions,
+    lists,
+    named_formats,
+    network,
+    numbers,
+    optionals,
+    quantities,
+    regex,
+    semver,
+    strings,
+    times,
+    urls,
+)
+from webhook.cel.functions.dispatch import (
+    FunctionTable,
+    Implementation,
+    Operator,
+    OperatorTable,
+    Overload,
+    dispatched,
+    guarded_operator,
+    guarded_overload,
+)
+from webhook.cel.values import Value, no_such_overload
+
+_MODULES: Final = (
+    conversions,
+    strings,
+    lists,
+    optionals,
+    times,
+    quantities,
+    semver,
+    network,
+    urls,
+    named_formats,
+    regex,
+    authorization,
+)
+
+
+def _merged() -> FunctionTable:
+    table: dict[str, tuple[Overload, ...]] = {}
+    for module in _MODULES:
+        for name, overloads in module.FUNCTIONS.items():
+            table[name] = (*table.get(name, ()), *overloads)
+    return table
+
+
+def not_strictly_false(value: Value) -> bool:
+    """The condition of `all` and `exists`: anything but false goes on."""
+    return value is not False
+
+
+def _unbound(*_: Value) -> Value:
+    raise no_such_overload()
+
+
+OPERATORS: Final[OperatorTable] = {
+    **numbers.OPERATORS,
+    **conversions.OPERATORS,
+    **lists.OPERATORS,
+    **regex.OPERATORS,
+    "@not_strictly_false": Operator(not_strictly_false),
+    "__not_strictly_false__": Operator(not_strictly_false),
+}
+FUNCTIONS: Final[FunctionTable] = _merged()
+
+
+@lru_cache(maxsize=1024)
+def implementation(function: str, overloads: tuple[str, ...]) -> Implementation:
+    """What runs a call of the function, given the overloads that the checker left open."""
+    operator = OPERATORS.get(function)
+    if operator is not None:
+        return guarded_operator(function, operator)
+    declared = FUNCTIONS.get(function)
+    if declared is None:
+        return _unbound
+    if len(overloads) == 1 or len(declared) == 1:
+        for overload in declared:
+            if len(declared) == 1 or overload.id == overloads[0]:
+                return guarded_overload(function, overload)
+    return dispatched(function, declared)

@@ -1,0 +1,106 @@
+"""Fields and indices: `a.b`, `a['b']`, `a.?b`, `a[?0]`, `has(a.b)` (cel-go interpreter/attributes.go)."""
+
+from typing import Final
+
+from webhook.cel.syntax import Uint
+from webhook.cel.values import (
+    LISTS,
+    MAPS,
+    MISSING,
+    Duration,
+    EvaluationError,
+    Opaque,
+    Optional,
+    SummedQuantity,
+    Timestamp,
+    TypeValue,
+    Value,
+    find,
+    go_text,
+    no_such_key,
+    type_name,
+)
+from webhook.core.quantity import Quantity
+
+_KEYS: Final = frozenset({str, int, Uint, bool, float})
+
+# The names of Go's types, which some of the reference's messages contain.
+_GO_TYPES: Final[dict[type, str]] = {
+    bool: "types.Bool",
+    int: "types.Int",
+    Uint: "types.Uint",
+    float: "types.Double",
+    str: "types.String",
+    bytes: "types.Bytes",
+    type(None): "types.Null",
+    Duration: "types.Duration",
+    Timestamp: "types.Timestamp",
+    Optional: "*types.Optional",
+    TypeValue: "*types.Type",
+    Quantity: "cel.Quantity",
+    SummedQuantity: "*cel.Quantity",
+}
+_GO_OPAQUES: Final = {
+    "kubernetes.Semver": "cel.Semver",
+    "kubernetes.URL": "cel.URL",
+    "kubernetes.NamedFormat": "cel.Format",
+    "net.IP": "cel.IP",
+    "net.CIDR": "cel.CIDR",
+}
+
+
+def go_type(value: Value) -> str:
+    """The Go type that the reference has for the value."""
+    kind = type(value)
+    if kind in LISTS:
+        return "*types.baseList"
+    if kind in MAPS:
+        return "*types.baseMap"
+    if kind in _GO_TYPES:
+        return _GO_TYPES[kind]
+    return _GO_OPAQUES.get(type_name(value), "types.Unknown") if isinstance(value, Opaque) else "types.Unknown"
+
+
+def checked_key(key: Value) -> Value:
+    """The value of an index expression, if a value of its type can be one."""
+    if type(key) not in _KEYS:
+        raise EvaluationError(f"invalid qualifier type: {go_type(key)}")
+    return key
+
+
+def qualified(value: Value, key: Value) -> Value:
+    """`value[key]`, which must be there."""
+    kind = type(value)
+    if kind in MAPS:
+        found = find(value, key)
+        if found is not MISSING:
+            return found
+    elif kind in LISTS:
+        index = _index(key)
+        if 0 <= index < len(value):
+            return value[index]
+        raise EvaluationError(f"index out of bounds: {go_text(key)}")
+    raise no_such_key(key)
+
+
+def qualified_if_present(value: Value, key: Value) -> Value:
+    """`value[key]`, or MISSING."""
+    kind = type(value)
+    if kind in MAPS:
+        return find(value, key)
+    if kind in LISTS:
+        index = _index(key)
+        if 0 <= index < len(value):
+            return value[index]
+    return MISSING
+
+
+def _index(key: Value) -> int:
+    kind = type(key)
+    if kind is int:
+        return key  # type: ignore[no-any-return]  # just tested
+    if kind is Uint or kind is float:
+        if -(2.0**63) < key < 2.0**63 and key == int(key):
+            return int(key)
+        raise EvaluationError(f"unsupported index value {go_text(key)} in list")
+    raise EvaluationError(f"unsupported index type '{type_name(key)}' in list")
