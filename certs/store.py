@@ -115,12 +115,22 @@ def keep_fresh(
     random: Random,
     lookahead: timedelta = LOOKAHEAD,
 ) -> Action:
-    """Do what the plan says, and return it; files that somebody else provides are never touched."""
+    """Do what the plan says, and return it; files that somebody else provides are never touched.
+
+    A renewed certificate holds the names that the old one held, and the hosts.
+    """
     stored = directory.read()
     action = plan(facts(stored, hosts), now, lookahead)
     if action is not Action.KEEP:
-        renew(directory, stored, action, hosts, now, random)
+        renew(directory, stored, action, (*_names(stored.serving), *hosts), now, random)
     return action
+
+
+def _names(pem: bytes | None) -> tuple[str, ...]:
+    try:
+        return () if pem is None else read_certificate(pem).names
+    except CertificateError:
+        return ()
 
 
 def renew(

@@ -278,3 +278,20 @@ def test_an_upgrade_is_refused_and_ends_the_connection(server: Served) -> None:
     answer = server.post(headers={"Connection": "Upgrade", "Upgrade": "websocket"})
     assert answer.status == 400
     assert answer.headers["connection"] == "close"
+
+
+def test_a_caller_that_waits_for_100_continue_gets_it(server: Served) -> None:
+    body = request_with()
+    head = f"POST {VALIDATE_CLAIMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    with server.raw() as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_caller_that_waits_with_too_large_a_body_is_refused_at_once(server: Served) -> None:
+    head = f"POST {VALIDATE_CLAIMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    with server.raw() as connection:
+        connection.sendall(f"{head}Content-Length: 9999999\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")

@@ -22,6 +22,7 @@ from webhook.server.app import VALIDATE_CLAIMS
 from webhook.server.log import LineSink, make_log
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
+from webhook.server.renewal import Renewal
 from webhook.server.tls import MinimumVersion, ServingCertificate
 
 SERVED = {VALIDATE_CLAIMS: allow}
@@ -223,3 +224,26 @@ def test_a_serving_certificate_of_another_key_type_is_served(tmp_path: Path) -> 
         (tmp_path / "tls.crt").write_bytes(other.public_bytes(Encoding.PEM))
         wait_until_counted(server, "loaded", 1)
         assert seen_serial(server) == "4d"
+
+
+def test_a_server_renews_its_own_certificate_before_it_ends(tmp_path: Path) -> None:
+    times = [now()]
+    with (tmp_path / "log").open("w") as stream:
+        sink = LineSink(stream)
+        renewal = Renewal(Directory(tmp_path / "certs"), ["127.0.0.1"], lambda: times[0], make_log(sink))
+        renewal.begin()
+        first = (tmp_path / "certs" / "tls.crt").read_bytes()
+        renewal.begin()
+        assert (tmp_path / "certs" / "tls.crt").read_bytes() == first
+        times[0] += timedelta(days=21)
+        renewal.begin()
+        assert (tmp_path / "certs" / "tls.crt").read_bytes() != first
+        sink.close()
+
+
+def test_a_host_that_no_certificate_can_hold_is_a_settings_error(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        sink = LineSink(stream)
+        with pytest.raises(SettingsError, match="--host: 'a b' must be"):
+            Renewal(Directory(tmp_path / "certs"), ["a b"], now, make_log(sink)).begin()
+        sink.close()

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
 
-from certs.store import Directory, keep_fresh
+from certs.store import Directory
 from webhook.bootstrap.admission import Admission, ClusterSource, Templates
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.sources import ApiSource, FolderSource
@@ -30,6 +30,7 @@ from webhook.server.limits import Limits
 from webhook.server.log import LineSink, Log, make_log
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
+from webhook.server.renewal import Renewal
 from webhook.server.run import Listen, make_edge, run
 from webhook.server.tls import MinimumVersion, ServingCertificate
 from webhook.server.work import Work
@@ -63,10 +64,8 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
     log = make_log(sink)
     work = Work(Limits().threads)
     try:
-        directory = _certificates(settings)
-        certificate = ServingCertificate(
-            directory, MinimumVersion(settings.tls_min_version), lambda: datetime.now(UTC), metrics, log
-        )
+        directory, renewing = _certificates(settings, log)
+        certificate = ServingCertificate(directory, MinimumVersion(settings.tls_min_version), _now, metrics, log)
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log)
         admission = Admission(cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates)
         needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))
@@ -75,7 +74,7 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
             Listen(settings.host, settings.port, settings.health_port, settings.drain_seconds),
             certificate,
             checks=lambda: (Check("cluster", cluster.source.unready()),),
-            background=cluster.background,
+            background=(*renewing, *cluster.background),
         )
         return run(edge, announce)
     finally:
@@ -83,17 +82,23 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
         sink.close()
 
 
-def _certificates(settings: Settings) -> Path:
-    """Return the folder to serve from; standalone, a self-signed pair is made there where there is none."""
+def _certificates(settings: Settings, log: Log) -> tuple[Path, tuple[Background, ...]]:
+    """Return the folder to serve from; standalone, a self-signed pair is made there if there is none, and renewed."""
     if settings.cert_dir is None:
         raise SettingsError(("a certificate is needed: give `--cert-dir DIR`; `drawbridge certs issue` makes one",))
     directory = Directory(settings.cert_dir)
     if settings.cluster:
-        keep_fresh(directory, (settings.host,), datetime.now(UTC), secrets.token_bytes)
-    elif directory.read().serving is None:
+        renewal = Renewal(directory, (settings.host,), _now, log)
+        renewal.begin()
+        return settings.cert_dir, (renewal.follow,)
+    if directory.read().serving is None:
         problem = f"--cert-dir '{settings.cert_dir}' holds no tls.crt; `drawbridge certs issue` makes one"
         raise SettingsError((problem,))
-    return settings.cert_dir
+    return settings.cert_dir, ()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _folder(settings: Settings, log: Log) -> Cluster:
@@ -110,7 +115,7 @@ def _live(settings: Settings, log: Log) -> Cluster:
     ledger = KubeLedger(
         api,
         new_attempt=lambda: secrets.token_hex(8),
-        now=lambda: datetime.now(UTC),
+        now=_now,
         random=SystemRandom(),
         log=log,
         settings=LedgerSettings(settings.reservation_seconds),

@@ -84,7 +84,7 @@ class AdmissionApp(FastAPI):
         self.router.default = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"])
+        endpoint = self._endpoints.get(scope.get("path", ""))
         if endpoint is None:
             await super().__call__(scope, receive, send)
         else:
@@ -133,10 +133,11 @@ class Endpoint:
 
     async def _answer(self, raw: bytes, seconds: float | None, started: float) -> bytes:
         limits = self._needs.limits
-        try:
-            await self._room.enter()
-        except NoRoomError as full:
-            raise _overloaded(self._needs.metrics, full.reason) from None
+        if not self._room.enter_now():
+            try:
+                await self._room.enter()
+            except NoRoomError as full:
+                raise _overloaded(self._needs.metrics, full.reason) from None
         alarm = Alarm(limits.answer_seconds if seconds is None else seconds)
         try:
             review = await self._review(raw, seconds)

@@ -23,11 +23,15 @@ class Room:
         self._held = 0
         self.deciding = 0
 
+    def enter_now(self) -> bool:
+        """Take a place if one is free."""
+        if self.deciding >= self._limits.deciding:
+            return False
+        self.deciding += 1
+        return True
+
     async def enter(self) -> None:
-        """Take a place, first come, first served; NoRoomError if the queue is full or too slow."""
-        if self.deciding < self._limits.deciding:
-            self.deciding += 1
-            return
+        """Wait for a place, first come, first served; NoRoomError if the queue is full or too slow."""
         if len(self._waiting) >= self._limits.queue:
             raise NoRoomError("queue")
         turn = asyncio.get_running_loop().create_future()

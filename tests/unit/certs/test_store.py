@@ -100,6 +100,12 @@ def test_another_host_makes_another_certificate(directory: Path) -> None:
     assert "10.1.2.3" in read_certificate((directory / "tls.crt").read_bytes()).names
 
 
+def test_a_renewal_keeps_the_names_that_were_there(directory: Path) -> None:
+    keep_fresh(Directory(directory), ["10.1.2.3"], NOW + 21 * DAY, make_random(50))
+    names = read_certificate((directory / "tls.crt").read_bytes()).names
+    assert set(names) == {"gate.example.com", "10.1.2.3", "localhost", "127.0.0.1", "::1"}
+
+
 def test_half_a_renewal_is_mended(directory: Path) -> None:
     """A crash between the key and the certificate leaves a pair that does not fit."""
     (directory / "tls.key").write_bytes((directory / "ca.key").read_bytes())
