@@ -43,7 +43,8 @@ def holds(condition: tuple[Any, ...], device: Plain) -> bool | None:
             if True in answers:
                 return True
             return None if None in answers else False
-    raise ValueError(condition)
+        case _:
+            raise ValueError(condition)
 
 
 def _attribute(name: str, device: Plain) -> str | None:
@@ -81,7 +82,7 @@ def _alternative(world: Plain, one: Plain, limit: Plain) -> Fraction | str:
         return UNBOUNDED
     most = max(Fraction(single) for single in singles)
     if one["mode"] == "ExactCount":
-        return most * one["count"]
+        return most * int(one["count"])
     return max([most, *(_node_sum(world, node, one, wanted, limit) for node in _nodes(world))])
 
 
@@ -159,7 +160,7 @@ def _asked(one: Plain, device: Plain, name: str) -> Fraction | None:
 def _taken(world: Plain, entry: Plain, asked: Fraction | None) -> Fraction:
     """Return the consumed amount (KEP-5075)."""
     if asked is None:
-        return Fraction(entry.get("default", entry["value"]))
+        return Fraction(entry["default"] if "default" in entry else entry["value"])
     if "min" in entry:
         low = Fraction(entry["min"])
         if asked < low:
