@@ -1,4 +1,6 @@
-"""How long one decision on a claim takes on 1,000 devices, beside reading the same review and answering it.
+"""How long one decision on a claim takes on 1,000 devices, its quota charge included.
+
+Beside it stands what reading the same review and answering it takes.
 
     .venv/bin/python -m benchmarks.decision
 
@@ -12,9 +14,11 @@ from collections.abc import Callable
 import msgspec
 
 from tests.support.build import claim_object, device, make_slice, make_view, request
+from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow
-from webhook.endpoints import Rulebook, subject_of, validate_claims
+from webhook.core.quotas import parse_quota
+from webhook.endpoints import Rulebook, quota_charges, subject_of, validate_claims
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.server.wire import parse_review, render_answer
@@ -27,6 +31,18 @@ SELECTORS = (
     "device.capacity['gpu.example.com'].memory.compareTo(quantity('40Gi')) >= 0",
     "device.attributes['gpu.example.com'].index < 100 && device.driver == 'gpu.example.com'",
 )
+
+QUOTA = {
+    "apiVersion": "drawbridge.dev/v1alpha1",
+    "kind": "DeviceQuota",
+    "metadata": {"name": "gpus", "namespace": "team-a"},
+    "spec": {
+        "limits": [
+            {"name": "devices", "devices": 8},
+            {"name": "memory", "capacity": {"name": "memory", "quantity": "320Gi"}},
+        ]
+    },
+}
 
 
 def view() -> ClusterView:
@@ -43,7 +59,8 @@ def view() -> ClusterView:
                 node=f"node-{n}",
             )
             for n in range(nodes)
-        )
+        ),
+        quotas={("team-a", "gpus"): parse_quota(QUOTA)},
     )
 
 
@@ -83,12 +100,13 @@ def main() -> None:
     def decide() -> object:
         parsed = parse_review(body)
         subject = subject_of(parsed)
-        assert subject is not None
-        return validate_claims(Case(subject, parsed.namespace, cluster), rulebook)
+        assert isinstance(subject, Claim)
+        case = Case(subject, parsed.namespace, cluster)
+        return validate_claims(case, rulebook), quota_charges(subject, case)
 
     def cold() -> object:
         inventory: Inventory = inventory_of(cluster)
-        inventory.outcomes.clear()
+        inventory.forget_matches()
         return decide()
 
     decide()

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from webhook.cel.compile import Compiled, Verdict, compile_selector, device_environment
+from webhook.cel.environment import Environment
+from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Claim, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import DeviceClass
@@ -39,6 +41,17 @@ class Case:
                 yield selector, alternative
 
 
+# In characters of source; what is kept of an expression weighs some two hundred times as much in bytes.
+_MOST_CHARACTERS = 250_000
+_COMPILED: BoundedCache[tuple[str, int], Compiled] = BoundedCache(_MOST_CHARACTERS)
+
+
+def compiled_in(expression: str, environment: Environment) -> Compiled:
+    """Return the verdict on an expression; the same text is compiled once."""
+    key = (expression, id(environment))  # environments are cached for good, so their identity is stable
+    return _COMPILED.get(key, len(expression), lambda: compile_selector(expression, environment))
+
+
 def compiled_new(expression: str, server: ServerTruth) -> Compiled:
     """Return the verdict on a new expression: accepted if any setting of the gates that are not known accepts it.
 
@@ -47,7 +60,7 @@ def compiled_new(expression: str, server: ServerTruth) -> Compiled:
     first: Compiled | None = None
     for consumable in _settings(server, CONSUMABLE_CAPACITY):
         for lists in _settings(server, LIST_ATTRIBUTES):
-            compiled = compile_selector(
+            compiled = compiled_in(
                 expression,
                 device_environment(server.version, consumable_capacity=consumable, list_attributes=lists),
             )

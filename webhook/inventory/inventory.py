@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from webhook.cel.device import CelDevice, make_device
+from webhook.core.cache import BoundedCache
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import Device, DeviceInventory, ResourceSlice
 from webhook.inventory.pools import PlannedDevices, PublishedDevice, planned, published
 from webhook.inventory.schema import DomainSchema, domain_schemas
 
-_MOST_MATCHES = 1024
+_MOST_OUTCOMES = 4_000_000  # each is a reference in a tuple, eight bytes
 
 
 class Inventory:
@@ -26,8 +27,13 @@ class Inventory:
             *(entry.device for entry in self.published),
             *(entry.device for entry in self.planned),
         )
-        # What an expression answered on every device, by expression and environment; filled by matching.
-        self.outcomes: OrderedDict[tuple[str, int], tuple[bool | str, ...]] = OrderedDict()
+        self.forget_matches()
+
+    def forget_matches(self) -> None:
+        """Empty what matching has filled: outcomes of one expression on each device, and what several accept."""
+        most = _MOST_OUTCOMES // max(1, len(self.devices))
+        self.outcomes: BoundedCache[tuple[str, int], tuple[bool | str, ...] | None] = BoundedCache(most)
+        self.accepted: BoundedCache[tuple[tuple[str, ...], int], tuple[int, ...] | None] = BoundedCache(most)
 
     @cached_property
     def cel_devices(self) -> tuple[CelDevice, ...]:
@@ -48,11 +54,6 @@ class Inventory:
     @cached_property
     def drivers(self) -> frozenset[str]:
         return frozenset(device.driver for device in self.devices)
-
-    def remember(self, key: tuple[str, int], outcomes: tuple[bool | str, ...]) -> None:
-        self.outcomes[key] = outcomes
-        if len(self.outcomes) > _MOST_MATCHES:
-            self.outcomes.popitem(last=False)
 
 
 class _Latest:

@@ -7,13 +7,14 @@ Selectors are judged as the scheduler does, in the environment for stored expres
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from webhook.cel.compile import Verdict, compile_selector, device_environment
+from webhook.cel.compile import Verdict, device_environment
 from webhook.cel.environment import Environment
 from webhook.cel.evaluator import EvaluationError, build
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import DeviceClass
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
+from webhook.inventory.case import compiled_in
 from webhook.inventory.inventory import Inventory, inventory_of
 
 
@@ -59,8 +60,13 @@ def accepting(view: ClusterView, inventory: Inventory, selectors: Iterable[Selec
 
 def accepting_texts(view: ClusterView, inventory: Inventory, expressions: Iterable[str]) -> tuple[int, ...] | None:
     environment = stored_environment(view.server)
+    wanted = tuple(expressions)
+    return inventory.accepted.get((wanted, id(environment)), 1, lambda: _accepting(wanted, environment, inventory))
+
+
+def _accepting(wanted: tuple[str, ...], environment: Environment, inventory: Inventory) -> tuple[int, ...] | None:
     left: Iterable[int] = range(len(inventory.devices))
-    for expression in expressions:
+    for expression in wanted:
         outcomes = outcomes_of(expression, environment, inventory)
         if outcomes is None:
             return None
@@ -71,18 +77,18 @@ def accepting_texts(view: ClusterView, inventory: Inventory, expressions: Iterab
 def outcomes_of(expression: str, environment: Environment, inventory: Inventory) -> tuple[bool | str, ...] | None:
     """Return for each device true, false, or the error's text; None where the expression does not compile."""
     key = (expression, id(environment))  # environments are cached for good, so their identity is stable
-    known = inventory.outcomes.get(key)
-    if known is None:
-        compiled = compile_selector(expression, environment)
-        if compiled.ast is None or compiled.verdict in (Verdict.INVALID, Verdict.TOO_LONG):
-            return None
-        program = build(compiled.ast)
-        found: list[bool | str] = []
-        for device in inventory.cel_devices:
-            try:
-                found.append(program.matches(device))
-            except EvaluationError as error:
-                found.append(str(error) or "error")
-        known = tuple(found)
-        inventory.remember(key, known)
-    return known
+    return inventory.outcomes.get(key, 1, lambda: _outcomes(expression, environment, inventory))
+
+
+def _outcomes(expression: str, environment: Environment, inventory: Inventory) -> tuple[bool | str, ...] | None:
+    compiled = compiled_in(expression, environment)
+    if compiled.ast is None or compiled.verdict in (Verdict.INVALID, Verdict.TOO_LONG):
+        return None
+    matches = build(compiled.ast).matches
+    found: list[bool | str] = []
+    for device in inventory.cel_devices:
+        try:
+            found.append(matches(device))
+        except EvaluationError as error:
+            found.append(str(error))
+    return tuple(found)

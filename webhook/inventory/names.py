@@ -3,13 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from webhook.cel.compile import Verdict
+from webhook.cel.compile import Compiled, Verdict
 from webhook.cel.inspect import Access, accesses
+from webhook.cel.syntax import Ast
+from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.matching import accepting
+
+_MOST_CHARACTERS = 250_000  # of source
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,21 @@ def named_accesses(case: Case) -> Iterator[NamedAccess]:
     for selector, alternative in case.selectors():
         if case.expired():
             return
-        compiled = compiled_new(selector.expression, case.view.server)
-        if compiled.ast is None or compiled.verdict is not Verdict.OK:
-            continue
-        for access in accesses(compiled.ast):
+        for access in _accesses(compiled_new(selector.expression, case.view.server)):
             if access.domain is not None:
                 yield NamedAccess(selector, alternative, access, access.domain)
+
+
+_ACCESSES: BoundedCache[int, tuple[Ast, tuple[Access, ...]]] = BoundedCache(_MOST_CHARACTERS)
+
+
+def _accesses(compiled: Compiled) -> tuple[Access, ...]:
+    ast = compiled.ast
+    if ast is None or compiled.verdict is not Verdict.OK:
+        return ()
+    kept, found = _ACCESSES.get(id(ast), len(compiled.expression), lambda: (ast, tuple(accesses(ast))))
+    assert kept is ast  # it is kept, so no other tree can have its id
+    return found
 
 
 def drivers_of(view: ClusterView, alternative: Alternative | None) -> frozenset[str] | None:
