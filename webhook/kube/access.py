@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
+
 from webhook.core.errors import SettingsError
 
 
@@ -43,7 +45,7 @@ def load_access(kubeconfig: Path | None = None, context: str | None = None) -> A
         else:
             raise SettingsError(("a cluster is needed: give `--cluster` or `--kubeconfig`, or run in a pod",))
         return _access(configuration)
-    except (config.ConfigException, OSError, ValueError, ssl.SSLError) as error:
+    except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         source = "the service account" if kubeconfig is None else f"--kubeconfig '{kubeconfig}'"
         raise SettingsError((f"{source} cannot be used: {error}",)) from error
 
