@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +43,14 @@ class ServeProcess:
     def health_url(self) -> str:
         """Where `/livez`, `/readyz` and `/metrics` are."""
         return f"http://{self.host}:{self.health_port}"
+
+    def is_ready(self) -> bool:
+        """Return whether `/readyz` says so."""
+        try:
+            with urllib.request.urlopen(f"{self.health_url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return False
 
     def stop(self, seconds: float = 40) -> int:
         """SIGTERM: drain and end; returns the exit code."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import threading
 from types import TracebackType
 from typing import Self
@@ -13,11 +14,13 @@ class TcpForwarder:
     """`with TcpForwarder(port) as forwarder:` listens on `forwarder.port`; new connections go to `forwarder.backend`.
 
     `backend` may be changed at any time: a new connection goes to the new one, an open one stays where it is, as behind
-    a Kubernetes Service. With `blackhole` set nothing is forwarded, connections are accepted and bytes are lost.
+    a Kubernetes Service. Of several `backends` new connections take turns, and pass by one that does not listen. With
+    `blackhole` set nothing is forwarded, connections are accepted and bytes are lost.
     """
 
-    def __init__(self, backend: int) -> None:
-        self.backend = backend
+    def __init__(self, *backends: int) -> None:
+        self.backends = backends
+        self._turns = itertools.count()
         self.blackhole = False
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -36,6 +39,15 @@ class TcpForwarder:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+
+    @property
+    def backend(self) -> int:
+        """The only backend, or the first."""
+        return self.backends[0]
+
+    @backend.setter
+    def backend(self, port: int) -> None:
+        self.backends = (port,)
 
     def cut(self) -> None:
         """Close every open connection, as a node that is lost."""
@@ -67,11 +79,20 @@ class TcpForwarder:
             writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward_reader, onward_writer = await asyncio.open_connection(LOOPBACK, self.backend)
+        onward_reader, onward_writer = await self._onward()
         try:
             await asyncio.gather(self._pump(reader, onward_writer), self._pump(onward_reader, writer))
         finally:
             onward_writer.close()
+
+    async def _onward(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the backend whose turn it is, or else to the next that listens."""
+        backends = self.backends
+        first = next(self._turns)
+        for turn in range(first, first + len(backends) - 1):
+            with contextlib.suppress(ConnectionError):
+                return await asyncio.open_connection(LOOPBACK, backends[turn % len(backends)])
+        return await asyncio.open_connection(LOOPBACK, backends[(first - 1) % len(backends)])
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

@@ -11,6 +11,9 @@ TEMPLATES = "resource.k8s.io/v1/resourceclaimtemplates"
 CLASSES = "resource.k8s.io/v1/deviceclasses"
 SLICES = "resource.k8s.io/v1/resourceslices"
 
+DEVICE_QUOTAS = "drawbridge.dev/v1alpha1/devicequotas"
+LEGACY_MAPPINGS = "drawbridge.dev/v1alpha1/legacymappings"
+
 GPU_DRIVER = "gpu.nvidia.com"
 GPU_SELECTOR = f"device.driver == '{GPU_DRIVER}' && device.attributes['{GPU_DRIVER}'].type == 'gpu'"
 
@@ -106,3 +109,27 @@ def make_pod(namespace: str, name: str, template: str = "", **limits: str) -> Js
         resources["claims"] = [{"name": "gpu"}]
         spec["resourceClaims"] = [{"name": "gpu", "resourceClaimTemplateName": template}]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": name}, "spec": spec}
+
+
+def make_device_quota(namespace: str, name: str, *limits: Json) -> Json:
+    """Return a DeviceQuota."""
+    return {
+        "apiVersion": "drawbridge.dev/v1alpha1",
+        "kind": "DeviceQuota",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"limits": list(limits)},
+    }
+
+
+def make_legacy_mapping(name: str, namespace: str, *resources: Json) -> Json:
+    """Return a LegacyMapping that rewrites the pods of one namespace."""
+    return {
+        "apiVersion": "drawbridge.dev/v1alpha1",
+        "kind": "LegacyMapping",
+        "metadata": {"name": name},
+        "spec": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "mode": "Rewrite",
+            "resources": list(resources),
+        },
+    }

@@ -7,6 +7,8 @@ import pytest
 
 from tests.controlplane.build import control_plane
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.drawbridge import ControllerProcess, ServeProcess, issue_certificates
+from tests.controlplane.gate import Gate
 from tests.controlplane.installation import Installation, install
 
 NOT_BUILT = (
@@ -28,6 +30,37 @@ def cluster() -> Iterator[ControlPlane]:
 def installation(cluster: ControlPlane) -> Installation:
     """CRDs and service accounts of deploy/ on the control plane; webhooks are each test's own."""
     return install(cluster)
+
+
+@pytest.fixture(scope="session")
+def gate(cluster: ControlPlane, installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """A certificate, and how to put Drawbridge before the control plane."""
+    cert_dir = tmp_path_factory.mktemp("certificates")
+    issue_certificates(cert_dir)
+    return Gate(cluster, installation, cert_dir)
+
+
+@pytest.fixture(scope="module")
+def controller(gate: Gate) -> Iterator[ControllerProcess]:
+    """The leading controller of a file's tests."""
+    running = gate.controller()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def replica(gate: Gate) -> Iterator[ServeProcess]:
+    """The one replica of a file's tests."""
+    running = gate.serve("--drain-seconds", "0")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def guarded(gate: Gate, replica: ServeProcess, controller: ControllerProcess, namespace: str) -> Iterator[str]:  # noqa: ARG001 - it only has to run
+    """A namespace of the test's own that the replica guards and the controller keeps the books of."""
+    with gate.guarding(namespace, replica.port):
+        yield namespace
 
 
 @pytest.fixture

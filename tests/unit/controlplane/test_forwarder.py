@@ -57,6 +57,23 @@ def test_a_new_connection_goes_to_the_new_backend_and_an_open_one_stays() -> Non
         assert _ask(first, b"c") == b"old c"
 
 
+def test_of_several_backends_connections_take_turns_and_pass_by_a_dead_one() -> None:
+    with _speaker(b"one ") as one, _speaker(b"two ") as two, TcpForwarder(one, two) as forwarder:
+
+        def answers() -> list[bytes]:
+            found = []
+            for _ in range(4):
+                with _connect(forwarder) as connection:
+                    found.append(_ask(connection, b"a"))
+            return found
+
+        assert answers() == [b"one a", b"two a"] * 2
+        with closing(socket.create_server((LOOPBACK, 0))) as closed:
+            dead = closed.getsockname()[1]
+        forwarder.backends = (dead, two)
+        assert answers() == [b"two a"] * 4
+
+
 def test_a_black_hole_loses_what_is_sent() -> None:
     with _speaker(b"old ") as old, TcpForwarder(old) as forwarder, _connect(forwarder) as connection:
         forwarder.blackhole = True
