@@ -113,12 +113,11 @@ def played(play: Callable[[FakeApi, TemplateKeeper], Coroutine[Any, Any, None]],
 def test_what_a_pod_needs_is_made() -> None:
     async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
         put_pod(api, "p1")
-        await until(lambda: templates(api))
+        await until(lambda: keeper.made == 1)
         made = templates(api)[TEMPLATE.name]
         assert made["spec"] == TEMPLATE.spec
         assert made["metadata"]["labels"] == {GENERATED: "true"}
         assert made["metadata"]["annotations"] == {MADE_BY: "controller"}
-        assert keeper.made == 1
 
     played(play)
 
@@ -127,10 +126,9 @@ def test_a_storm_of_pods_of_one_workload_makes_one_template_once() -> None:
     async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
         for number in range(300):
             put_pod(api, f"p{number}")
-        await until(lambda: templates(api))
+        await until(lambda: keeper.made == 1)
         await asyncio.sleep(0.2)
         assert api.count("POST", "resourceclaimtemplates") == 1
-        assert keeper.made == 1
 
     played(play)
 
@@ -161,9 +159,9 @@ def test_an_unused_template_is_collected_after_its_grace(end: Callable[[FakeApi]
         assert templates(api)
         end(api)
         began = time.monotonic()
-        await until(lambda: not templates(api))
+        await until(lambda: keeper.collected == 1)
         assert time.monotonic() - began >= 0.35
-        assert keeper.collected == 1
+        assert not templates(api)
 
     played(play, QUICK)
 
@@ -257,8 +255,7 @@ def test_pods_without_generated_templates_are_not_even_kept() -> None:
     async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
         put_pod(api, "other", "somebodys-template")
         put_pod(api, "p1")
-        await until(lambda: templates(api))
-        assert keeper.made == 1
+        await until(lambda: keeper.made == 1)
         assert len(templates(api)) == 1
 
     played(play)
