@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webhook.cel.compile import Compiled, Verdict
-from webhook.cel.inspect import Access, accesses
+from webhook.cel.inspect import Access, AccessKind, accesses
 from webhook.cel.syntax import Ast
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Selector
@@ -18,21 +18,35 @@ _MOST_CHARACTERS = 250_000  # of source
 
 @dataclass(frozen=True, slots=True)
 class NamedAccess:
-    """One access with a literal domain in a selector that compiles."""
+    """One access with a literal domain in a selector that compiles.
+
+    `guarded`: the selector asks whether this very name is there, here or elsewhere (`has(x.a) && x.a == 1`);
+    `domain_guarded`: it asks so for anything under the domain.
+    """
 
     selector: Selector
     alternative: Alternative | None
     access: Access
     domain: str
+    guarded: bool
+    domain_guarded: bool
 
 
 def named_accesses(case: Case) -> Iterator[NamedAccess]:
     for selector, alternative in case.selectors():
         if case.expired():
             return
-        for access in _accesses(compiled_new(selector.expression, case.view.server)):
+        found = _accesses(compiled_new(selector.expression, case.view.server))
+        names = {_name(access) for access in found if access.guarded}
+        domains = {access.domain for access in found if access.guarded}
+        for access in found:
             if access.domain is not None:
-                yield NamedAccess(selector, alternative, access, access.domain)
+                guards = _name(access) in names, access.domain in domains
+                yield NamedAccess(selector, alternative, access, access.domain, *guards)
+
+
+def _name(access: Access) -> tuple[AccessKind, str | None, str | None]:
+    return access.kind, access.domain, access.name
 
 
 _ACCESSES: BoundedCache[int, tuple[Ast, tuple[Access, ...]]] = BoundedCache(_MOST_CHARACTERS)

@@ -25,7 +25,7 @@ def check(case: Case) -> Iterator[Finding]:
         span = name_span(named.selector.expression, name, access.name_span)
         yield Finding(
             rule=NAME,
-            severity=severity_of(case, name, tuple(schema.capacities), guarded=access.guarded),
+            severity=severity_of(case, name, tuple(schema.capacities), guarded=named.guarded),
             path=named.selector.path,
             message=absence(schema, "capacity", name),
             fixes=(*_other_kind(schema, name), *fixes_for(name, tuple(schema.capacities), span)),

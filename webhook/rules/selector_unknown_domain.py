@@ -44,4 +44,4 @@ def _has_opinion(case: Case, named: NamedAccess, inventory: Inventory) -> bool:
 
 
 def _severity(case: Case, named: NamedAccess, inventory: Inventory) -> Severity:
-    return severity_of(case, named.domain, tuple(inventory.domains), guarded=named.access.guarded)
+    return severity_of(case, named.domain, tuple(inventory.domains), guarded=named.domain_guarded)

@@ -67,6 +67,10 @@ def test_another_number_is_no_slip_of_the_pen() -> None:
     "guarded",
     [
         "has(device.attributes['gpu.example.com'].productname)",
+        "has(device.attributes['gpu.example.com'].productname) && "
+        "device.attributes['gpu.example.com'].productname == ''",
+        "'productname' in device.attributes['gpu.example.com'] && "
+        "device.attributes['gpu.example.com'].productname == ''",
         "'productname' in device.attributes['gpu.example.com']",
         "device.attributes['gpu.example.com'].?productname.orValue('') == ''",
     ],
