@@ -26,6 +26,7 @@ from webhook.core.patch import Operation, apply
 
 HERE = Path(__file__).parent
 DRAWBRIDGE = Path(sys.executable).with_name("drawbridge")
+TEMPLATES = "templates"
 RESOURCES = {"ResourceClaim": "resourceclaims", "ResourceClaimTemplate": "resourceclaimtemplates", "Pod": "pods"}
 
 Json = dict[str, Any]
@@ -75,7 +76,8 @@ def review_of(manifest: Json) -> Json:
 def running_server(folder: Path) -> Iterator[Server]:
     """Start `drawbridge serve` on free ports, and end it as a kubelet does: by SIGTERM."""
     command = [str(DRAWBRIDGE), "serve", "--cluster", str(HERE / "cluster"), "--cert-dir", str(folder)]
-    command += ["--ledger", str(folder / "ledger.sqlite"), "--port", "0", "--health-port", "0", "--drain-seconds", "0"]
+    command += ["--ledger", str(folder / "ledger.sqlite"), "--write-templates", str(folder / TEMPLATES)]
+    command += ["--port", "0", "--health-port", "0", "--drain-seconds", "0"]
     with (folder / "server.log").open("w+") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
         try:
@@ -149,8 +151,10 @@ def main() -> None:
         pod = show(4, "A pod that asks for GPUs the old way", "pods/legacy.yaml")
         response = server.ask("/mutate/pods", pod)
         tell(response)
-        if "patch" in response:
-            print(f"   and rewritten:\n\n{diff(pod, rewritten(pod, response))}")
+        print(f"   and rewritten:\n\n{diff(pod, rewritten(pod, response))}")
+        print("\n   The template that it refers to, which the controller makes in a cluster:\n")
+        for file in sorted((Path(folder) / TEMPLATES).iterdir()):
+            print(indented(file.read_text()))
 
 
 if __name__ == "__main__":

@@ -24,13 +24,19 @@ def test_the_demo_shows_an_allowed_a_misspelt_a_too_large_and_a_rewritten_object
 
     assert "denied (422 Invalid)" in misspelt
     assert "publishes no attribute `productname` [selector-unknown-attribute]" in misspelt
-    assert "   |                                        ^^^^^^^^^^^\n" in misspelt
+    shown = re.search(r"^( +\| .*)productname .*\n( +\| +)\^{11}$", misspelt, re.MULTILINE)
+    assert shown
+    assert len(shown[1]) == len(shown[2]), "the caret stands under the name"
     assert "did you mean `productName`?" in misspelt
 
     assert "denied (403 Forbidden)" in too_large
     assert "[quota-exceeded]" in too_large
-    assert "requested: 81559Mi, used: 265157Mi, limited: 320Gi" in too_large
+    assert "requested: 81559Mi, used: 275013Mi, limited: 320Gi" in too_large
 
     assert "   allowed\n" in legacy
     assert "   -        nvidia.com/gpu: '2'\n" in legacy
-    assert re.search(r"^ {3}\+ .*resourceClaimTemplateName: drawbridge-[0-9a-f]{16}$", legacy, re.MULTILINE)
+    found = re.search(r"^ {3}\+ .*resourceClaimTemplateName: (drawbridge-[0-9a-f]{16})$", legacy, re.MULTILINE)
+    assert found
+    _, _, template = legacy.partition("The template that it refers to")
+    assert f"name: {found[1]}\n" in template
+    assert "NVIDIA-A100-SXM4-40GB" in template, "the node label has become a selector"
