@@ -234,12 +234,17 @@ class _Editor:
 
     def _rewrite(self, node: Node, after: object) -> None:
         """Write a node anew: in flow style where it stood on its line like that, else as a block in its place."""
-        if node.flow or node.form in (Form.ALIAS, Form.SCALAR) or after in ({}, []):
-            text = _flow(after)
+        block = not node.flow and node.form in (Form.MAPPING, Form.SEQUENCE)
+        # What has no dashes must stand further right than its key.
+        dashes = isinstance(after, list) and bool(after)
+        further = "  " if block and node.form is Form.SEQUENCE and not dashes else ""
+        if block and after and isinstance(after, dict | list):
+            text = self._lines(dump(after, indented=self._indented), node.column + len(further)).strip()
         else:
-            text = self._lines(dump(after, indented=self._indented), node.column).strip()
-            if self._text[node.end - 1 : node.end] == "\n":
-                text += self._newline
+            text = _flow(after)
+        text = further + text
+        if self._text[node.end - 1 : node.end] == "\n":
+            text += self._newline
         comments = self._comments(Node(Form.SCALAR, node.start, node.start, 0), node, node.end, 0)
         if comments:
             start = self._line_start(node.start)
