@@ -63,14 +63,15 @@ def test_another_number_is_no_slip_of_the_pen() -> None:
     assert finding.severity is Severity.WARN
 
 
+PUBLISHED = "device.attributes['gpu.example.com']"
+
+
 @pytest.mark.parametrize(
     "guarded",
     [
         "has(device.attributes['gpu.example.com'].productname)",
-        "has(device.attributes['gpu.example.com'].productname) && "
-        "device.attributes['gpu.example.com'].productname == ''",
-        "'productname' in device.attributes['gpu.example.com'] && "
-        "device.attributes['gpu.example.com'].productname == ''",
+        f"has({PUBLISHED}.productname) && {PUBLISHED}.productname == ''",
+        f"'productname' in {PUBLISHED} && {PUBLISHED}.productname == ''",
         "'productname' in device.attributes['gpu.example.com']",
         "device.attributes['gpu.example.com'].?productname.orValue('') == ''",
     ],
