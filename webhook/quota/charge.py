@@ -14,7 +14,7 @@ from webhook.core.devices import Device, qualified
 from webhook.core.fieldpath import FieldPath
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota, Dimension, Limit
-from webhook.quota.consumed import Arithmetic, asked_of, can_serve, consumed
+from webhook.quota.consumed import Arithmetic, asked_of, consumed
 from webhook.quota.drivers import DriverFacts, profile_of
 from webhook.quota.supply import Supply
 
@@ -146,10 +146,10 @@ class _Counted:
             return None
         if not self._concerns_class(alternative.device_class_name):
             return None
-        selector = self.limit.match.selector
-        if not self._usable(alternative, self.tariff.supply.offers(alternative, None)):
+        if not self.tariff.supply.offers(alternative, None):
             return self._without_shapes(alternative)
-        shapes = self._concerned(self._usable(alternative, self.tariff.supply.offers(alternative, selector)))
+        offered = self.tariff.supply.offers(alternative, self.limit.match.selector)
+        shapes = [device for device in offered if self._matches(device)]
         if not shapes:
             return None
         each = max((self._each(alternative, device) for device in shapes), key=_size)
@@ -160,12 +160,6 @@ class _Counted:
     def _concerns_class(self, name: str) -> bool:
         wanted = self.limit.match.device_class_name
         return not wanted or wanted == name
-
-    def _usable(self, alternative: Alternative, devices: Iterable[Device]) -> tuple[Device, ...]:
-        return tuple(device for device in devices if can_serve(device, alternative, self.tariff.arithmetic))
-
-    def _concerned(self, devices: Iterable[Device]) -> tuple[Device, ...]:
-        return tuple(device for device in devices if self._matches(device))
 
     def _matches(self, device: Device) -> bool:
         match = self.limit.match
@@ -185,9 +179,7 @@ class _Counted:
         sums = [_Sum(each.amount, 1)]
         for node in self.tariff.supply.on_nodes(alternative, self.limit.match.selector):
             usable = (
-                _Sum(self._each(alternative, device).amount, count)
-                for device, count in node
-                if self._matches(device) and can_serve(device, alternative, self.tariff.arithmetic)
+                _Sum(self._each(alternative, device).amount, count) for device, count in node if self._matches(device)
             )
             sums.append(_largest(usable))
         if alternative.mode is AllocationMode.UNKNOWN and each.amount is not None:

@@ -1,6 +1,6 @@
 """What a cluster view answers to charging: the devices that class and selectors accept, by CEL."""
 
-from collections import Counter
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
@@ -10,13 +10,13 @@ from webhook.cel.evaluator import EvaluationError, build
 from webhook.cel.syntax import Ast
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.cluster import Node as ClusterNode
 from webhook.core.devices import Device
 from webhook.core.quotas import Match
 from webhook.inventory.inventory import Inventory, inventory_of
-from webhook.inventory.matching import accepting, matching, stored_environment
+from webhook.inventory.matching import accepting, accepting_texts, stored_environment
 from webhook.inventory.reach import Reach
 from webhook.quota import exclusion
+from webhook.quota.consumed import arithmetic_of, can_serve
 from webhook.quota.drivers import DriverFacts
 from webhook.quota.supply import Node
 
@@ -24,10 +24,11 @@ DeviceId = tuple[str, str, str]
 """Driver, pool and name."""
 
 _CHARGED_ATTRIBUTES = ("type", "profile", "productName")
+_MOST_CHAINS = 1024
 
 
 class _Index:
-    """The devices of one inventory by name, and the first device of each shape that is charged alike."""
+    """The devices of one inventory by name and by shape: devices of a shape differ in nothing that is charged."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.by_id: dict[DeviceId, int] = {
@@ -36,9 +37,17 @@ class _Index:
         }
         self.number_of = {id(device): number for number, device in enumerate(inventory.devices)}
         first: dict[object, int] = {}
-        self.alike = tuple(
+        # The shape of each device: the number of the first device like it.
+        self.shape = tuple(
             first.setdefault(_charged(device), number) for number, device in enumerate(inventory.devices)
         )
+        # The shapes that a chain of selectors accepts, by their texts and the environment; filled as asked for.
+        self.accepted: OrderedDict[tuple[tuple[str, ...], int], frozenset[int]] = OrderedDict()
+
+    def remember(self, key: tuple[tuple[str, ...], int], shapes: frozenset[int]) -> None:
+        self.accepted[key] = shapes
+        if len(self.accepted) > _MOST_CHAINS:
+            self.accepted.popitem(last=False)
 
 
 def _charged(device: Device) -> object:
@@ -81,54 +90,107 @@ class ClusterSupply:
         self._facts = facts
         self._gone = gone or {}
         self._expired = expired
+        self._arithmetic = arithmetic_of(view.server)
+        self._environment = stored_environment(view.server)
         self._inventory = inventory_of(view)
         self._index = _index_of(self._inventory)
+        # What the alternative that was asked about last may get: every limit of every quota asks the same.
+        self._last: tuple[Alternative | None, dict[str | None, tuple[Device, ...]]] = (None, {})
 
-    def offers(self, alternative: Alternative, selector: Selector | None) -> Iterable[Device]:
-        shapes = dict.fromkeys(self._index.alike[number] for number in self._accepted(alternative, selector))
-        return [self._inventory.devices[number] for number in shapes]
+    def offers(self, alternative: Alternative, selector: Selector | None) -> tuple[Device, ...]:
+        last, known = self._last
+        if last is not alternative:
+            known = {}
+            self._last = (alternative, known)
+        text = selector.expression if selector else None
+        if text not in known:
+            known[text] = self._usable(alternative, text)
+        return known[text]
+
+    def _usable(self, alternative: Alternative, selector: str | None) -> tuple[Device, ...]:
+        shapes = (self._inventory.devices[shape] for shape in sorted(self._shapes(alternative, selector)))
+        return tuple(device for device in shapes if can_serve(device, alternative, self._arithmetic))
+
+    def _shapes(self, alternative: Alternative, selector: str | None) -> frozenset[int]:
+        """Return the shapes that are accepted; where the time ends before a limit's selector is asked, it narrows none."""
+        chain = self._chain(alternative)
+        if chain is None or self._expired():
+            return frozenset()
+        shapes = self._shapes_of(chain)
+        if shapes is None or selector is None or self._expired():
+            return shapes or frozenset()
+        narrowed = self._shapes_of((*chain, selector))
+        return shapes if narrowed is None else narrowed
+
+    def _shapes_of(self, chain: tuple[str, ...]) -> frozenset[int] | None:
+        """Return the shapes of which some device is accepted by every selector; None where one cannot be judged."""
+        key = (chain, id(self._environment))  # environments are cached for good
+        known = self._index.accepted.get(key)
+        if known is None:
+            numbers = accepting_texts(self._view, self._inventory, chain)
+            if numbers is None:
+                return None
+            known = frozenset(map(self._index.shape.__getitem__, numbers))
+            self._index.remember(key, known)
+        return known
+
+    def _chain(self, alternative: Alternative) -> tuple[str, ...] | None:
+        """Return the texts of the class's selectors and its own; None where the class does not exist."""
+        device_class = self._view.device_classes.get(alternative.device_class_name)
+        if device_class is None:
+            return None
+        return tuple(selector.expression for selector in (*device_class.selectors, *alternative.selectors))
 
     def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
-        at: dict[Reach, Counter[int]] = {}
+        usable = {id(device) for device in self.offers(alternative, selector)}
+        named: dict[str, Counter[int]] = defaultdict(Counter)
+        selected: dict[Reach, Counter[int]] = defaultdict(Counter)
+        everywhere: Counter[int] = Counter()
         planned: Counter[int] = Counter()
         live = len(self._inventory.published)
         for number in self._accepted(alternative, selector):
-            shape = self._index.alike[number]
-            if number < live:
-                at.setdefault(self._inventory.published[number].reach, Counter())[shape] += 1
-            else:
+            shape = self._index.shape[number]
+            if id(self._inventory.devices[shape]) not in usable:
+                continue
+            if number >= live:
                 stated = self._inventory.planned[number - live]
                 planned[shape] += min(stated.per_node, stated.count)
-        for node in {frozenset(node.items()) for node in self._nodes(at, planned)}:
+                continue
+            reach = self._inventory.published[number].reach
+            if reach.all_nodes:
+                everywhere[shape] += 1
+            elif reach.node_name:
+                named[reach.node_name][shape] += 1
+            else:
+                selected[reach][shape] += 1
+        nodes = (everywhere + node for node in (planned, *self._nodes(named, selected)))
+        for node in {frozenset(node.items()) for node in nodes}:
             yield [(self._inventory.devices[shape], count) for shape, count in node]
 
-    def _nodes(self, at: Mapping[Reach, Counter[int]], planned: Counter[int]) -> Iterator[Counter[int]]:
-        """Yield what each node reaches; also a node that a selector waits for, and one that planned devices are on."""
-        everywhere: Counter[int] = Counter()
-        for reach, devices in at.items():
-            if reach.all_nodes:
-                everywhere += devices
-        for reach, devices in at.items():
-            if not reach.all_nodes and not reach.node_name:
-                yield everywhere + devices
-        yield everywhere + planned
-        for name in {reach.node_name for reach in at if reach.node_name} | self._view.nodes.keys():
+    def _nodes(
+        self, named: Mapping[str, Counter[int]], selected: Mapping[Reach, Counter[int]]
+    ) -> Iterator[Counter[int]]:
+        """Yield what each node reaches beside the all-nodes pools; also a node that a pool's selector waits for.
+
+        A node whose labels are not known may be any that a selector names.
+        """
+        yield from selected.values()
+        for name in named.keys() | (self._view.nodes.keys() if selected else set()):
             node = self._view.nodes.get(name)
-            reached = Counter(everywhere)
-            for reach, devices in at.items():
-                if not reach.all_nodes and _reaches(reach, name, node):
+            reached = Counter(named.get(name, ()))
+            for reach, devices in selected.items():
+                if node is None or reach.includes(node):
                     reached += devices
             yield reached
 
     def _accepted(self, alternative: Alternative, selector: Selector | None) -> Iterable[int]:
-        if self._expired():
+        """Return the numbers of the single devices that are accepted."""
+        chain = self._chain(alternative)
+        if chain is None:
             return ()
-        found = matching(self._view, alternative).accepted
+        numbers = accepting_texts(self._view, self._inventory, chain) or ()
         satisfying = None if selector is None else accepting(self._view, self._inventory, (selector,))
-        if satisfying is None:
-            return found
-        wanted = frozenset(satisfying)
-        return [number for number in found if number in wanted]
+        return numbers if satisfying is None else sorted({*numbers} & {*satisfying})
 
     def satisfies(self, device: Device, selector: Selector) -> bool:
         number = self._index.number_of.get(id(device))
@@ -163,11 +225,4 @@ class ClusterSupply:
         return tuple(ast for ast in found if ast is not None)
 
     def _compiled(self, selector: Selector) -> Ast | None:
-        return compile_selector(selector.expression, stored_environment(self._view.server)).ast
-
-
-def _reaches(reach: Reach, name: str, node: ClusterNode | None) -> bool:
-    """Return whether a node reaches a pool; one whose labels are not known may be any that a selector names."""
-    if reach.node_name:
-        return reach.node_name == name
-    return node is None or reach.includes(node)
+        return compile_selector(selector.expression, self._environment).ast

@@ -1,6 +1,6 @@
 """What charging asks of the known devices; the answers come from a cluster view, in tests from a list."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from webhook.core.claims import Alternative, Selector
@@ -14,8 +14,8 @@ Node = Iterable[tuple[Device, int]]
 class Supply(Protocol):
     """The devices that requests may get (contract 5.1): published, in the newest complete generations, or planned."""
 
-    def offers(self, alternative: Alternative, selector: Selector | None) -> Iterable[Device]:
-        """Return the shapes that the class's selectors and the alternative's own accept.
+    def offers(self, alternative: Alternative, selector: Selector | None) -> Sequence[Device]:
+        """Return the shapes that the class's selectors and the alternative's own accept, and that could serve it.
 
         With a limit's selector only those that satisfy it; all of them where that selector cannot be judged. One of
         each shape is enough: devices that differ in nothing that is charged.

@@ -26,6 +26,10 @@ from tests.support.quota import (
 from webhook.core.claims import Claim, parse_claim
 from webhook.core.cluster import ClusterView, Node
 from webhook.core.versions import ServerTruth
+from webhook.quota.charge import Tariff, charge
+from webhook.quota.cluster_supply import ClusterSupply
+from webhook.quota.consumed import Arithmetic
+from webhook.quota.drivers import KNOWN_DRIVERS
 
 PROFILE = f"device.attributes['{NVIDIA}'].profile == "
 EMPTY = cluster()
@@ -585,3 +589,20 @@ def test_findings_stand_at_the_request_with_the_largest_charge() -> None:
 def test_a_limit_on_the_class_does_not_see_devices_of_the_class_by_another_name() -> None:
     assert {one.name for one in CLASSES} >= {"any-nvidia", "everything"}
     assert charge_on(devices(8, deviceClassName="any-nvidia"), gpu(), H100) == "0"
+
+
+def test_once_the_time_is_over_a_request_has_no_known_shape() -> None:
+    supply = ClusterSupply(H100, KNOWN_DRIVERS, expired=lambda: True)
+    tariff = Tariff(supply, KNOWN_DRIVERS, Arithmetic.WHOLE)
+    [bounded] = charge(gpu(1, "10Gi"), make_quota(capacity("1Ti")), tariff).limits
+    [unbounded] = charge(gpu(), make_quota(capacity("1Ti")), tariff).limits
+    assert bounded.amount == 10 * 2**30
+    assert unbounded.unbounded
+
+
+def test_time_that_ends_between_two_limits_makes_nothing_free() -> None:
+    answers = iter([False, *[True] * 100])
+    supply = ClusterSupply(TWO_MODELS, KNOWN_DRIVERS, expired=lambda: next(answers))
+    tariff = Tariff(supply, KNOWN_DRIVERS, Arithmetic.WHOLE)
+    quota = make_quota(capacity("1Ti", selector=f"device.attributes['{NVIDIA}'].productName == 'NVIDIA A100'"))
+    assert charge(gpu(), quota, tariff).limits[0].amount == 80 * 2**30
