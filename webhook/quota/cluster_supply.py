@@ -108,19 +108,14 @@ class ClusterSupply:
         return known[text]
 
     def _usable(self, alternative: Alternative, selector: str | None) -> tuple[Device, ...]:
-        shapes = (self._inventory.devices[shape] for shape in sorted(self._shapes(alternative, selector)))
-        return tuple(device for device in shapes if can_serve(device, alternative, self._arithmetic))
-
-    def _shapes(self, alternative: Alternative, selector: str | None) -> frozenset[int]:
-        """Return the shapes that are accepted; where the time ends before a limit's selector is asked, it narrows none."""
+        """Return the shapes that are accepted and can serve; a selector for which no time is left narrows nothing."""
         chain = self._chain(alternative)
-        if chain is None or self._expired():
-            return frozenset()
-        shapes = self._shapes_of(chain)
-        if shapes is None or selector is None or self._expired():
-            return shapes or frozenset()
-        narrowed = self._shapes_of((*chain, selector))
-        return shapes if narrowed is None else narrowed
+        texts = None if chain is None or self._expired() else chain if selector is None else (*chain, selector)
+        shapes = None if texts is None else self._shapes_of(texts)
+        if shapes is None:
+            return () if selector is None else self.offers(alternative, None)
+        devices = (self._inventory.devices[shape] for shape in sorted(shapes))
+        return tuple(device for device in devices if can_serve(device, alternative, self._arithmetic))
 
     def _shapes_of(self, chain: tuple[str, ...]) -> frozenset[int] | None:
         """Return the shapes of which some device is accepted by every selector; None where one cannot be judged."""
