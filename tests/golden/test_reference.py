@@ -1,0 +1,141 @@
+"""docs/reference/{cli,settings,metrics,rules}.md are made from the code; `--update-golden` writes them."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pydantic_core import PydanticUndefined
+
+from tests.support.pages import rule_pages
+from webhook.cli import main
+from webhook.server.metrics import Metrics
+from webhook.settings import Settings
+
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its whole name, groups before what is in them."""
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            assert found is not None
+            yield from _commands(found, f"{name} {child}")
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+
+
+def _written(option: click.Option) -> str:
+    if option.is_flag:
+        return f"`{option.opts[-1]}`"
+    value = option.metavar or option.make_metavar(click.Context(main))
+    return (
+        f"`{' '.join([*option.opts[:1], value])}`" if len(option.opts) == 1 else f"`{', '.join(option.opts)} {value}`"
+    )
+
+
+def cli_page() -> str:
+    """Return the page of all commands."""
+    page = "# Commands\n\nEvery command has `--help`. Exit codes: 0 clean, 1 something was denied, 2 could not run.\n"
+    for name, command in _commands(main, "drawbridge"):
+        arguments = [p.make_metavar(click.Context(main)) for p in command.params if isinstance(p, click.Argument)]
+        page += f"\n{'#' * min(3, 1 + len(name.split()))} {name}\n\n"
+        page += f"`{' '.join([name, *arguments])}`\n\n" if arguments else ""
+        page += re.sub(r"\s+", " ", command.help or "").strip() + "\n"
+        options = _options(command)
+        if options:
+            page += "\n" + _table(("option", ""), [(_written(option), option.help or "") for option in options])
+    return page
+
+
+def settings_page() -> str:
+    """Return the page of all settings."""
+    helps = {o.name: o.help or "" for _, command in _commands(main, "drawbridge") for o in _options(command)}
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        shown = "" if default in (None, PydanticUndefined, (), {}, "") else f"`{default}`"
+        rows.append((f"`{name}`", f"`DRAWBRIDGE_{name.upper()}`", shown, helps.get(name, "")))
+    return (
+        "# Settings\n\n"
+        "A setting is a flag, a variable, or a line of the YAML file of `--settings` (or `DRAWBRIDGE_SETTINGS`).\n"
+        "Flags win over variables, variables over the file.\n"
+        "Everything that is wrong is told at once, and the process ends with exit code 2.\n\n"
+        + _table(("setting", "variable", "default", ""), rows)
+    )
+
+
+def metrics_page() -> str:
+    """Return the page of our metrics."""
+    rows = []
+    families = sorted(Metrics("0").registry.collect(), key=lambda family: family.name)
+    for family in families:
+        if family.name.startswith("drawbridge_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            rows.append((f"`{name}`", family.type, ", ".join(_labels(family.name)), family.documentation))
+    return (
+        "# Metrics\n\n"
+        "`/metrics` on the plain port. No label holds a namespace, a user or the name of an object.\n\n"
+        + _table(("metric", "type", "labels", ""), rows)
+    )
+
+
+def _labels(name: str) -> tuple[str, ...]:
+    metrics = Metrics("0")
+    registered: Any = metrics.registry
+    collector = registered._names_to_collectors[name]
+    return tuple(f"`{label}`" for label in collector._labelnames)
+
+
+def rules_page() -> str:
+    """Return the index of the rules' pages."""
+    rows = []
+    for page in rule_pages():
+        text = page.read_text()
+        what = text.split("\n\n")[1].replace("\n", " ")
+        default = text.split("**Default:** ")[1].split("\n")[0]
+        rows.append((f"[{page.parent.name}](../../policies/{page.parent.name}/README.md)", what, default))
+    return (
+        "# Rules\n\n"
+        "`drawbridge rule ID` shows a rule's page, and `--rule ID=deny|warn|info|off` sets its severity.\n\n"
+        + _table(("rule", "what", "default"), rows)
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "rules.md": rules_page,
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_says_what_the_code_says(name: str, request: pytest.FixtureRequest) -> None:
+    actual = PAGES[name]()
+    if request.config.getoption("--update-golden"):
+        (REFERENCE / name).write_text(actual)
+    else:
+        assert (REFERENCE / name).read_text() == actual
+
+
+def test_every_option_says_what_it_does() -> None:
+    silent = [
+        f"{name} {option.opts[0]}"
+        for name, c in _commands(main, "drawbridge")
+        for option in _options(c)
+        if not option.help
+    ]
+    assert silent == []
