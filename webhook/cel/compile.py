@@ -10,7 +10,7 @@ from webhook.cel.checker import TooHeavyError, check
 from webhook.cel.cost import estimate_cost
 from webhook.cel.environment import Environment, device_environment
 from webhook.cel.folding import PlanError, fold
-from webhook.cel.lexer import tokenize
+from webhook.cel.lexer import Tokens, tokenize
 from webhook.cel.parser import parse
 from webhook.cel.source import SourceError, render_errors
 from webhook.cel.syntax import Ast
@@ -108,12 +108,12 @@ def compile_selector(expression: str, environment: Environment) -> Compiled:
     if len(tokens.kinds) > _MANY_TOKENS:
         _allow_deep_types()
     if tokens.errors:
-        return _invalid(expression, [SourceError(tokens.errors[0][0], "Syntax error: token recognition error")])
+        return _invalid(expression, _syntax_errors(expression, tokens, environment))
     parsed = parse(expression, tokens, environment.macros, escaped_names=environment.escaped_names)
     if parsed.exhausted:
         return _failed(expression, Verdict.TOO_COSTLY, _TOO_COSTLY, ())
     if not parsed.in_grammar:
-        return _invalid(expression, [SourceError(0, "Syntax error")])
+        return _invalid(expression, _syntax_errors(expression, tokens, environment))
     if parsed.root is None:
         return _invalid(expression, parsed.errors)
     root = parsed.root
@@ -155,6 +155,19 @@ def _allow_deep_types() -> None:
     """
     if sys.getrecursionlimit() < _DEEPEST_RECURSION:
         sys.setrecursionlimit(_DEEPEST_RECURSION)
+
+
+def _syntax_errors(expression: str, tokens: Tokens, environment: Environment) -> list[SourceError]:
+    from webhook.cel.partial import partial_errors
+    from webhook.cel.recovery import syntax_errors
+
+    _allow_deep_types()
+    errors, tree = syntax_errors(expression, tokens)
+    if tree is None:
+        return errors
+    return errors + partial_errors(
+        tree, expression, tokens, environment.macros, escaped_names=environment.escaped_names
+    )
 
 
 def _invalid(expression: str, errors: list[SourceError]) -> Compiled:

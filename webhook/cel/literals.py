@@ -1,7 +1,9 @@
-"""Values of literal tokens: escapes in strings and bytes."""
+"""Values of literal tokens: numbers and their ranges, escapes in strings and bytes."""
 
 import re
 from typing import Final
+
+from webhook.cel.syntax import Uint
 
 _SIMPLE: Final = {
     "a": "\a",
@@ -43,6 +45,32 @@ def bytes_value(token: str) -> bytes:
         position = match.end()
     parts.append(body[position:].encode())
     return b"".join(parts)
+
+
+def read_number(kind: str, token: str, *, negative: bool) -> int | Uint | float:
+    """The number that a token of the kind `int`, `uint` or `float` stands for, with a sign before it."""
+    if kind == "float":
+        number = float(token)
+        if number == float("inf"):
+            raise BadLiteralError("invalid double literal")
+        return -number if negative else number
+    if kind == "uint":
+        value = _integer(token[:-1])
+        if value >= 2**64:
+            raise BadLiteralError("invalid uint literal")
+        return Uint(value)
+    value = -_integer(token) if negative else _integer(token)
+    if not -(2**63) <= value < 2**63:
+        raise BadLiteralError("invalid int literal")
+    return value
+
+
+def _integer(token: str) -> int:
+    """The number, or one that is too large for every type if it has more digits than any of them."""
+    if token.startswith("0x"):
+        return int(token, 16)
+    digits = token.lstrip("0")
+    return int(digits or "0") if len(digits) <= 20 else 2**64
 
 
 def _body(token: str) -> tuple[str, bool]:

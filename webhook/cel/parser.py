@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from webhook.cel.lexer import BYTES, END, ESCAPED_IDENT, FLOAT, IDENT, INT, STRING, UINT, Tokens
-from webhook.cel.literals import BadLiteralError, bytes_value, string_value
+from webhook.cel.literals import BadLiteralError, bytes_value, read_number, string_value
 from webhook.cel.macros import Expander, Factory, MacroError, Macros, TooManyNodesError
 from webhook.cel.source import NOWHERE, SourceError
 from webhook.cel.syntax import (
@@ -34,6 +34,7 @@ from webhook.cel.syntax import (
     OPTIONAL_INDEX,
     OPTIONAL_SELECT,
     OR,
+    RESERVED,
     SUBTRACT,
     Call,
     Expr,
@@ -46,35 +47,9 @@ from webhook.cel.syntax import (
     MapLiteral,
     Select,
     StructLiteral,
-    Uint,
     children,
 )
 
-RESERVED: Final = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "false",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "null",
-        "return",
-        "true",
-        "var",
-        "void",
-        "while",
-    ]
-)
 MOST_DEPTH: Final = 250
 RULE_DEPTH_ERROR: Final = SourceError(NOWHERE, f"expression recursion limit exceeded: {MOST_DEPTH}")
 TREE_DEPTH_ERROR: Final = SourceError(NOWHERE, "max recursion depth exceeded")
@@ -105,13 +80,19 @@ _BINARY: Final[Mapping[str, tuple[int, str]]] = {
     "/": (_PRODUCT, DIVIDE),
     "%": (_PRODUCT, MODULO),
 }
+_NUMBERS: Final = {INT: "int", UINT: "uint", FLOAT: "float"}
 _CALL: Final = "call"
 _INDEX: Final = "index"
 _STRUCT: Final = "struct"
 
 
 class _SyntaxError(Exception):
-    """The text is not in the grammar."""
+    """The text is not in the grammar; `index` is the first token that cannot go on what is before it."""
+
+    def __init__(self, index: int, *, complete: bool = False) -> None:
+        super().__init__()
+        self.index = index
+        self.complete = complete
 
 
 class _DepthError(Exception):
@@ -145,6 +126,19 @@ def parse(text: str, tokens: Tokens, macros: Macros, *, escaped_names: bool) -> 
     if parser.heights.get(root.id, 0) > MOST_DEPTH:
         parser.errors.append(TREE_DEPTH_ERROR)
     return Parsed(None if parser.errors else root, parser.errors, parser.written)
+
+
+def first_misfit(text: str, tokens: Tokens, index: int) -> int | None:
+    """The first token that spoils the operand which begins at `index`, or None if that can be completed."""
+    rest = Tokens(tokens.kinds[index:], tokens.starts[index:], tokens.ends[index:], [])
+    parser = _Parser(text, rest, {}, escaped_names=True)
+    try:
+        parser.run()
+    except _SyntaxError as error:
+        return None if error.complete or parser.in_operator else index + error.index
+    except _DepthError:
+        pass
+    return None
 
 
 class _Operator:
@@ -241,6 +235,11 @@ class _Parser:
         self.written: dict[int, Call] = {}
         self.heights: dict[int, int] = {}
 
+    @property
+    def in_operator(self) -> bool:
+        """Whether the first operand is complete and an operator came after it."""
+        return bool(self._stack) and isinstance(self._stack[0], _Operator)
+
     def run(self) -> Expr:
         """The whole expression."""
         while True:
@@ -267,7 +266,7 @@ class _Parser:
                     node = self._reduce(node, _TERNARY)
                     if not self._stack:
                         if kind != END:
-                            raise _SyntaxError
+                            raise _SyntaxError(self._next, complete=True)
                         return node
                     node = self._in_frame(node, kind)
 
@@ -302,7 +301,7 @@ class _Parser:
         if kind == "-" and self._kinds[index + 1] in (INT, FLOAT):
             self._next = index + 2
             return self._literal(self._kinds[index + 1], index + 1, start)
-        raise _SyntaxError
+        raise _SyntaxError(index)
 
     def _prefix(self, operator: str) -> str:
         """Reads a run of `!` or `-`; gives the kind after it. A lone minus before a number belongs to that."""
@@ -316,7 +315,7 @@ class _Parser:
         self._stack.append(_Operator(_UNARY, NOT if operator == "!" else NEGATE, [], self._starts[first:index]))
         self._next = index
         if kind == "!" or (kind == "-" and (operator == "-" or self._kinds[index + 1] not in (INT, FLOAT))):
-            raise _SyntaxError
+            raise _SyntaxError(index)
         return kind
 
     def _name(self, index: int, start: int) -> Expr | None:
@@ -338,34 +337,28 @@ class _Parser:
             return self._open_call(_Frame(_CALL, self._starts[index + 1], start, name))
         if name.lstrip(".") in RESERVED:
             self.errors.append(SourceError(start, f"reserved identifier: {name.lstrip('.')}"))
+            return self._nothing(start, end)
         self._make.last_id += 1
         return Ident(self._make.last_id, position, start, end, name)
+
+    def _nothing(self, start: int, end: int) -> Expr:
+        """What stands for a part that is in error: no macro takes it for a name or a field."""
+        return StructLiteral(self._make.next_id(), start, start, end, "", ())
 
     def _literal(self, kind: str, index: int, start: int) -> Literal:
         """The constant at `index`; it begins at `start`, which is before it if it has a sign."""
         end = self._ends[index]
         token = self._text[self._starts[index] : end]
         value: LiteralValue = None
-        problem = ""
         try:
             if kind == STRING:
                 value = string_value(token)
             elif kind == BYTES:
                 value = bytes_value(token)
-            elif kind == FLOAT:
-                value = float(token)
-                problem = "invalid double literal" if value == float("inf") else ""
-                value = value if start == self._starts[index] else -value
-            elif kind == UINT:
-                value = Uint(_integer(token[:-1]))
-                problem = "" if value < 2**64 else "invalid uint literal"
             else:
-                value = _integer(token) if start == self._starts[index] else -_integer(token)
-                problem = "" if -(2**63) <= value < 2**63 else "invalid int literal"
+                value = read_number(_NUMBERS[kind], token, negative=start != self._starts[index])
         except BadLiteralError as error:
-            problem = str(error)
-        if problem:
-            self.errors.append(SourceError(start, problem))
+            self.errors.append(SourceError(start, str(error)))
         self._make.last_id += 1
         return Literal(self._make.last_id, start, start, end, value)
 
@@ -397,7 +390,7 @@ class _Parser:
         node = self._reduce(node, _OR)
         top = self._stack[-1] if self._stack else None
         if isinstance(top, _Operator) and len(top.parts) == 1:
-            raise _SyntaxError
+            raise _SyntaxError(self._next)
         self._stack.append(_Operator(_TERNARY, CONDITIONAL, [node], [self._starts[self._next]]))
         self._next += 1
 
@@ -432,7 +425,7 @@ class _Parser:
                 return self._balance(operator)
             if level == _TERNARY:
                 if len(operator.parts) != 3:
-                    raise _SyntaxError
+                    raise _SyntaxError(self._next, complete=True)
                 self._expr_depth -= 1
             elif level == _RELATION:
                 self._relation_depth -= 1
@@ -483,7 +476,7 @@ class _Parser:
                 self.errors.append(SourceError(position, "unsupported syntax: '`'"))
                 name = ""
         elif kind != IDENT:
-            raise _SyntaxError
+            raise _SyntaxError(index)
         elif kinds[index + 1] == "(" and not optional:
             self._next = index + 2
             return self._open_call(_Frame(_CALL, self._starts[index + 1], node.start, name, node))
@@ -537,20 +530,20 @@ class _Parser:
             return self._in_struct(frame, node, kind)
         if op == "(":
             if kind != ")":
-                raise _SyntaxError
+                raise _SyntaxError(self._next)
             node.end = self._close()
             node.start = frame.start
             return node
         if op == _INDEX:
             if kind != "]":
-                raise _SyntaxError
+                raise _SyntaxError(self._next)
             return self._index(frame, node)
         frame.parts.append(node)
         if op == _CALL:
             if kind == ")":
                 return self._call(frame, self._close())
             if kind != ",":
-                raise _SyntaxError
+                raise _SyntaxError(self._next)
             self._next += 1
             return None
         if self._comma_goes_on(kind, "]"):
@@ -564,7 +557,7 @@ class _Parser:
             self._next += 1
             return self._kinds[self._next] != closer
         if kind != closer:
-            raise _SyntaxError
+            raise _SyntaxError(self._next)
         return False
 
     def _at_empty(self, closer: str) -> bool:
@@ -622,7 +615,7 @@ class _Parser:
     def _in_map(self, frame: _Frame, node: Expr, kind: str) -> Expr | None:
         if frame.key is None:
             if kind != ":":
-                raise _SyntaxError
+                raise _SyntaxError(self._next)
             frame.key = node
             frame.label_pos = self._starts[self._next]
             self._next += 1
@@ -664,7 +657,7 @@ class _Parser:
                 self.errors.append(SourceError(position, "unsupported syntax: '`'"))
             frame.label = frame.label[1:-1]
         if kind not in (IDENT, ESCAPED_IDENT) or self._kinds[self._next + 1] != ":":
-            raise _SyntaxError
+            raise _SyntaxError(self._next + (kind in (IDENT, ESCAPED_IDENT)))
         frame.label_pos = self._starts[self._next + 1]
         self._next += 2
 
@@ -701,6 +694,7 @@ class _Parser:
         if frame.errors >= 0:  # cel-go does not look at the arguments of a reserved name
             del self.errors[frame.errors :]
             self.errors.append(SourceError(frame.start, f"reserved identifier: {name.lstrip('.')}"))
+            node = self._nothing(frame.start, end)
         else:
             expander = self._macros.get((name, len(args), target is not None))
             if expander is not None:
@@ -720,7 +714,7 @@ class _Parser:
             node = expander(make, frame.target or written, args)
         except MacroError as error:
             self.errors.append(SourceError(error.pos, error.message))
-            return written
+            return self._nothing(frame.pos, end)
         if node is not None:
             self.written[node.id] = written
         return node
@@ -733,11 +727,3 @@ class _Parser:
             height = max(height, heights.get(part.id, 0) + own)
         if height:
             heights[node.id] = height
-
-
-def _integer(token: str) -> int:
-    """The number, or one that is too large for every type if it has more digits than any of them."""
-    if token.startswith("0x"):
-        return int(token, 16)
-    digits = token.lstrip("0")
-    return int(digits or "0") if len(digits) <= 20 else 2**64

@@ -43,6 +43,14 @@ OPTIONAL_INDEX: Final = "_[?_]"  # a[?b]
 OPTIONAL_SELECT: Final = "_?._"  # a.?b: a call with two arguments, the second a string literal
 NOT_STRICTLY_FALSE: Final = "@not_strictly_false"  # only in conditions of comprehensions
 
+# Names that may not be those of variables or functions, though fields may have them.
+RESERVED: Final = frozenset(
+    (
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in"),
+        *("let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
+    )
+)
+
 ACCUMULATOR: Final = "@result"  # the accumulator of `all`, `exists`, `map`, ...
 UNUSED_VARIABLE: Final = "#unused"  # the iteration variable of `cel.bind`
 
