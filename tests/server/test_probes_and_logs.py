@@ -163,3 +163,15 @@ def test_what_is_queued_is_written_at_the_end() -> None:
     make_log(sink).warning("last words")
     sink.close()
     assert json.loads(stream.getvalue())["msg"] == "last words"
+
+
+def test_a_line_is_written_whatever_its_fields_are() -> None:
+    stream = io.StringIO()
+    sink = LineSink(stream)
+    log = make_log(sink)
+    log.info("odd", path=stream, text="half a \ud800 pair")
+    log.bind(component="folder").info("bound", number=2**70)
+    sink.close()
+    odd, bound = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (odd["msg"], odd["text"]) == ("odd", "half a \ud800 pair")
+    assert (bound["component"], bound["number"]) == ("folder", 2**70)

@@ -24,7 +24,7 @@ from webhook.core.review import Review
 from webhook.server.alarm import Alarm
 from webhook.server.lifecycle import Lifecycle, Phase
 from webhook.server.limits import Budget, Limits
-from webhook.server.log import Log, where
+from webhook.server.log import Log
 from webhook.server.metrics import Metrics, outcome
 from webhook.server.room import NoRoomError, Room
 from webhook.server.wire import parse_review, render_answer, shown_name
@@ -169,9 +169,8 @@ class Endpoint:
         except ClusterUnavailableError as error:
             needs.log.warning("unavailable", uid=review.uid, endpoint=self._path, why=str(error))
             raise _overloaded(needs.metrics, "unavailable") from None
-        except Exception as error:  # noqa: BLE001 - whatever a rule raises, failurePolicy decides and not a lost connection
-            fields = {"uid": review.uid, "endpoint": self._path, "error": type(error).__name__}
-            needs.log.error("bug", **fields, where=where(error))  # noqa: TRY400 - the text may hold what a user sent
+        except Exception:  # whatever a rule raises, failurePolicy decides and not a lost connection
+            needs.log.exception("bug", uid=review.uid, endpoint=self._path)
             raise FaultError(500, "an error inside Drawbridge; its log has the review's uid") from None
         seconds = needs.clock() - started
         needs.metrics.decided(self._path, review, decision, seconds)

@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 
 from webhook.server.app import Needs
 from webhook.server.lifecycle import Phase
-from webhook.server.log import where
 from webhook.server.protocol import Guard, GuardedProtocol
 
 Background = Callable[[], Coroutine[None, None, None]]
@@ -38,7 +37,6 @@ class EdgeServer(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=int(guard.limits.idle_seconds),
                 timeout_graceful_shutdown=_FINISH_SECONDS,
             )
         )
@@ -179,7 +177,6 @@ class Edge:
         while True:
             try:
                 return await job()
-            except Exception as error:  # noqa: BLE001 - any bug in a job must be seen, and must not be its end
-                fields = {"error": type(error).__name__, "where": where(error)}
-                self._needs.log.error("background", **fields)  # noqa: TRY400 - the text may hold what a user sent
+            except Exception:  # any bug in a job must be seen, and must not be its end
+                self._needs.log.exception("background")
                 await asyncio.sleep(_AGAIN_SECONDS)

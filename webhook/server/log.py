@@ -1,13 +1,15 @@
 """Structured logs: one JSON object a line on standard error; never a body, a patch or a secret."""
 
+import json
 import logging
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from traceback import extract_tb
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 import structlog
@@ -42,8 +44,6 @@ class LineSink:
         if not self._wake.is_set():
             self._wake.set()
 
-    debug = info = warning = error = critical = msg
-
     def close(self, seconds: float = 1.0) -> None:
         """Write what is queued, but wait no longer than that."""
         self._closing = True
@@ -68,17 +68,44 @@ class LineSink:
             self._dropped()
 
 
+class JsonLogger(structlog.BoundLoggerBase):
+    """Writes `ts`, `level`, `msg` and the fields; bound fields come with every line, debug lines go nowhere.
+
+    One step instead of structlog's chain of processors, because a line is written for each decision.
+    """
+
+    _logger: LineSink
+
+    def debug(self, msg: str, **fields: Any) -> None:
+        """Write nothing."""
+
+    def info(self, msg: str, **fields: Any) -> None:
+        self._line("info", msg, fields)
+
+    def warning(self, msg: str, **fields: Any) -> None:
+        self._line("warning", msg, fields)
+
+    def error(self, msg: str, **fields: Any) -> None:
+        self._line("error", msg, fields)
+
+    def exception(self, msg: str, **fields: Any) -> None:
+        """Write an error with the frames of the exception that is handled, without its text."""
+        error = sys.exc_info()[1]
+        traced = {} if error is None else {"error": type(error).__name__, "where": where(error)}
+        self._line("error", msg, {**traced, **fields})
+
+    def _line(self, level: str, msg: str, fields: Mapping[str, Any]) -> None:
+        entry = {"ts": datetime.now(UTC), "level": level, "msg": msg, **self._context, **fields}
+        try:
+            line = _encode(entry).decode()
+        except (TypeError, UnicodeEncodeError):  # a field of a type of its own, or half a surrogate pair
+            line = json.dumps(entry, default=str)
+        self._logger.msg(line)
+
+
 def make_log(sink: LineSink) -> Log:
-    """Return a logger that writes `ts`, `level`, `msg` and its fields."""
-    log: Log = structlog.wrap_logger(
-        sink, processors=[_line], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO)
-    ).bind()  # bound once: an unbound logger is put together again at each line
-    return log
-
-
-def _line(_: LineSink, level: str, event: MutableMapping[str, Any]) -> str:
-    """Return one JSON object; one step in place of structlog's four, because this runs for each decision."""
-    return _encode({"ts": datetime.now(UTC), "level": level, "msg": event.pop("event"), **event}).decode()
+    """Return a logger that writes to the sink."""
+    return cast(Log, JsonLogger(sink, [], {}))
 
 
 def where(error: BaseException) -> list[str]:
