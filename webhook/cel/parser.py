@@ -87,12 +87,7 @@ _STRUCT: Final = "struct"
 
 
 class _SyntaxError(Exception):
-    """The text is not in the grammar; `index` is the first token that cannot go on what is before it."""
-
-    def __init__(self, index: int, *, complete: bool = False) -> None:
-        super().__init__()
-        self.index = index
-        self.complete = complete
+    """The text is not in the grammar."""
 
 
 class _DepthError(Exception):
@@ -126,19 +121,6 @@ def parse(text: str, tokens: Tokens, macros: Macros, *, escaped_names: bool) -> 
     if parser.heights.get(root.id, 0) > MOST_DEPTH:
         parser.errors.append(TREE_DEPTH_ERROR)
     return Parsed(None if parser.errors else root, parser.errors, parser.written)
-
-
-def first_misfit(text: str, tokens: Tokens, index: int) -> int | None:
-    """The first token that spoils the operand which begins at `index`, or None if that can be completed."""
-    rest = Tokens(tokens.kinds[index:], tokens.starts[index:], tokens.ends[index:], [])
-    parser = _Parser(text, rest, {}, escaped_names=True)
-    try:
-        parser.run()
-    except _SyntaxError as error:
-        return None if error.complete or parser.in_operator else index + error.index
-    except _DepthError:
-        pass
-    return None
 
 
 class _Operator:
@@ -235,11 +217,6 @@ class _Parser:
         self.written: dict[int, Call] = {}
         self.heights: dict[int, int] = {}
 
-    @property
-    def in_operator(self) -> bool:
-        """Whether the first operand is complete and an operator came after it."""
-        return bool(self._stack) and isinstance(self._stack[0], _Operator)
-
     def run(self) -> Expr:
         """The whole expression."""
         while True:
@@ -266,7 +243,7 @@ class _Parser:
                     node = self._reduce(node, _TERNARY)
                     if not self._stack:
                         if kind != END:
-                            raise _SyntaxError(self._next, complete=True)
+                            raise _SyntaxError
                         return node
                     node = self._in_frame(node, kind)
 
@@ -301,7 +278,7 @@ class _Parser:
         if kind == "-" and self._kinds[index + 1] in (INT, FLOAT):
             self._next = index + 2
             return self._literal(self._kinds[index + 1], index + 1, start)
-        raise _SyntaxError(index)
+        raise _SyntaxError
 
     def _prefix(self, operator: str) -> str:
         """Reads a run of `!` or `-`; gives the kind after it. A lone minus before a number belongs to that."""
@@ -315,7 +292,7 @@ class _Parser:
         self._stack.append(_Operator(_UNARY, NOT if operator == "!" else NEGATE, [], self._starts[first:index]))
         self._next = index
         if kind == "!" or (kind == "-" and (operator == "-" or self._kinds[index + 1] not in (INT, FLOAT))):
-            raise _SyntaxError(index)
+            raise _SyntaxError
         return kind
 
     def _name(self, index: int, start: int) -> Expr | None:
@@ -390,7 +367,7 @@ class _Parser:
         node = self._reduce(node, _OR)
         top = self._stack[-1] if self._stack else None
         if isinstance(top, _Operator) and len(top.parts) == 1:
-            raise _SyntaxError(self._next)
+            raise _SyntaxError
         self._stack.append(_Operator(_TERNARY, CONDITIONAL, [node], [self._starts[self._next]]))
         self._next += 1
 
@@ -425,7 +402,7 @@ class _Parser:
                 return self._balance(operator)
             if level == _TERNARY:
                 if len(operator.parts) != 3:
-                    raise _SyntaxError(self._next, complete=True)
+                    raise _SyntaxError
                 self._expr_depth -= 1
             elif level == _RELATION:
                 self._relation_depth -= 1
@@ -476,7 +453,7 @@ class _Parser:
                 self.errors.append(SourceError(position, "unsupported syntax: '`'"))
                 name = ""
         elif kind != IDENT:
-            raise _SyntaxError(index)
+            raise _SyntaxError
         elif kinds[index + 1] == "(" and not optional:
             self._next = index + 2
             return self._open_call(_Frame(_CALL, self._starts[index + 1], node.start, name, node))
@@ -530,20 +507,20 @@ class _Parser:
             return self._in_struct(frame, node, kind)
         if op == "(":
             if kind != ")":
-                raise _SyntaxError(self._next)
+                raise _SyntaxError
             node.end = self._close()
             node.start = frame.start
             return node
         if op == _INDEX:
             if kind != "]":
-                raise _SyntaxError(self._next)
+                raise _SyntaxError
             return self._index(frame, node)
         frame.parts.append(node)
         if op == _CALL:
             if kind == ")":
                 return self._call(frame, self._close())
             if kind != ",":
-                raise _SyntaxError(self._next)
+                raise _SyntaxError
             self._next += 1
             return None
         if self._comma_goes_on(kind, "]"):
@@ -557,7 +534,7 @@ class _Parser:
             self._next += 1
             return self._kinds[self._next] != closer
         if kind != closer:
-            raise _SyntaxError(self._next)
+            raise _SyntaxError
         return False
 
     def _at_empty(self, closer: str) -> bool:
@@ -615,7 +592,7 @@ class _Parser:
     def _in_map(self, frame: _Frame, node: Expr, kind: str) -> Expr | None:
         if frame.key is None:
             if kind != ":":
-                raise _SyntaxError(self._next)
+                raise _SyntaxError
             frame.key = node
             frame.label_pos = self._starts[self._next]
             self._next += 1
@@ -657,7 +634,7 @@ class _Parser:
                 self.errors.append(SourceError(position, "unsupported syntax: '`'"))
             frame.label = frame.label[1:-1]
         if kind not in (IDENT, ESCAPED_IDENT) or self._kinds[self._next + 1] != ":":
-            raise _SyntaxError(self._next + (kind in (IDENT, ESCAPED_IDENT)))
+            raise _SyntaxError
         frame.label_pos = self._starts[self._next + 1]
         self._next += 2
 

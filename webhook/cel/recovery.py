@@ -316,7 +316,6 @@ class _Reader:
 
     def __init__(self, text: str, tokens: Tokens) -> None:
         self._text = text
-        self._tokens = tokens
         self._kinds = tokens.kinds
         self._starts = tokens.starts
         self._ends = tokens.ends
@@ -450,8 +449,6 @@ class _Reader:
         second = self._kinds[self._next + 1]
         if second not in _GRAMMAR["primary"][0].first and second != "-":
             raise self._no_alternative(self._next, self._next + 1)
-        if second in (INT, FLOAT):
-            self._look_past_number(self._next + 1)
         return True
 
     def _choice(self, element: _Choice, node: ParseNode) -> None:
@@ -469,19 +466,10 @@ class _Reader:
             return "member"
         second = self._kinds[self._next + 1]
         if second in (INT, FLOAT):
-            self._look_past_number(self._next + 1)
             return "member"
         if second not in _GRAMMAR["primary"][0].first:
             raise self._no_alternative(self._next, self._next + 1)
         return "negate"
-
-    def _look_past_number(self, index: int) -> None:
-        """`-1` is a number or an operator and a number: ANTLR reads on to the end of the member to know."""
-        from webhook.cel.parser import first_misfit
-
-        misfit = first_misfit(self._text, self._tokens, index)
-        if misfit is not None:
-            raise self._no_alternative(index - 1, misfit)
 
     def _choose_primary(self, kind: str) -> str:
         if kind == "(":

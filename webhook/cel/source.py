@@ -29,16 +29,18 @@ def render_errors(text: str, errors: list[SourceError]) -> str:
     for index, character in enumerate(text):
         if character == "\n":
             starts.append(index + 1)
-    placed = sorted((_locate(starts, error.pos), index) for index, error in enumerate(errors[:_MOST_ERRORS]))
+    placed = sorted((_locate(starts, error.pos, len(text)), index) for index, error in enumerate(errors[:_MOST_ERRORS]))
     blocks = [_render(text, starts, line, column, errors[index].message) for (line, column), index in placed]
     if len(errors) > _MOST_ERRORS:
         blocks.append(f"{len(errors) - _MOST_ERRORS} more errors were truncated")
     return "\n".join(blocks)
 
 
-def _locate(starts: list[int], pos: int) -> tuple[int, int]:
+def _locate(starts: list[int], pos: int, length: int) -> tuple[int, int]:
     if pos == NOWHERE:
         return -1, -1
+    if not length:
+        return 1, -1  # cel-go prints column 0 for an empty text
     line = bisect_right(starts, pos)
     return line, pos - starts[line - 1]
 
