@@ -332,7 +332,8 @@ def bound(slot: int, initial: Closure, body: Closure) -> Closure:
     return run
 
 
-def _elements(value: Value) -> Iterable[Value]:
+def all_elements(value: Value) -> Iterable[Value]:
+    """The elements of a list, the keys of a map."""
     if type(value) in LISTS:
         return value  # type: ignore[no-any-return]  # just tested
     if type(value) in MAPS:
@@ -340,7 +341,8 @@ def _elements(value: Value) -> Iterable[Value]:
     raise EvaluationError(f"got '{go_type(value)}', expected iterable type")
 
 
-def _pairs(value: Value) -> Iterable[tuple[Value, Value]]:
+def all_pairs(value: Value) -> Iterable[tuple[Value, Value]]:
+    """Indices and elements of a list, keys and values of a map."""
     if type(value) in LISTS:
         return enumerate(value)
     if type(value) in MAPS:
@@ -352,11 +354,11 @@ def _steps(items: Items, frame: Frame) -> Iterable[None]:
     """Set the loop's variables to one element after the other."""
     first, second = items.first, items.second
     if second is None:
-        for element in _elements(items.over(frame)):
+        for element in all_elements(items.over(frame)):
             frame[first] = element
             yield
     else:
-        for key, element in _pairs(items.over(frame)):
+        for key, element in all_pairs(items.over(frame)):
             frame[first] = key
             frame[second] = element
             yield
@@ -364,6 +366,7 @@ def _steps(items: Items, frame: Frame) -> Iterable[None]:
 
 def quantified(items: Items, predicate: Closure, exists: bool) -> Closure:
     """`all` and `exists`: the deciding result wins over errors, the first error over the other result."""
+    decisive: Value = exists
 
     def run(frame: Frame) -> bool:
         error: EvaluationError | None = None
@@ -373,7 +376,7 @@ def quantified(items: Items, predicate: Closure, exists: bool) -> Closure:
             except EvaluationError as problem:
                 error = error or problem
                 continue
-            if value is exists:
+            if value is decisive:
                 return exists
             if value is not (not exists):
                 error = error or no_such_overload()

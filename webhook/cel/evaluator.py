@@ -18,7 +18,7 @@ from webhook.cel.counting import Outcome, counted
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
 from webhook.cel.functions.table import implementation
-from webhook.cel.qualify import checked_key
+from webhook.cel.qualify import checked_key, optional_entry
 from webhook.cel.structs import make_struct
 from webhook.cel.syntax import (
     AND,
@@ -343,15 +343,6 @@ class _Builder:
             return closures.quantified(items, self.expr(quantifier, inside), exists=_is_exists(node))
         loop = closures.Loop(accumulator, initial, self.expr(node.condition, inside), self.expr(node.step, inside))
         return closures.folded(items, loop, self.expr(node.result, outside))
-
-
-def optional_entry(key: Value, value: Value) -> Value:
-    """What an entry `?key: value` holds, or MISSING."""
-    if type(value) is not Optional:
-        raise EvaluationError(
-            f"cannot initialize optional entry '{go_text(key)}' from non-optional value {go_text(value)}"
-        )
-    return MISSING if value is NONE else value.value
 
 
 def _constant(node: Expr) -> Value:

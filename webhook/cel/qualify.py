@@ -7,6 +7,7 @@ from webhook.cel.values import (
     LISTS,
     MAPS,
     MISSING,
+    NONE,
     Duration,
     EvaluationError,
     Opaque,
@@ -104,3 +105,12 @@ def _index(key: Value) -> int:
             return int(key)
         raise EvaluationError(f"unsupported index value {go_text(key)} in list")
     raise EvaluationError(f"unsupported index type '{type_name(key)}' in list")
+
+
+def optional_entry(key: Value, value: Value) -> Value:
+    """What an entry `?key: value` holds, or MISSING."""
+    if type(value) is not Optional:
+        raise EvaluationError(
+            f"cannot initialize optional entry '{go_text(key)}' from non-optional value {go_text(value)}"
+        )
+    return MISSING if value is NONE else value.value

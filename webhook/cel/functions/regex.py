@@ -9,7 +9,7 @@ import re2
 
 from webhook.cel.functions.dispatch import FunctionTable, Operator, OperatorTable, Overload
 from webhook.cel.types import INT, STRING
-from webhook.cel.values import EvaluationError, Value, no_such_overload
+from webhook.cel.values import NONE, EvaluationError, Optional, TypeValue, Value, no_such_overload
 
 _OPTIONS: Final = re2.Options()
 _OPTIONS.log_errors = False
@@ -32,11 +32,24 @@ def compiled(pattern: str) -> "re2._Regexp":
         raise PatternError(f"error parsing regexp: {_go_words(error.args[0])}") from None
 
 
+_GO_WORDS: Final = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+}
+
+
 def _go_words(problem: object) -> str:
-    """RE2's words in Go's notation: what the problem is about stands in backquotes."""
+    """RE2's message as Go's: what the problem is about stands in backquotes."""
     text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)
     what, colon, about = text.partition(": ")
-    return f"{what}: `{about}`" if colon else what
+    words = _GO_WORDS.get(what, what)
+    return f"{words}: `{about}`" if colon else words
 
 
 def matches(text: Value, pattern: Value) -> bool:
@@ -88,9 +101,19 @@ FUNCTIONS: Final[FunctionTable] = {
 OPERATORS: Final[OperatorTable] = {"matches": Operator(matches, frozenset({str}))}
 
 
+def _go_text(value: Value) -> str | None:
+    """The Go string inside a value: a type has its name, an optional what it holds."""
+    if type(value) is Optional and value is not NONE:
+        return _go_text(value.value)
+    if type(value) is TypeValue:
+        return str(value.name)
+    return value if type(value) is str else None
+
+
 def _of_text(run: Callable[..., Value]) -> Callable[..., Value]:
-    def call(text: Value, *rest: Value) -> Value:
-        if type(text) is not str:
+    def call(value: Value, *rest: Value) -> Value:
+        text = _go_text(value)
+        if text is None:
             raise no_such_overload()
         return run(text, *rest)
 

@@ -1,0 +1,293 @@
+"""What evaluating an expression costs, as the scheduler counts it.
+
+Source: cel-go interpreter/runtimecost.go, ext/lists.go, ext/sets.go, apiserver library/cost.go. The tracker
+remembers the values of the nodes evaluated so far, as the sizes of a call's arguments decide its cost; how
+it finds and forgets them is part of the result, so that is kept exactly.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from webhook.cel.functions.named_formats import NamedFormat
+from webhook.cel.functions.network import Cidr, IpAddress
+from webhook.cel.functions.semver import Version
+from webhook.cel.functions.urls import Url
+from webhook.cel.qualify import go_type
+from webhook.cel.values import (
+    LISTS,
+    MAPS,
+    MOST_UINT,
+    NONE,
+    AbandonedError,
+    EvaluationError,
+    Optional,
+    SummedQuantity,
+    Value,
+)
+from webhook.core.quantity import Quantity
+
+LIST_COST: Final = 10
+MAP_COST: Final = 30
+STRUCT_COST: Final = 40
+_FORMAT_FACTOR: Final = 0.25
+
+
+class CostTracker:
+    """The cost so far, and the values of evaluated nodes, the latest last."""
+
+    def __init__(self, limit: int, modern: bool) -> None:
+        self.cost = 0
+        self.modern = modern
+        self._limit = limit
+        self._values: list[Value] = []
+        self._ids: list[int] = []
+        self._places: dict[int, list[int]] = {}
+
+    def push(self, id_: int, value: Value) -> None:
+        """Remember a node's value, and stop evaluation if the limit is passed."""
+        self._places.setdefault(id_, []).append(len(self._values))
+        self._values.append(value)
+        self._ids.append(id_)
+        if self.cost > self._limit:
+            raise AbandonedError("operation cancelled: actual cost limit exceeded")
+
+    def drop(self, *ids: int) -> None:
+        """Forget for each id the latest value of that node, and everything later."""
+        for id_ in ids:
+            places = self._places.get(id_)
+            if places:
+                self._truncate(places[-1])
+
+    def take(self, ids: Sequence[int]) -> list[Value] | None:
+        """The latest values of the nodes, which are forgotten like in `drop`; None if one has none."""
+        taken: list[Value] = [None] * len(ids)
+        for position in range(len(ids) - 1, -1, -1):
+            places = self._places.get(ids[position])
+            if not places:
+                return None
+            taken[position] = self._values[places[-1]]
+            self._truncate(places[-1])
+        return taken
+
+    def _truncate(self, length: int) -> None:
+        ids = self._ids
+        while len(ids) > length:
+            self._places[ids.pop()].pop()
+        del self._values[length:]
+
+
+def size_of(value: Value) -> int:
+    """Elements, entries, code points or bytes; 1 for whatever has no size."""
+    kind = type(value)
+    if kind is str or kind is bytes or kind in LISTS or kind in MAPS or kind is IpAddress or kind is Cidr:
+        return len(value)
+    if kind is Optional and value is not NONE:
+        return size_of(value.value)
+    return 1
+
+
+def _plain_size(value: Value) -> int:
+    """As `size_of`, but what an optional holds does not count."""
+    return 1 if type(value) is Optional else size_of(value)
+
+
+def _share(size: float, factor: float) -> int:
+    return math.ceil(size * factor)
+
+
+def _traversal(value: Value) -> int:
+    """The cost of looking at a value and all that it holds."""
+    kind = type(value)
+    if kind is str:
+        return int(len(value.encode(errors="surrogateescape")) * 0.1)
+    if kind is bytes:
+        return int(len(value) * 0.1)
+    if kind in LISTS:
+        return sum(map(_traversal, value))
+    if kind in MAPS:
+        return sum(_traversal(key[1] if type(key) is tuple else key) + _traversal(held) for key, held in value.items())
+    return 1
+
+
+Cost = Callable[[Sequence[Value], Value], int]
+
+
+def _one(_: Sequence[Value], __: Value) -> int:
+    return 1
+
+
+def _whole(args: Sequence[Value], _: Value) -> int:
+    return _traversal(args[0])
+
+
+def _first(factor: float) -> Cost:
+    return lambda args, _: _share(size_of(args[0]), factor)
+
+
+def _joined(_: Sequence[Value], result: Value) -> int:
+    return _share(size_of(result), 0.2)
+
+
+def _pattern(args: Sequence[Value], _: Value) -> int:
+    return _share(1.0 + size_of(args[0]), 0.1) * _share(size_of(args[1]), 0.25)
+
+
+def _contains(args: Sequence[Value], _: Value) -> int:
+    return _share(size_of(args[0]), 0.1) * _share(size_of(args[1]), 0.1)
+
+
+def _smaller(args: Sequence[Value], _: Value) -> int:
+    return _share(min(size_of(args[0]), size_of(args[1])), 0.1)
+
+
+def _both(args: Sequence[Value], _: Value) -> int:
+    return _share(size_of(args[0]) + size_of(args[1]), 0.1)
+
+
+def _contains_address(parsed: bool, network: bool) -> Cost:
+    def cost(args: Sequence[Value], _: Value) -> int:
+        size = size_of(args[0])
+        total = _share(2 * size, 0.1)
+        if network:
+            total += _share(size, 0.1) + 1
+        return total + (_share(size_of(args[1]), 0.1) if parsed else 0)
+
+    return cost
+
+
+def _validate(args: Sequence[Value], _: Value) -> int:
+    checked = args[0]
+    if type(checked) is not NamedFormat:
+        return 1
+    return _share(1.0 + size_of(args[1]), 0.1) * _share(checked.pattern_length, _FORMAT_FACTOR)
+
+
+_UNITS: Final = frozenset(
+    {Quantity, SummedQuantity, IpAddress, Cidr, NamedFormat, Url, Version},
+)
+
+
+def _equality(args: Sequence[Value], result: Value) -> int:
+    return 1 if type(args[0]) in _UNITS else _smaller(args, result)
+
+
+def _allocated(factor: float, size: int) -> int:
+    return min(int(float(size) * (factor if factor >= 0.0 else 1.0)) + 1 + LIST_COST, MOST_UINT)
+
+
+def _panic(value: Value, wanted: str) -> AbandonedError:
+    found = "*types.Err" if isinstance(value, EvaluationError) else go_type(value)
+    what = f"ref.Val is {found}, not types.Int" if wanted == "int" else f"{found} is not traits.Lister"
+    missing = "" if wanted == "int" else ": missing method Add"
+    return AbandonedError(f"internal error: interface conversion: {what}{missing}")
+
+
+def _by_output(_: Sequence[Value], result: Value) -> int:
+    return _allocated(1, _plain_size(result))
+
+
+def _flattened(args: Sequence[Value], _: Value) -> int:
+    depth = 1
+    if len(args) == 2:
+        if type(args[1]) is not int:
+            raise _panic(args[1], "int")
+        depth = args[1]
+    return _allocated(float(depth), _plain_size(args[0]))
+
+
+def _self_compared(index: int) -> Cost:
+    def cost(args: Sequence[Value], _: Value) -> int:
+        values = args[index]
+        if type(values) not in LISTS:
+            raise _panic(values, "list")
+        size = len(values)
+        factor = 2.1 if values and type(values[0]) in (str, bytes) else 2.0
+        return _allocated(factor, min(size * size, MOST_UINT))
+
+    return cost
+
+
+def _sets(factor: float) -> Cost:
+    return lambda args, _: 1 + int(_plain_size(args[0]) * _plain_size(args[1]) * factor)
+
+
+_ELEMENTS: Final = (
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "google.protobuf.Duration",
+    "google.protobuf.Timestamp",
+    "string",
+    "bytes",
+)
+
+# What the libraries of cel-go charge, by overload.
+_BY_LIBRARY: Final[Mapping[str, Cost]] = {
+    "list_slice": _by_output,
+    "list_flatten": _flattened,
+    "list_flatten_int": _flattened,
+    "lists_range": _by_output,
+    "list_reverse": _by_output,
+    "list_distinct": _self_compared(0),
+    **{f"list_{element}_sort": _self_compared(0) for element in _ELEMENTS},
+    **{f"list_{element}_sortByAssociatedKeys": _self_compared(1) for element in _ELEMENTS},
+    "list_sets_contains_list": _sets(1),
+    "list_sets_intersects_list": _sets(1),
+    "list_sets_equivalent_list": _sets(2),
+}
+
+# What Kubernetes charges, by function. `check` is an authorization check.
+_BY_FUNCTION: Final[Mapping[str, Cost]] = {
+    **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf", "includes"), _whole),
+    **dict.fromkeys(("url", "lowerAscii", "upperAscii", "substring", "trim"), _first(0.1)),
+    **dict.fromkeys(("replace", "split"), _first(0.2)),
+    "join": _joined,
+    **dict.fromkeys(("find", "findAll"), _pattern),
+    **dict.fromkeys(("cidr", "isIP", "isCIDR", "ip"), _first(0.1)),
+    "ip.isCanonical": _first(0.2),
+    **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver"), _first(0.1)),
+    "validate": _validate,
+    "_==_": _equality,
+    "check": lambda _, __: 350_000,
+}
+
+_COMPARISONS: Final = tuple(
+    f"{name}_{kind}" for name in ("less", "less_equals", "greater", "greater_equals") for kind in ("string", "bytes")
+)
+
+# What the language itself charges, by overload; anything else costs 1.
+_BY_OVERLOAD: Final[Mapping[str, Cost]] = {
+    **dict.fromkeys(("string_to_bytes", "bytes_to_string", "strings_quote", "string_format"), _first(0.1)),
+    "in_list": lambda args, _: size_of(args[1]),
+    **dict.fromkeys((*_COMPARISONS, "equals", "not_equals"), _smaller),
+    **dict.fromkeys(("add_string", "add_bytes"), _both),
+    "matches_string": _pattern,
+    "contains_string": _contains,
+    "cidr_ip": _one,
+    "cidr_contains_ip_string": _contains_address(parsed=True, network=False),
+    "cidr_contains_ip_ip": _contains_address(parsed=False, network=False),
+    "cidr_contains_cidr_string": _contains_address(parsed=True, network=True),
+    "cidr_contains_cidr": _contains_address(parsed=False, network=True),
+}
+_CONTAINS_ADDRESS: Final = {
+    "containsIP": _contains_address(parsed=False, network=False),
+    "containsCIDR": _contains_address(parsed=False, network=True),
+}
+
+
+def call_cost(function: str, overload: str, args: Sequence[Value], result: Value, modern: bool) -> int:
+    """What a call costs. `modern`: as cel-go 0.29 (Kubernetes 1.37) counts, not 0.26."""
+    by_library = _BY_LIBRARY.get(overload)
+    if by_library is not None:
+        return by_library(args, result)
+    if overload in ("starts_with_string", "ends_with_string"):
+        return _share(size_of(args[1] if modern else args[0]), 0.1)
+    if overload == "matches" and modern:
+        return _pattern(args, result)
+    if overload not in _BY_OVERLOAD and function in _CONTAINS_ADDRESS:
+        return _CONTAINS_ADDRESS[function](args, result)
+    special = _BY_OVERLOAD.get(overload) if overload == "cidr_ip" else None
+    cost = special or _BY_FUNCTION.get(function) or _BY_OVERLOAD.get(overload, _one)
+    return cost(args, result)
