@@ -61,7 +61,7 @@ def _changed(box: list[Any], steps: list[str], operation: Operation) -> list[Any
 
 
 def _copied(value: Any, operation: Operation) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return dict(value)
     if isinstance(value, list):
         return list(value)
@@ -129,16 +129,14 @@ def difference(before: Any, after: Any) -> tuple[Operation, ...]:
     waiting = [_Pair("", before, after)]
     while waiting:
         pair = waiting.pop()
-        if pair.before is pair.after:
-            continue
         if isinstance(pair.before, dict) and isinstance(pair.after, dict):
             found.extend(_keys_differing(pair.pointer, pair.before, pair.after))
-            kept = (key for key in pair.before if key in pair.after)
-            inner = [_Pair(_at(pair.pointer, key), pair.before[key], pair.after[key]) for key in kept]
+            both = ((key, old, pair.after[key]) for key, old in pair.before.items() if key in pair.after)
+            inner = [_Pair(_at(pair.pointer, key), old, new) for key, old, new in both if old is not new]
         elif isinstance(pair.before, list) and isinstance(pair.after, list):
             found.extend(_ends_differing(pair.pointer, pair.before, pair.after))
-            both = enumerate(zip(pair.before, pair.after, strict=False))
-            inner = [_Pair(f"{pair.pointer}/{index}", one, other) for index, (one, other) in both]
+            items = enumerate(zip(pair.before, pair.after, strict=False))
+            inner = [_Pair(f"{pair.pointer}/{index}", old, new) for index, (old, new) in items if old is not new]
         else:
             if not _same(pair.before, pair.after):
                 found.append(Operation("replace", pair.pointer, pair.after))

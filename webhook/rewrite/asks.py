@@ -28,7 +28,7 @@ class Need:
     """So many devices that a container asks for by one resource name.
 
     `shapes` are the shapes they may have, of which a rewrite takes the first: several only where an amount is a
-    percentage of what devices publish.
+    percentage of what devices publish. `companions` are the names that ask for a capacity of each device.
     """
 
     resource: str
@@ -36,6 +36,7 @@ class Need:
     path: FieldPath
     count: int
     shapes: tuple[Shape, ...]
+    companions: tuple[tuple[str, Companion], ...] = ()
 
 
 Selectors = Mapping[str, tuple[str, ...]]
@@ -132,7 +133,8 @@ def _need(
         for chosen in product(*([str(quantity) for quantity in amounts[name]] for name in sorted(amounts)))
     )
     path = container.path.child("resources", "limits").key(served.name)
-    return Need(served.name, served.mapping, path, count, shapes)
+    companions = tuple((share.name, share.companion) for share in shares)
+    return Need(served.name, served.mapping, path, count, shapes, companions)
 
 
 def _values(main: MainResource, captured: Mapping[str, str]) -> Mapping[str, str]:

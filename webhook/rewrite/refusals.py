@@ -1,6 +1,6 @@
 """Finds the reason to leave a pod alone, if there is one (contract 6.1)."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from webhook.core.cluster import ClusterView
@@ -9,7 +9,8 @@ from webhook.core.mappings import Coexistence, QuotaContinuity
 from webhook.core.pods import DEFAULT_SCHEDULER, MIRROR, Pod
 from webhook.core.versions import EXTENDED_RESOURCE
 from webhook.rewrite.asks import Need
-from webhook.rewrite.continuity import freed_from
+from webhook.rewrite.continuity import freed
+from webhook.rewrite.facts import limit_ranges, offering_node, serving_class
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.serving import Served, labels_of
 from webhook.rewrite.templates import MOST_DEVICES
@@ -46,20 +47,13 @@ def pod_refusals(pod: Pod, namespace: str, view: ClusterView) -> Iterator[tuple[
 
 def name_refusals(serving: Mapping[str, Served], view: ClusterView) -> Iterator[tuple[Code, str]]:
     """Yield what speaks against taking these resource names away."""
-    if view.server.gate(EXTENDED_RESOURCE) is not False:  # a class keeps the field only where the gate is on
-        for name in serving:
-            for device_class in view.device_classes.values():
-                if device_class.extended_resource_name == name:
-                    yield (
-                        Code.SERVED_BY_SCHEDULER,
-                        f"DeviceClass '{device_class.name}' has `{name}` as extended resource",
-                    )
+    gate_off = view.server.gate(EXTENDED_RESOURCE) is False  # not known: a class keeps the field only where it is on
+    for name in serving:
+        if not gate_off and (class_name := serving_class(view, name)):
+            yield Code.SERVED_BY_SCHEDULER, f"DeviceClass '{class_name}' has `{name}` as extended resource"
     for name, served in serving.items():
-        if served.mapping.coexistence is Coexistence.LEAVE_ALONE:
-            for node in view.nodes.values():
-                quantity = node.allocatable.get(name)
-                if quantity is not None and quantity.amount > 0:
-                    yield Code.DEVICE_PLUGIN_PRESENT, f"node '{node.name}' offers `{name}` by a device plugin"
+        if served.mapping.coexistence is Coexistence.LEAVE_ALONE and (node := offering_node(view, name)):
+            yield Code.DEVICE_PLUGIN_PRESENT, f"node '{node}' offers `{name}` by a device plugin"
 
 
 def need_refusals(
@@ -77,24 +71,18 @@ def need_refusals(
     for class_name in sorted({need.shapes[0].device_class_name for need in every}):
         if view.given and class_name not in view.device_classes:
             yield Code.CLASS_MISSING, f"DeviceClass '{class_name}' does not exist"
-    for limit_range in view.limit_ranges.values():
-        if limit_range.namespace == namespace:
-            for name in sorted(limit_range.resources & serving.keys()):
-                yield Code.LIMIT_RANGE, f"LimitRange '{limit_range.name}' speaks of `{name}`"
+    for limit_range in limit_ranges(view, namespace):
+        for name in sorted(limit_range.resources & serving.keys()):
+            yield Code.LIMIT_RANGE, f"LimitRange '{limit_range.name}' speaks of `{name}`"
     yield from _quota_refusals(every, namespace, view)
 
 
-def _quota_refusals(needs: Collection[Need], namespace: str, view: ClusterView) -> Iterator[tuple[Code, str]]:
-    shapes = {
-        (need.resource, need.shapes[0]) for need in needs if need.mapping.quota_continuity is QuotaContinuity.REQUIRE
-    }
-    for name in sorted({name for name, _ in shapes}):
-        quota = freed_from(name, [shape for other, shape in shapes if other == name], namespace, view)
-        if quota:
-            yield (
-                Code.QUOTA_CONTINUITY,
-                f"ResourceQuota '{quota}' limits `requests.{name}`, and no quota on its claims is as strict",
-            )
+def _quota_refusals(needs: Iterable[Need], namespace: str, view: ClusterView) -> Iterator[tuple[Code, str]]:
+    for need in needs:
+        if need.mapping.quota_continuity is QuotaContinuity.REQUIRE:
+            for found in freed(need, namespace, view):
+                limited = f"ResourceQuota '{found.quota}' limits `requests.{found.name}`"
+                yield Code.QUOTA_CONTINUITY, f"{limited}, and no quota on claims is as strict"
 
 
 def _shown(count: int) -> str:

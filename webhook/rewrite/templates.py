@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from webhook.core.claims import GROUP, TEMPLATE
@@ -18,11 +19,12 @@ MOST_DEVICES = 32
 """The most devices that one claim can be given (AllocationResultsMaxSize)."""
 
 _HASH_DIGITS = 16
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical(value: object) -> str:
     """Return the one JSON text of a value: sorted keys, no white space, text as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Template:
         }
 
 
+@lru_cache(maxsize=1024)
 def make_template(shape: Shape, count: int) -> Template:
     """Return the template for so many devices of a shape, with every field written out that has a default."""
     spec = _spec(shape, count)
