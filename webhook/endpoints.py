@@ -38,6 +38,22 @@ CONFIG_KINDS: Mapping[str, Callable[[RawObject], Readable]] = {
     "DeviceInventory": parse_inventory,
 }
 
+Kinds = frozenset[tuple[str, str]]
+"""Kinds by API group and name."""
+
+DRA_KINDS: Kinds = frozenset({(GROUP, CLAIM), (GROUP, TEMPLATE), (GROUP, CLASS)})
+POD_KINDS: Kinds = frozenset({("", "Pod")})
+WORKLOAD_KINDS: Kinds = frozenset(
+    {
+        ("apps", "Deployment"),
+        ("apps", "StatefulSet"),
+        ("apps", "DaemonSet"),
+        ("batch", "Job"),
+        ("batch", "CronJob"),
+    }
+)
+OWN_KINDS: Kinds = frozenset({(OWN_GROUP, kind) for kind in (*CONFIG_KINDS, "ClaimPolicy")})
+
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
@@ -55,7 +71,7 @@ class Rulebook:
 def subject_of(review: Review) -> Claim | DeviceClass | None:
     """Return what is to be judged; None where nothing is: another kind, an update of an immutable spec, no change."""
     raw = review.object
-    if raw is None or review.kind.group != GROUP:
+    if raw is None or review.kind.group != GROUP or review.sub_resource:
         return None
     if review.kind.name in (CLAIM, TEMPLATE):
         return _claim(review, raw) if review.operation == "CREATE" else None

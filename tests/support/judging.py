@@ -71,7 +71,8 @@ def judge_over(folders: Sequence[Path], **settings: Any) -> Iterator[Judge]:
     try:
         assumptions = Assumptions(given.kubernetes_version, given.feature_gates, given.namespace)
         source = FolderSource(Folder(given.cluster, assumptions), make_log(sink), ledger.observe)
-        yield Judge(Admission(source, ledger, rulebook_of(given), work, LeftToOthers(are_made=False)))
+        unknown: list[str] = []
+        yield Judge(Admission(source, ledger, rulebook_of(given), work, LeftToOthers(are_made=False), unknown.append))
     finally:
         work.close()
         sink.close()

@@ -1,6 +1,6 @@
 """The handlers of the admission endpoints: fetch for the pure decisions, carry their answers away."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -12,6 +12,11 @@ from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, unjudged
 from webhook.core.review import Review
 from webhook.endpoints import (
+    DRA_KINDS,
+    OWN_KINDS,
+    POD_KINDS,
+    WORKLOAD_KINDS,
+    Kinds,
     Rulebook,
     mutate_claims,
     mutate_pods,
@@ -62,16 +67,28 @@ class Admission:
     rulebook: Rulebook
     work: Work
     templates: Templates
+    count_unknown_kind: Callable[[str], None]
 
     def handlers(self) -> Mapping[str, app.Handler]:
-        return {
-            app.MUTATE_CLAIMS: self.mutate_claims,
-            app.MUTATE_PODS: self.mutate_pods,
-            app.VALIDATE_CLAIMS: self.validate_claims,
-            app.VALIDATE_PODS: self.validate_pods,
-            app.VALIDATE_WORKLOADS: self.validate_workloads,
-            app.VALIDATE_CONFIG: self.validate_config,
+        """Return the handlers by path; a kind that an endpoint does not know is allowed and counted (contract 7.4)."""
+        deciding = {
+            app.MUTATE_CLAIMS: (self.mutate_claims, DRA_KINDS),
+            app.MUTATE_PODS: (self.mutate_pods, POD_KINDS),
+            app.VALIDATE_CLAIMS: (self.validate_claims, DRA_KINDS),
+            app.VALIDATE_PODS: (self.validate_pods, POD_KINDS),
+            app.VALIDATE_WORKLOADS: (self.validate_workloads, WORKLOAD_KINDS),
+            app.VALIDATE_CONFIG: (self.validate_config, OWN_KINDS),
         }
+        return {path: self._of_known_kinds(path, decide, kinds) for path, (decide, kinds) in deciding.items()}
+
+    def _of_known_kinds(self, path: str, decide: app.Handler, kinds: Kinds) -> app.Handler:
+        async def handler(review: Review, budget: Budget) -> Decision:
+            if (review.kind.group, review.kind.name) in kinds:
+                return await decide(review, budget)
+            self.count_unknown_kind(path)
+            return Allow()
+
+        return handler
 
     async def mutate_claims(self, review: Review, budget: Budget) -> Decision:
         return await self.work.run(mutate_claims, review, self._view(), self.rulebook, budget.spent)

@@ -10,7 +10,7 @@ from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, in_order, unjudged
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
-from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook
+from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, POD_KINDS, WORKLOAD_KINDS, Rulebook
 from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
@@ -19,17 +19,6 @@ from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged
 from webhook.rules.invalid_field import invalid
 from webhook.settings import Settings
 
-_POD_MAKERS = frozenset(
-    {
-        ("", "Pod"),
-        ("apps", "Deployment"),
-        ("apps", "StatefulSet"),
-        ("apps", "DaemonSet"),
-        ("batch", "Job"),
-        ("batch", "CronJob"),
-        ("apps", "ReplicaSet"),
-    }
-)
 _CLUSTER_SCOPED = frozenset(
     {
         CLASS,
@@ -62,7 +51,7 @@ class Offline:
             found = self._judged(Case(replace(claim, metadata=metadata), metadata.namespace, self.view))
         elif group == GROUP and name == CLASS:
             found = self._judged(Case(parse_device_class(raw), "", self.view))
-        elif (group, name) in _POD_MAKERS:
+        elif (group, name) in POD_KINDS | WORKLOAD_KINDS:
             found = (unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),)
         elif group == OWN_GROUP and name in CONFIG_KINDS:
             found = in_order(invalid(CONFIG_KINDS[name](raw).misfits))

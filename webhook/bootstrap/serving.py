@@ -67,7 +67,9 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
         directory, renewing = _certificates(settings, log)
         certificate = ServingCertificate(directory, MinimumVersion(settings.tls_min_version), _now, metrics, log)
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log)
-        admission = Admission(cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates)
+        admission = Admission(
+            cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates, metrics.unknown_kind
+        )
         needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))
         edge = make_edge(
             needs,
