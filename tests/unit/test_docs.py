@@ -1,0 +1,50 @@
+"""What the pages for people promise: links lead somewhere, and the denial in the README is a real one."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLACES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md", "policies/**/*.md", "examples/**/*.md")
+PAGES = sorted(page for place in PLACES for page in REPOSITORY.glob(place))
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]+\]\(([^)]+)\)")
+
+
+def _links(page: Path) -> Iterator[str]:
+    yield from _LINK.findall(_FENCED.sub("", page.read_text()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_of_a_page_lead_to_files_and_headings_that_are_there(page: Path) -> None:
+    for link in _links(page):
+        if link.startswith("https://"):
+            continue
+        name, _, heading = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        headings = {
+            re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
+            for line in target.read_text().splitlines()
+            if heading and line.startswith("#")
+        }
+        assert not heading or heading in headings, link
+
+
+def test_the_denial_in_the_readme_is_what_kubectl_shows() -> None:
+    golden = (REPOSITORY / "tests" / "golden" / "kubectl" / "misspelt-attribute.v1.txt").read_text()
+    assert f"```\n$ kubectl create -f training.yaml\n{golden}```\n" in (REPOSITORY / "README.md").read_text()
+
+
+def test_make_targets_that_pages_name_are_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)`", page.read_text())}
+    assert named
+    assert named <= targets
+
+
+def test_pages_do_not_name_what_only_one_machine_has() -> None:
+    for page in PAGES:
+        assert not re.search(r"/work/|/root/|\.\./shared|localhost:5000", page.read_text()), page
