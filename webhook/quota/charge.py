@@ -189,21 +189,28 @@ class _Counted:
 
     def _each(self, alternative: Alternative, device: Device) -> Each:
         """Return the charge of one device that the request may get."""
+        if self.limit.dimension is Dimension.CAPACITY:
+            return self._capacity(alternative, device)
+        return self.whole(device)
+
+    def whole(self, device: Device) -> Each:
+        """Return the charge of a device that is taken whole."""
         match self.limit.dimension:
             case Dimension.DEVICES:
                 return Each(Fraction(1), Basis.COUNTED)
             case Dimension.SLICES:
                 return Each(Fraction(self.tariff.drivers.slices(device)), Basis.COUNTED)
             case Dimension.CAPACITY:
-                return self._capacity(alternative, device)
+                name = self._published_name(device)
+                if name is None:
+                    return Each(_NOTHING, Basis.WHOLE)
+                return self._at_least(Each(device.capacity[name].value.amount, Basis.WHOLE))
 
     def _capacity(self, alternative: Alternative, device: Device) -> Each:
         name = self._published_name(device)
-        if name is None:
-            return Each(_NOTHING, Basis.WHOLE)
+        if name is None or not device.allow_multiple_allocations:
+            return self.whole(device)
         capacity = device.capacity[name]
-        if not device.allow_multiple_allocations:
-            return self._at_least(Each(capacity.value.amount, Basis.WHOLE))
         asked = asked_of(alternative, device.driver).get(name)
         amount = consumed(capacity, asked, self.tariff.arithmetic)
         rounded = Basis.ASKED if amount == asked else Basis.ROUNDED
@@ -272,27 +279,21 @@ class _Counted:
         alternative = alternative or Alternative(result.request, claim.requests_path(), match.device_class_name)
         if device is None:
             return _part(alternative, 1, self._each_of_gone(alternative, result))
-        if not self._matches(device) or (match.selector and not self.tariff.supply.satisfies(device, match.selector)):
+        if not self.concerns(device):
             return None
-        return _part(alternative, 1, self._each_allocated(alternative, device, result))
+        return _part(alternative, 1, self._each_allocated(device, result))
 
-    def _each_allocated(self, alternative: Alternative, device: Device, result: AllocatedDevice) -> Each:
-        if self.limit.dimension is not Dimension.CAPACITY or result.consumed is None:
-            return self._whole(alternative, device)
-        taken = self._taken(result)
-        name = self._published_name(device)
-        if taken is None or name is None:
-            return self._whole(alternative, device)
+    def concerns(self, device: Device) -> bool:
+        """Return whether a device is one of those that the limit matches, whatever class it is asked by."""
+        selector = self.limit.match.selector
+        return self._matches(device) and (selector is None or self.tariff.supply.satisfies(device, selector))
+
+    def _each_allocated(self, device: Device, result: AllocatedDevice) -> Each:
+        taken, name = self._taken(result), self._published_name(device)
+        if self.limit.dimension is not Dimension.CAPACITY or taken is None or name is None:
+            return self.whole(device)
         each = self._share(Each(taken, Basis.CONSUMED), device, name)
-        return each if each.amount is not None else Each(device.capacity[name].value.amount, Basis.WHOLE)
-
-    def _whole(self, alternative: Alternative, device: Device) -> Each:
-        """Return the charge of a device whose allocation records no share of it."""
-        if self.limit.dimension is not Dimension.CAPACITY:
-            return self._each(alternative, device)
-        name = self._published_name(device)
-        amount = _NOTHING if name is None else device.capacity[name].value.amount
-        return self._at_least(Each(amount, Basis.WHOLE)) if name else Each(amount, Basis.WHOLE)
+        return each if each.amount is not None else self.whole(device)
 
     def _taken(self, result: AllocatedDevice) -> Fraction | None:
         spellings = self.tariff.drivers.spellings(qualified(self.limit.capacity, result.driver))
@@ -309,6 +310,12 @@ class _Counted:
         part = self.alternative(alternative)
         each = part.each if part else Each(_NOTHING, Basis.UNKNOWN)
         return each if each.amount is not None else Each(_NOTHING, Basis.UNKNOWN)
+
+
+def whole_charge(limit: Limit, device: Device, tariff: Tariff) -> Fraction | None:
+    """Return what a device that is taken whole is charged; None where it does not concern the limit."""
+    counted = _Counted(limit, tariff, count_admin_access=False)
+    return counted.whole(device).amount if counted.concerns(device) else None
 
 
 def _part(alternative: Alternative, count: int, each: Each) -> Part:

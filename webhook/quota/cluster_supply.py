@@ -136,6 +136,9 @@ class ClusterSupply:
             return None
         return tuple(selector.expression for selector in (*device_class.selectors, *alternative.selectors))
 
+    def shapes(self) -> Iterable[Device]:
+        return [self._inventory.devices[shape] for shape in sorted(set(self._index.shape))]
+
     def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
         usable = {id(device) for device in self.offers(alternative, selector)}
         named: dict[str, Counter[int]] = defaultdict(Counter)

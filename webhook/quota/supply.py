@@ -21,6 +21,9 @@ class Supply(Protocol):
         each shape is enough: devices that differ in nothing that is charged.
         """
 
+    def shapes(self) -> Iterable[Device]:
+        """Return one of each shape that is known at all."""
+
     def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
         """Return the same devices node by node; a planned shape stands on a node of its own, as many as fit there."""
 

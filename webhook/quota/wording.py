@@ -44,7 +44,7 @@ def _told(part: Part, limit: Limit) -> str:
         return f"{devices} of an amount that cannot be known"
     each = written(part.each.amount, limit.hard)
     if limit.dimension is Dimension.SLICES:
-        return f"{devices} of at most {each} compute slices"
+        return f"{devices} of at most {each} compute slice{'' if each == '1' else 's'}"
     asked = "" if part.each.asked is None else written(part.each.asked, limit.hard)
     match part.each.basis:
         case Basis.WHOLE:
