@@ -197,3 +197,12 @@ def test_an_old_connection_is_told_to_close(tmp_path_factory: pytest.TempPathFac
         time.sleep(0.6)
         assert post(connection, VALIDATE_CLAIMS, make_review()).headers["connection"] == "close"
         connection.close()
+
+
+def test_a_peer_that_never_says_goodbye_is_cut(server: Served) -> None:
+    before = server.metric("drawbridge_connections_cut_total", reason="idle")
+    connection = server.raw()
+    time.sleep(5)
+    assert server.metric("drawbridge_connections_cut_total", reason="idle") == before + 1
+    assert ended_after(connection) < 3
+    connection.close()

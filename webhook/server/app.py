@@ -224,23 +224,15 @@ class _Body:
         """Return the whole body; None if the caller has gone; FaultError 413 before more than the limit is held."""
         if declared > self._limits.body:
             raise self._too_large()
-        message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            return self._within(message["body"])
         parts: list[bytes] = []
         size = 0
-        while message["type"] == "http.request":
+        while (message := await receive())["type"] == "http.request":
             parts.append(message["body"])
             size += len(message["body"])
             self._account(size)
             if not message.get("more_body"):
                 return b"".join(parts)
-            message = await receive()
         return None
-
-    def _within(self, raw: bytes) -> bytes:
-        self._account(len(raw))
-        return raw
 
     def _account(self, size: int) -> None:
         if size > self._limits.body:

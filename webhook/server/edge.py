@@ -19,6 +19,7 @@ Background = Callable[[], Coroutine[None, None, None]]
 _TICKS_A_SWEEP = 10
 _TICK_SECONDS = 0.1
 _FINISH_SECONDS = 5
+_FAREWELL_SECONDS = 2.0  # how long a peer may take to say goodbye in TLS before it is cut
 _BACKLOG = 1024
 _AGAIN_SECONDS = 1.0
 
@@ -59,6 +60,7 @@ class EdgeServer(uvicorn.Server):
             sock=self._listener,
             ssl=self._tls,
             ssl_handshake_timeout=self._guard.limits.handshake_seconds if self._tls else None,
+            ssl_shutdown_timeout=_FAREWELL_SECONDS if self._tls else None,
             backlog=_BACKLOG,
         )
         self.servers = [server]

@@ -185,6 +185,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def expire(self, now: float) -> None:
         """End the connection if its deadline is over: at once where the caller is late, politely where it is idle."""
+        if self.transport.is_closing():
+            return
         late = now - self.since
         match self.reading:
             case Reading.HEAD if late > self._limits.head_seconds and not self.flow.read_paused:
