@@ -17,7 +17,7 @@ from webhook.bootstrap.sources import FolderSource
 from webhook.core.patch import Operation, apply
 from webhook.kube.folder import Assumptions, Folder
 from webhook.kube.sqlite_ledger import SqliteLedger
-from webhook.server.app import MUTATE_CLAIMS, MUTATE_PODS, VALIDATE_CLAIMS, VALIDATE_PODS
+from webhook.server.app import MUTATE_CLAIMS, MUTATE_PODS, VALIDATE_CLAIMS, VALIDATE_PODS, VALIDATE_WORKLOADS
 from webhook.server.limits import Budget
 from webhook.server.log import LineSink, make_log
 from webhook.server.wire import parse_review, render_answer
@@ -25,8 +25,14 @@ from webhook.server.work import Work
 from webhook.settings import Settings
 
 Json = dict[str, Any]
-PHASES = {"Pod": (MUTATE_PODS, VALIDATE_PODS)}
 CLAIM_PHASES = (MUTATE_CLAIMS, VALIDATE_CLAIMS)
+PHASES = {
+    "ResourceClaim": CLAIM_PHASES,
+    "ResourceClaimTemplate": CLAIM_PHASES,
+    "DeviceClass": CLAIM_PHASES,
+    "Pod": (MUTATE_PODS, VALIDATE_PODS),
+    "Deployment": (VALIDATE_WORKLOADS,),
+}
 
 
 class Judge:
@@ -36,9 +42,9 @@ class Judge:
         self._handlers = admission.handlers()
 
     def responses(self, manifest: Json) -> list[Json]:
-        """Return the mutating and the validating response to a CREATE; the first alone where it is a refusal."""
+        """Return the responses to a CREATE in the order of the phases; a refusal is the last."""
         answers = []
-        for endpoint in PHASES.get(manifest["kind"], CLAIM_PHASES):
+        for endpoint in PHASES[manifest["kind"]]:
             response = asyncio.run(self._response(endpoint, manifest))
             answers.append(response)
             if not response["allowed"]:
