@@ -22,12 +22,15 @@ from webhook.kube.folder import manifest_files
 from webhook.kube.inputs import STDIN
 from webhook.kube.manifests import read_documents
 from webhook.kube.migration import Migration, Migrator
+from webhook.kube.yaml_edit import dump
 from webhook.rewrite.reasons import Code
+from webhook.rewrite.successors import successors
 from webhook.settings import Settings, read_settings
 
 UNREADABLE = 1
 MAPPINGS = Path(__file__).parents[2] / "policies" / "mappings"
 DEFAULT_MAPPING = "nvidia"
+QUOTA = "quota"
 
 
 @click.command()
@@ -51,20 +54,26 @@ def migrate(
 ) -> None:
     """Rewrite pods and workloads that ask for devices by limits; FILES may be folders or - (standard input).
 
+    `migrate quota [FILES]` prints the DeviceQuotas that must be there before pods may leave their ResourceQuotas.
+
     Prints the rewritten documents in order, each workload's claim templates before it, and a report on standard
     error. The mappings' modes do not count; reasons to leave a pod alone do.
     """
+    quotas = files[0] == QUOTA and not Path(QUOTA).exists()
     try:
         flags["drivers"] = drivers_stated(flags["drivers"])
         settings = read_settings(flags, flags.pop("settings_file"), os.environ)
         codes = _codes(ignored)
-        inputs = tuple(_read(files))
+        inputs = tuple(_read(files[1:] if quotas else files))
         objects = [document.raw for name, content in inputs for document in read_documents(name, content)[0]]
         view = _view(settings, objects, names)
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
         fail((str(error),))
+    if quotas:
+        click.echo("".join(f"---\n{dump(quota)}" for quota in successors(view)), nl=False)
+        return
     migrator = Migrator(view, settings.namespace, codes)
     for raw in objects:
         migrator.knows(raw)

@@ -86,6 +86,10 @@ class MainResource:
     config: tuple[RawObject, ...] = ()
     constraints: tuple[RawObject, ...] = ()
 
+    def meanings(self, captured: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what the placeholders of the selector stand for, given what the pattern captured."""
+        return {group: self.values.get(text, text) for group, text in captured.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Companion:

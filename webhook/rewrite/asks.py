@@ -112,7 +112,7 @@ def _need(
 ) -> Need:
     main = served.resource
     assert isinstance(main, MainResource)
-    own = () if main.selector is None else (main.selector.filled(_values(main, served.captured)),)
+    own = () if main.selector is None else (main.selector.filled(main.meanings(served.captured)),)
     expressions = (*own, *selectors.get(served.mapping.name, ()))[:_MOST_SELECTORS]
     amounts: dict[str, tuple[Quantity, ...]] = {name: (quantity,) for name, quantity in main.capacity.items()}
     seen: set[str] = set()
@@ -135,10 +135,6 @@ def _need(
     path = container.path.child("resources", "limits").key(served.name)
     companions = tuple((share.name, share.companion) for share in shares)
     return Need(served.name, served.mapping, path, count, shapes, companions)
-
-
-def _values(main: MainResource, captured: Mapping[str, str]) -> Mapping[str, str]:
-    return {group: main.values.get(text, text) for group, text in captured.items()}
 
 
 def _amounts(
