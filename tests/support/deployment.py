@@ -1,6 +1,8 @@
 """The manifests in deploy/, as the tests read them."""
 
+import copy
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,25 @@ BASE = DEPLOY / "kustomize" / "base"
 Manifest = dict[str, Any]
 
 
+@cache
+def _parsed(path: Path) -> list[Manifest]:
+    return list(yaml.safe_load_all(path.read_text()))
+
+
+def _documents(path: Path) -> list[Manifest]:
+    """Return what a file holds, to do with it as one likes."""
+    return copy.deepcopy(_parsed(path))
+
+
 def crds() -> list[Manifest]:
     """Return the CustomResourceDefinitions, one of each file."""
-    return [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
+    return [manifest for path in sorted(CRDS.glob("*.yaml")) for manifest in _documents(path)]
 
 
 def base() -> list[Manifest]:
     """Return the objects of the kustomize base, in the order in which it names its files."""
-    files = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
-    return [manifest for name in files for manifest in yaml.safe_load_all((BASE / name).read_text())]
+    [kustomization] = _documents(BASE / "kustomization.yaml")
+    return [manifest for name in kustomization["resources"] for manifest in _documents(BASE / name)]
 
 
 def of_kind(kind: str) -> list[Manifest]:
