@@ -33,10 +33,11 @@ def apply(document: Any, operations: Iterable[Operation]) -> Any:
     PatchError where a step leads nowhere, as the API server would refuse it: a missing parent, a missing target of
     `remove` or `replace`, an index out of range, a failing `test`.
     """
-    box: list[Any] = [document]
+    top: list[Any] = [document]
+    copies: dict[int, Any] = {id(top): top}
     for operation in operations:
-        box = _changed(box, ["0", *_steps(operation.path)], operation)
-    return box[0]
+        _change(top, ["0", *_steps(operation.path)], operation, copies)
+    return top[0]
 
 
 def _steps(pointer: str) -> list[str]:
@@ -44,20 +45,25 @@ def _steps(pointer: str) -> list[str]:
         return []
     if not pointer.startswith("/"):
         raise PatchError(f"'{pointer}' is no JSON Pointer")
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
+    steps = pointer[1:].split("/")
+    return [step.replace("~1", "/").replace("~0", "~") for step in steps] if "~" in pointer else steps
 
 
-def _changed(box: list[Any], steps: list[str], operation: Operation) -> list[Any]:
-    """Return the box with copies of the objects and lists on the way to the target, and the target changed."""
-    top: list[Any] = list(box)
+def _change(top: list[Any], steps: list[str], operation: Operation, copies: dict[int, Any]) -> None:
+    """Change the target, in copies of the objects and lists on the way to it.
+
+    `copies` are those that are ours already; they are held, so that none of their numbers is given again.
+    """
     target: Any = top
     key = _position(top, steps[0], operation)
     for step in steps[1:]:
         _require(target, key, operation)
-        target[key] = child = _copied(target[key], operation)
+        child = target[key]
+        if id(child) not in copies:
+            child = target[key] = _copied(child, operation)
+            copies[id(child)] = child
         target, key = child, _position(child, step, operation)
     _do(target, key, operation)
-    return top
 
 
 def _copied(value: Any, operation: Operation) -> Any:
@@ -162,4 +168,6 @@ def _ends_differing(pointer: str, before: list[Any], after: list[Any]) -> Iterat
 
 
 def _at(pointer: str, key: str) -> str:
-    return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
+    if "~" in key or "/" in key:
+        key = key.replace("~", "~0").replace("/", "~1")
+    return f"{pointer}/{key}"

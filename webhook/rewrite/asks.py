@@ -97,7 +97,7 @@ def _whole(container: Container, name: str) -> int:
         amount = parse_quantity(written).amount
     except ValueError as error:
         raise UnusableQuantityError(str(error)) from error
-    if amount.denominator != 1 or amount < 0:
+    if amount.denominator != 1 or amount.numerator < 0:
         raise UnusableQuantityError(f"`{name}` must be a whole number of devices, not '{str(written)[:64]}'")
     return int(amount)
 

@@ -86,7 +86,8 @@ def survey(
     raw: RawObject, namespace: str, view: ClusterView, *, at: FieldPath = ROOT, any_mode: bool = False
 ) -> Survey | None:
     """Return the mapped names of a pod; None where there are none, or where the API server cannot read the pod."""
-    if not view.mappings or not _may_ask(raw):
+    asked = _extended_names(raw) if view.mappings else frozenset()
+    if not any(mapping.find(name) for name in asked for mapping in view.mappings.values()):
         return None
     pod = parse_pod(raw, at)
     if pod.misfits:
@@ -123,17 +124,18 @@ def survey(
     )
 
 
-def _may_ask(raw: RawObject) -> bool:
-    """Return whether a limit may be an extended resource; quick, for most pods have none."""
+def _extended_names(raw: RawObject) -> Collection[str]:
+    """Return the extended resources in the limits of a pod; quick, for most pods have none."""
+    names: set[str] = set()
     spec = raw.get("spec")
     for field in ("containers", "initContainers"):
         containers = spec.get(field) if isinstance(spec, dict) else None
         for container in containers if isinstance(containers, list) else ():
             resources = container.get("resources") if isinstance(container, dict) else None
             limits = resources.get("limits") if isinstance(resources, dict) else None
-            if isinstance(limits, dict) and any(is_extended(name) for name in limits):
-                return True
-    return False
+            if isinstance(limits, dict):
+                names.update(name for name in limits if is_extended(name))
+    return names
 
 
 def _mode(serving: Iterable[Served]) -> MappingMode:
