@@ -150,8 +150,8 @@ class _Checker:
         if type_.weight > HEAVIEST_TYPE:
             raise TooHeavyError
 
-    def _error(self, pos: int, message: str) -> None:
-        self.errors.append(SourceError(pos, message))
+    def _error(self, pos: int, message: str, node: Expr | None = None) -> None:
+        self.errors.append(SourceError(pos, message, node))
 
     def _new_variable(self) -> Type:
         self._fresh += 1
@@ -183,7 +183,7 @@ class _Checker:
             self.planned = True
 
     def _undeclared(self, node: Expr, name: str) -> None:
-        self._error(node.pos, f"undeclared reference to '{name}' (in container '')")
+        self._error(node.pos, f"undeclared reference to '{name}' (in container '')", node)
 
     def _global(self, name: str) -> Name | None:
         """The global meaning of a name, or of the local one that cel-go 0.26 takes for it.
@@ -246,21 +246,21 @@ class _Checker:
         if kind == Kind.MAP:
             result = type_.parameters[1]
         elif kind == Kind.STRUCT:
-            result = self._member(node.pos, type_.name, field) or ERROR
+            result = self._member(node.pos, type_.name, field, node) or ERROR
         elif kind == Kind.PARAMETER:
             self._substitution.assignable(DYN, type_)
         elif kind not in _DYNAMIC and kind != Kind.ERROR:
-            self._error(node.pos, f"type '{format_type(type_)}' does not support field selection")
+            self._error(node.pos, f"type '{format_type(type_)}' does not support field selection", node)
         return optional_type(result) if optional else result
 
-    def _member(self, pos: int, struct: str, field: str) -> Type | None:
+    def _member(self, pos: int, struct: str, field: str, node: Expr | None = None) -> Type | None:
         fields = self._environment.structs.get(struct)
         if fields is None:
             self._error(pos, f"unexpected failed resolution of '{struct}'")
             return None
         found = fields.get(field) or fields.get(ANY_FIELD)
         if found is None:
-            self._error(pos, f"undefined field '{field}'")
+            self._error(pos, f"undefined field '{field}'", node)
         return found
 
     # Calls
@@ -323,6 +323,7 @@ class _Checker:
             self._error(
                 node.pos,
                 f"found no matching overload for '{function.name}' applied to '{before}({', '.join(shown)})'",
+                node,
             )
             return
         node.overloads = tuple(found)
@@ -337,7 +338,7 @@ class _Checker:
         for argument in node.args:
             type_ = argument.type
             if type_ is not BOOL and not self._substitution.assignable(type_, BOOL):
-                self._error(argument.pos, f"expected type 'bool' but found '{format_type(type_)}'")
+                self._error(argument.pos, f"expected type 'bool' but found '{format_type(type_)}'", argument)
                 failed = True
         node.type = ERROR if failed else BOOL
         if not failed:

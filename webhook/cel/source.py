@@ -5,8 +5,10 @@ server's own error text: lines from 1, columns from 0, a line ends at a line fee
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from webhook.cel.syntax import Expr
 
 NOWHERE: Final = -1  # the position of an error that belongs to no place; printed as line -1, column 0
 _WIDE_DOT: Final = "\uff0e"
@@ -17,10 +19,11 @@ _MOST_ERRORS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SourceError:
-    """One error in the API server's words, at a position of the source."""
+    """One error in the API server's words, at a position of the source; the node is the one in error, if known."""
 
     pos: int
     message: str
+    node: Expr | None = field(default=None, compare=False, repr=False)
 
 
 def render_errors(text: str, errors: list[SourceError]) -> str:

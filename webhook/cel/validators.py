@@ -52,7 +52,7 @@ def _validate_call(node: Call, errors: list[SourceError]) -> None:
     elif node.args:
         literal = node.args[0]
         if isinstance(literal, Literal) and not _parses(node.function, literal):
-            errors.append(SourceError(literal.pos, f"invalid {node.function} argument"))
+            errors.append(SourceError(literal.pos, f"invalid {node.function} argument", literal))
 
 
 def _parses(function: str, literal: Literal) -> bool:
@@ -81,7 +81,7 @@ def _mismatch(errors: list[SourceError], node: Expr, expected: Type, found: Type
     if same_type(expected, found, any_parameter=True):
         return False
     message = f"expected type '{format_type(expected)}' but found '{format_type(found)}'"
-    errors.append(SourceError(node.pos, message))
+    errors.append(SourceError(node.pos, message, node))
     return True
 
 

@@ -1,0 +1,454 @@
+"""The usual mistakes in expressions that parse but whose types do not fit, and how to mend them."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from webhook.cel.environment import Environment, Function
+from webhook.cel.problems import Change, Problem
+from webhook.cel.source import SourceError
+from webhook.cel.syntax import (
+    EQUALS,
+    GREATER,
+    GREATER_EQUALS,
+    IN,
+    INDEX,
+    LESS,
+    LESS_EQUALS,
+    NOT_EQUALS,
+    Ast,
+    Call,
+    Expr,
+    Ident,
+    Literal,
+    Select,
+    walk,
+)
+from webhook.cel.types import Kind, Type, format_type
+from webhook.core.suggest import nearest
+
+_COMPARISONS: Final = {
+    LESS: "<",
+    LESS_EQUALS: "<=",
+    GREATER: ">",
+    GREATER_EQUALS: ">=",
+    EQUALS: "==",
+    NOT_EQUALS: "!=",
+}
+_OPERATORS: Final = {
+    **_COMPARISONS,
+    "_+_": "+",
+    "_-_": "-",
+    "_*_": "*",
+    "_/_": "/",
+    "_%_": "%",
+    IN: "in",
+    "-_": "-",
+    "!_": "!",
+    INDEX: "[]",
+    "_?_:_": "?:",
+}
+_COMPARABLE: Final = {"kubernetes.Quantity": "quantity", "kubernetes.Semver": "semver"}
+_KNOWN_AS: Final = {
+    "version": "semver",
+    "length": "size",
+    "len": "size",
+    "count": "size",
+    "toLowerCase": "lowerAscii",
+    "toLower": "lowerAscii",
+    "lower": "lowerAscii",
+    "toUpperCase": "upperAscii",
+    "upper": "upperAscii",
+    "any": "exists",
+    "some": "exists",
+    "every": "all",
+    "includes": "contains",
+    "match": "matches",
+    "regex": "matches",
+    "strip": "trim",
+    "startWith": "startsWith",
+    "endWith": "endsWith",
+    "str": "string",
+    "parseQuantity": "quantity",
+    "greaterThan": "isGreaterThan",
+    "lessThan": "isLessThan",
+}
+_FORMS: Final = {
+    "all": "list.all(x, x > 1)",
+    "exists": "list.exists(x, x == 1)",
+    "exists_one": "list.exists_one(x, x == 1)",
+    "existsOne": "map.existsOne(k, v, v == 1)",
+    "map": "list.map(x, x + 1)",
+    "filter": "list.filter(x, x > 1)",
+    "has": "has(device.attributes['domain'].name)",
+    "sortBy": "list.sortBy(x, x.size())",
+    "bind": "cel.bind(name, value, expression)",
+    "optMap": "optional.optMap(x, x + 1)",
+    "optFlatMap": "optional.optFlatMap(x, x.?name)",
+    "transformList": "map.transformList(k, v, v)",
+    "transformMap": "map.transformMap(k, v, v)",
+    "transformMapEntry": "map.transformMapEntry(k, v, {v: k})",
+}
+_UNDECLARED = re.compile(r"undeclared reference to '(.*)' \(in container ''\)", re.DOTALL)
+_UNDEFINED = re.compile(r"undefined field '(.*)'", re.DOTALL)
+
+
+def find_misuse(ast: Ast, error: SourceError, environment: Environment) -> Problem:
+    """The problem behind one error of the type checker or a validator."""
+    node = error.node
+    message = error.message
+    if node is None:
+        return _plain(ast, error)
+    for pattern, explain in _BY_MESSAGE:
+        match = pattern.match(message)
+        if match is not None:
+            found = explain(ast, node, match, environment)
+            if found is not None:
+                return found
+    if isinstance(node, Call) and message.startswith("found no matching overload"):
+        return _misfit(ast, node, environment)
+    return _plain(ast, error)
+
+
+def _text(ast: Ast, node: Expr) -> str:
+    return ast.source[node.start : node.end]
+
+
+def _plain(ast: Ast, error: SourceError) -> Problem:
+    """An error without a guess what was meant."""
+    start = max(error.pos, 0)
+    end = start + 1
+    if error.node is not None:
+        start, end = error.node.start, error.node.end
+    message = error.message
+    match = re.match(r"expected type '(.*)' but found '(.*)'$", message)
+    if match is not None:
+        return Problem(
+            f"must be `{_kind(match[1])}`, not `{_kind(match[2])}`", start, end, f"give a `{_kind(match[1])}`"
+        )
+    match = re.match(r"expression of type '(.*)' cannot be range", message)
+    if match is not None:
+        words = f"a list or a map must stand here, not `{_kind(match[1])}`"
+        return Problem(words, start, end, "apply it to a list or a map")
+    if "format" in message:
+        return Problem(
+            "the format does not fit its arguments", start, end, "give each % clause an argument of its type"
+        )
+    return Problem("this does not fit together", start, min(end, len(ast.source)) or 1, "check the types of the parts")
+
+
+def _kind(name: str) -> str:
+    return {"any": "an attribute's value", "dyn": "a value of any type"}.get(name, name)
+
+
+def wrong_result(ast: Ast) -> Problem:
+    """The expression gives something other than a condition."""
+    root = ast.root
+    what = f"must be a condition that is true or false, not `{_kind(format_type(root.type))}`"
+    fix = "compare it with something, such as `== 'value'`"
+    changes: tuple[Change, ...] = ()
+    if root.type.kind == Kind.DYN:
+        fix = "compare it: `== true`"
+        changes = ((root.start, root.start, "("), (root.end, root.end, ") == true"))
+    elif root.type.name == "optional_type" and root.type.parameters[0].kind in (Kind.BOOL, Kind.ANY, Kind.DYN):
+        fix = "say what holds when it is absent: .orValue(false)"
+        changes = ((root.end, root.end, ".orValue(false)"),)
+    return Problem(what, root.start, root.end, fix, changes)
+
+
+# Names
+
+
+def _undeclared(ast: Ast, node: Expr, match: re.Match[str], environment: Environment) -> Problem | None:
+    name = match[1]
+    if isinstance(node, Call):
+        return _unknown_function(ast, node, environment)
+    start, end = node.start, node.end
+    quoted = _unquoted_domain(ast, node)
+    if quoted is not None:
+        return quoted
+    fields = {field for members in environment.sizes.values() for field in members}
+    if name in fields:
+        fix = f"write device.{name}"
+        return Problem(f"`{name}` is a field of `device`", start, end, fix, ((start, end, f"device.{name}"),))
+    near = nearest(name, [known for known, meaning in environment.names.items() if meaning.variable])
+    if near:
+        message = f"there is no variable `{name}`"
+        return Problem(message, start, end, f"did you mean `{near[0]}`?", ((start, end, near[0]),))
+    if name in ("True", "False", "None", "nil"):
+        right = {"True": "true", "False": "false"}.get(name, "null")
+        return Problem(f"`{name}` is not a word of the language", start, end, f"write {right}", ((start, end, right),))
+    return Problem(
+        f"there is no variable `{name}`",
+        start,
+        end,
+        f"write '{name}' in quotes if it is a text; the variable is `device`",
+    )
+
+
+def _unquoted_domain(ast: Ast, node: Expr) -> Problem | None:
+    """`device.attributes[gpu.example.com]`: the key, or what it begins with, is not in quotes."""
+    for parent in walk(ast.root):
+        if isinstance(parent, Call) and parent.function == INDEX and parent.args[1].start == node.start:
+            key = parent.args[1]
+            text = _text(ast, key)
+            if re.fullmatch(r"[A-Za-z0-9_.\-/ ]+", text) and isinstance(key, Ident | Select | Call):
+                bare = text.replace(" ", "")
+                return Problem(
+                    f"the key {bare} must be in quotes",
+                    key.start,
+                    key.end,
+                    f"write ['{bare}']",
+                    ((key.start, key.end, f"'{bare}'"),),
+                )
+    return None
+
+
+def _unknown_function(ast: Ast, node: Call, environment: Environment) -> Problem:
+    name = node.function
+    start, end = _name_span(ast, node)
+    counts = sorted({count for macro, count, _ in environment.macros if macro == name})
+    if counts:
+        return Problem(
+            f"`{name}` must have {_either(counts)} arguments, not {len(node.args)}", start, end, f"write {_FORMS[name]}"
+        )
+    known = _KNOWN_AS.get(name)
+    candidates = {
+        function.name
+        for function in environment.functions.values()
+        if function.name[0].isalpha() and (function.functions if node.target is None else function.methods)
+    } | {macro for macro, _, method in environment.macros if method == (node.target is not None)}
+    near = (known,) if known in candidates else nearest(name, candidates)
+    message = f"there is no {'function' if node.target is None else 'method'} `{name}`"
+    if near:
+        return Problem(message, start, end, f"did you mean `{near[0]}`?", ((start, end, near[0]),))
+    return Problem(message, start, end, "use one of the functions of `drawbridge cel`'s reference page")
+
+
+def _either(counts: list[int]) -> str:
+    return " or ".join(map(str, counts))
+
+
+def _name_span(ast: Ast, node: Call) -> tuple[int, int]:
+    """Where the name of a function stands: before its parenthesis."""
+    head = ast.source[: node.pos].rstrip()
+    name = node.function.rsplit(".", 1)[-1]
+    return (len(head) - len(name), len(head)) if head.endswith(name) else (node.start, node.end)
+
+
+def _undefined(_: Ast, node: Expr, match: re.Match[str], environment: Environment) -> Problem | None:
+    if not isinstance(node, Select):
+        return None
+    name = match[1]
+    owner = node.operand.type.name
+    fields = environment.structs.get(owner, {})
+    start = node.field_pos if node.field_pos >= 0 else node.start
+    end = start + len(name)
+    words = f"`device` has no field `{name}`" if owner == "kubernetes.DRADevice" else f"there is no field `{name}`"
+    if name == "allowMultipleAllocations":
+        fix = "it needs the feature gate DRAConsumableCapacity, on by default from Kubernetes 1.36"
+        return Problem(words, start, end, fix)
+    near = nearest(name, fields)
+    if near:
+        return Problem(words, start, end, f"did you mean `{near[0]}`?", ((start, end, near[0]),))
+    return Problem(words, start, end, f"it has {', '.join(f'`{field}`' for field in sorted(fields))}")
+
+
+def _not_selectable(_: Ast, node: Expr, match: re.Match[str], __: Environment) -> Problem | None:
+    if not isinstance(node, Select):
+        return None
+    start = node.field_pos if node.field_pos >= 0 else node.start
+    end = start + len(node.field)
+    words = f"`{_kind(match[1])}` has no fields"
+    return Problem(words, start, end, f"leave out `.{node.field}`, or call a method: {node.field}()")
+
+
+def _literal(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Problem:
+    forms = {
+        "duration": "write a number with a unit, such as '90s' or '1h30m'",
+        "timestamp": "write a time as in RFC 3339, such as '2026-01-31T12:00:00Z'",
+        "matches": "write a pattern that RE2 accepts",
+    }
+    name = match[1]
+    what = "pattern" if name == "matches" else name
+    return Problem(f"{_text(ast, node)} is not a {what}", node.start, node.end, forms[name])
+
+
+def _mixed(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Problem | None:
+    """An entry of a list or map whose type differs from those before it."""
+    if match[1] == "bool" and _is_condition(ast, node):
+        words = f"`&&` and `||` need conditions that are true or false, not `{_kind(match[2])}`"
+        return Problem(words, node.start, node.end, "compare it with something, such as `== 'value'`")
+    if "optional_type" in match[1]:
+        return None
+    words = f"the entries must be of one type: `{_kind(match[2])}` follows `{_kind(match[1])}`"
+    if isinstance(node, Literal) and match[1] == "string":
+        quoted = f"'{_text(ast, node)}'"
+        return Problem(words, node.start, node.end, f"write {quoted}", ((node.start, node.end, quoted),))
+    return Problem(words, node.start, node.end, "convert it, or put it into a list of its own")
+
+
+def _is_condition(ast: Ast, node: Expr) -> bool:
+    return any(
+        isinstance(parent, Call) and parent.function in ("_&&_", "_||_") and node in parent.args
+        for parent in walk(ast.root)
+    )
+
+
+# Operators and functions that do not fit their operands
+
+
+def _misfit(ast: Ast, node: Call, environment: Environment) -> Problem:
+    for explain in (_without_domain, _not_comparable, _matches, _arguments):
+        found = explain(ast, node, environment)
+        if found is not None:
+            return found
+    name = node.function
+    parts = node.args if node.target is None else (node.target, *node.args)
+    shown = [f"`{_kind(format_type(part.type))}`" for part in parts]
+    if name in _OPERATORS:
+        words = f"`{_OPERATORS[name]}` does not work on {' and '.join(shown)}"
+        return Problem(words, node.start, node.end, "give both sides the same type, for example with string() or int()")
+    start, end = _name_span(ast, node)
+    words = f"`{name}` does not work on {', '.join(shown) or 'nothing'}"
+    return Problem(
+        words, start, end, f"its forms are {_forms(environment.functions[name], name, node.target is not None)}"
+    )
+
+
+def _forms(function: Function, name: str, method: bool) -> str:
+    overloads = (function.methods if method else function.functions) or function.functions or function.methods
+    shown: dict[str, None] = {}
+    for overload in overloads:
+        types = [re.sub(r"[<>]", "", format_type(type_)) for type_ in overload.parameters]
+        head = f"{types.pop(0)}." if method and overload in function.methods else ""
+        shown[f"{head}{name}({', '.join(types)})"] = None
+    return " or ".join(list(shown)[:3])
+
+
+def _is_map_of_names(type_: Type) -> bool:
+    return type_.kind == Kind.MAP and type_.parameters[0].kind == Kind.STRING
+
+
+def _without_domain(ast: Ast, node: Call, _: Environment) -> Problem | None:
+    """`device.capacity['memory']` or `device.attributes.type`: what should be a domain is a name."""
+    parts = node.args if node.target is None else (node.target, *node.args)
+    for part in parts:
+        owner = _owner(part)
+        if owner is None or not _is_map_of_names(part.type):
+            continue
+        field, name = owner
+        domain = _stated_driver(ast)
+        words = f"`device.{field}` must be given a domain before the name '{name}'"
+        shown = domain or "the driver's name"
+        text = f"device.{field}['{shown}'].{name}" if name.isidentifier() else f"device.{field}['{shown}']['{name}']"
+        changes: tuple[Change, ...] = ((part.start, part.end, text),) if domain else ()
+        return Problem(words, part.start, part.end, f"write {text}", changes)
+    return None
+
+
+def _owner(node: Expr) -> tuple[str, str] | None:
+    """The map of the device and the one key by which it is read."""
+    if isinstance(node, Select):
+        inner, name = node.operand, node.field
+    elif isinstance(node, Call) and node.function == INDEX and isinstance(node.args[1], Literal):
+        inner, name = node.args[0], str(node.args[1].value)
+    else:
+        return None
+    if isinstance(inner, Select) and isinstance(inner.operand, Ident) and inner.operand.name == "device":
+        return inner.field, name
+    return None
+
+
+def _stated_driver(ast: Ast) -> str | None:
+    """The driver that the expression itself asks for: `device.driver == 'gpu.example.com'`."""
+    for node in walk(ast.root):
+        if isinstance(node, Call) and node.function == EQUALS:
+            one, other = node.args
+            if isinstance(other, Literal) and isinstance(one, Select) and one.field == "driver":
+                return str(other.value)
+    return None
+
+
+def _not_comparable(ast: Ast, node: Call, _: Environment) -> Problem | None:
+    """Quantities and versions compared by operators, or with texts and numbers."""
+    sign = _COMPARISONS.get(node.function)
+    if sign is None or len(node.args) != 2:
+        return None
+    left, right = node.args
+    maker = _COMPARABLE.get(left.type.name) or _COMPARABLE.get(right.type.name)
+    if maker is None:
+        return None
+    swapped = left.type.name not in _COMPARABLE and left.type.kind not in (Kind.ANY, Kind.DYN)
+    one, other = (right, left) if swapped else (left, right)
+    argument = _made(ast, other, maker)
+    noun = "a quantity" if maker == "quantity" else "a version"
+    words = f"{noun} cannot be compared by `{sign}`"
+    if argument is None:
+        return Problem(words, node.start, node.end, f"use compareTo({maker}('...')) {sign} 0")
+    if swapped:
+        sign = sign.translate(str.maketrans("<>", "><"))
+    text = f"{_text(ast, one)}.compareTo({argument}) {sign} 0"
+    return Problem(words, node.start, node.end, f"write {text}", ((node.start, node.end, text),))
+
+
+def _made(ast: Ast, node: Expr, maker: str) -> str | None:
+    """The text of a quantity or version with the node's value."""
+    if node.type.name in _COMPARABLE or node.type.kind in (Kind.ANY, Kind.DYN):
+        return _text(ast, node)
+    if isinstance(node, Literal) and isinstance(node.value, str):
+        return f"{maker}({_text(ast, node)})"
+    if isinstance(node, Literal) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        return f"{maker}('{_text(ast, node)}')"
+    return f"{maker}({_text(ast, node)})" if node.type.kind == Kind.STRING else None
+
+
+def _matches(ast: Ast, node: Call, _: Environment) -> Problem | None:
+    """Methods of texts on something else."""
+    target = node.target
+    methods = ("matches", "contains", "startsWith", "endsWith", "lowerAscii", "upperAscii", "find")
+    if node.function not in methods or target is None or target.type.kind == Kind.STRING:
+        return None
+    if target.type.kind not in (Kind.INT, Kind.UINT, Kind.DOUBLE, Kind.BOOL, Kind.BYTES):
+        if node.function == "contains" and target.type.kind == Kind.LIST and len(node.args) == 1:
+            text = f"({_text(ast, node.args[0])} in {_text(ast, target)})"
+            words = "a list has no method `contains`"
+            return Problem(words, node.start, node.end, f"write {text}", ((node.start, node.end, text),))
+        return None
+    words = f"`{node.function}` needs a text, not `{format_type(target.type)}`"
+    text = f"string({_text(ast, target)})"
+    return Problem(words, target.start, target.end, f"write {text}", ((target.start, target.end, text),))
+
+
+def _arguments(ast: Ast, node: Call, environment: Environment) -> Problem | None:
+    """A wrong number of arguments, or a method called as a function and the other way round."""
+    name = node.function
+    if name in _OPERATORS or name not in environment.functions:
+        return None
+    function = environment.functions[name]
+    method = node.target is not None
+    start, end = _name_span(ast, node)
+    overloads = function.methods if method else function.functions
+    if not overloads:
+        what, other = ("function", "method") if method else ("method", "function")
+        if not method and node.args:
+            rest = ", ".join(_text(ast, argument) for argument in node.args[1:])
+            text = f"{_text(ast, node.args[0])}.{name}({rest})"
+            changes: tuple[Change, ...] = ((node.start, node.end, text),)
+            return Problem(f"`{name}` is a {other}", start, end, f"write {text}", changes)
+        return Problem(f"`{name}` is a {what}", start, end, f"write {_forms(function, name, method)}")
+    counts = sorted({len(overload.parameters) - method for overload in overloads})
+    if len(node.args) in counts:
+        return None
+    words = f"`{name}` must have {_either(counts)} argument{'' if counts == [1] else 's'}, not {len(node.args)}"
+    return Problem(words, start, end, f"write {_forms(function, name, method)}")
+
+
+_Explain = Callable[[Ast, Expr, re.Match[str], Environment], Problem | None]
+_BY_MESSAGE: Final[tuple[tuple[re.Pattern[str], _Explain], ...]] = (
+    (_UNDECLARED, _undeclared),
+    (_UNDEFINED, _undefined),
+    (re.compile(r"type '(.*)' does not support field selection"), _not_selectable),
+    (re.compile(r"invalid (duration|timestamp|matches) argument"), _literal),
+    (re.compile(r"expected type '(.*)' but found '(.*)'"), _mixed),
+)
