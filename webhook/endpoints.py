@@ -1,6 +1,6 @@
 """What each admission endpoint judges, before the ledger is asked: pure, on one review and one view."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -16,9 +16,10 @@ from webhook.core.raw import EMPTY, Misfit, RawObject
 from webhook.core.review import Review
 from webhook.inventory.case import Case
 from webhook.quota.charge import QuotaCharge
-from webhook.quota.charges import charges_of, tariff_of
+from webhook.quota.charges import charges_of, known_holders, tariff_of
+from webhook.quota.ledger import Standing
 from webhook.rewrite.decide import PodDecision, decide_pod
-from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged
+from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged, quota_exceeded
 from webhook.rules.invalid_field import invalid
 
 OWN_GROUP = "drawbridge.dev"
@@ -129,6 +130,20 @@ def _made_by_a_controller(claim: Claim) -> bool:
 def quota_charges(claim: Claim, case: Case) -> tuple[QuotaCharge, ...]:
     """Return what a new claim would take of each quota of its namespace."""
     return charges_of(claim, case.namespace, case.view, tariff_of(case.view, expired=case.expired))
+
+
+def quota_refusal(
+    claim: Claim, case: Case, refused: Iterable[tuple[QuotaCharge, Sequence[Standing]]]
+) -> tuple[Finding, ...]:
+    """Return what a refused claim is told: the numbers, who holds the rest, and what would fit."""
+    tariff = tariff_of(case.view)
+    return tuple(
+        finding
+        for charged, standings in refused
+        for finding in quota_exceeded.findings(
+            charged, standings, claim.requests_path(), known_holders(charged.quota, case.view, tariff), tariff
+        )
+    )
 
 
 def mutate_pods(review: Review, view: ClusterView, rulebook: Rulebook, *, templates_are_made: bool) -> PodDecision:

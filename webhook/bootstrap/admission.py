@@ -21,6 +21,7 @@ from webhook.endpoints import (
     mutate_claims,
     mutate_pods,
     quota_charges,
+    quota_refusal,
     subject_of,
     validate_claims,
     validate_config,
@@ -28,7 +29,7 @@ from webhook.endpoints import (
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, Refused, Wanted
 from webhook.rewrite.templates import Template
-from webhook.rules import quota_exceeded, quota_soft, quota_unbounded
+from webhook.rules import quota_soft, quota_unbounded
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work
@@ -133,13 +134,13 @@ class Admission:
         listed = tuple(Charge(charged.quota, charged.amounts()) for charged in charges)
         wanted = Wanted(uid, review.namespace, claim.metadata.name or claim.metadata.generate_name, listed)
         answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
-        said = quota_exceeded.findings if isinstance(answer, Refused) else quota_soft.findings
         by_quota = {(c.quota.namespace, c.quota.name): c for c in charges}
+        said = [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answer.quotas]
+        if isinstance(answer, Refused):
+            return self._applied((*findings, *await self.work.run(quota_refusal, claim, case, said)))
         path = claim.requests_path()
-        for entry in answer.quotas:
-            charged = by_quota[entry.quota.namespace, entry.quota.name]
-            findings = (*findings, *said(charged, entry.standings, path))
-        return self._applied(findings)
+        soft = (finding for charged, standings in said for finding in quota_soft.findings(charged, standings, path))
+        return self._applied((*findings, *soft))
 
     def _applied(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return tuple(self.rulebook.severities.applied(findings))

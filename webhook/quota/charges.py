@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
@@ -14,6 +15,8 @@ from webhook.quota.cluster_supply import ClusterSupply, DeviceId
 from webhook.quota.consumed import arithmetic_of
 from webhook.quota.drivers import KNOWN_DRIVERS
 from webhook.quota.ledger import Standing, total
+
+_MOST_COUNTED = 300
 
 
 def _never() -> bool:
@@ -48,14 +51,25 @@ class Holder:
 
 def holders_of(quota: DeviceQuota, view: ClusterView, tariff: Tariff) -> Iterator[Holder]:
     """Yield the stored claims that the quota covers and that take something of it."""
+    for claim in _covered(quota, view):
+        amounts = charge(claim, quota, tariff).amounts()
+        if amounts:
+            yield Holder(claim, amounts)
+
+
+def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff) -> tuple[Holder, ...]:
+    """Return the holders for a refusal; none where there are so many claims that counting them would hold it up."""
+    claims = tuple(islice(_covered(quota, view), _MOST_COUNTED + 1))
+    return () if len(claims) > _MOST_COUNTED else tuple(holders_of(quota, view, tariff))
+
+
+def _covered(quota: DeviceQuota, view: ClusterView) -> Iterator[Claim]:
     covered: dict[str, bool] = {}
     for (namespace, _), claim in view.claims.items():
         if namespace not in covered:
-            covered[namespace] = any(other is quota for other in view.quotas_of(namespace))
+            covered[namespace] = view.covers(quota, namespace)
         if covered[namespace]:
-            amounts = charge(claim, quota, tariff).amounts()
-            if amounts:
-                yield Holder(claim, amounts)
+            yield claim
 
 
 def standings_in(charged: QuotaCharge, used: Amounts) -> tuple[Standing, ...]:

@@ -39,7 +39,7 @@ class _Index:
         first: dict[object, int] = {}
         # The shape of each device: the number of the first device like it.
         self.shape = tuple(
-            first.setdefault(_charged(device), number) for number, device in enumerate(inventory.devices)
+            first.setdefault(charged_shape(device), number) for number, device in enumerate(inventory.devices)
         )
         # The shapes that a chain of selectors accepts, by their texts and the environment; filled as asked for.
         self.accepted: OrderedDict[tuple[tuple[str, ...], int], frozenset[int]] = OrderedDict()
@@ -50,7 +50,7 @@ class _Index:
             self.accepted.popitem(last=False)
 
 
-def _charged(device: Device) -> object:
+def charged_shape(device: Device) -> object:
     """Return all of a device that its charge depends on."""
     attributes = tuple(device.attributes.get(f"{device.driver}/{name}") for name in _CHARGED_ATTRIBUTES)
     capacity = frozenset(device.capacity.items())
