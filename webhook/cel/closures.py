@@ -4,9 +4,11 @@ An error is an exception; only `&&`, `||` and the loops of macros catch it, as o
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from webhook.cel.qualify import go_type, qualified, qualified_if_present
+from webhook.cel.runtime_cost import check_countable
 from webhook.cel.values import (
     LISTS,
     MAPS,
@@ -15,10 +17,12 @@ from webhook.cel.values import (
     EvaluationError,
     GrowingList,
     GrowingMap,
+    MapKey,
     Optional,
     Value,
     equal,
     key_value,
+    map_key,
     no_such_key,
     no_such_overload,
 )
@@ -265,9 +269,25 @@ def conditional(condition: Closure, yes: Closure, no: Closure) -> Closure:
     return choose
 
 
+def _both(left: Closure, right: Closure, frame: Frame) -> tuple[Value, Value]:
+    """Both operands; the right one is evaluated even if the left one fails, as only that tells a panic."""
+    try:
+        value = left(frame)
+    except EvaluationError:
+        with suppress(EvaluationError):
+            right(frame)
+        raise
+    return value, right(frame)
+
+
 def equals(left: Closure, right: Closure) -> Closure:
     """`==`."""
-    return lambda frame: equal(left(frame), right(frame))
+
+    def compare(frame: Frame) -> bool:
+        mine, other = _both(left, right, frame)
+        return equal(mine, other)
+
+    return compare
 
 
 def equals_constant(left: Closure, constant: Value) -> Closure:
@@ -285,7 +305,7 @@ def not_equals(left: Closure, right: Closure) -> Closure:
     """`!=`: values that cannot be compared differ."""
 
     def compare(frame: Frame) -> bool:
-        mine, other = left(frame), right(frame)
+        mine, other = _both(left, right, frame)
         try:
             return not equal(mine, other)
         except EvaluationError:
@@ -294,15 +314,50 @@ def not_equals(left: Closure, right: Closure) -> Closure:
     return compare
 
 
-def invocation(run: Callable[..., Value], args: Sequence[Closure]) -> Closure:
-    """The call of a function."""
+def invocation(run: Callable[..., Value], args: Sequence[Closure], keen: bool) -> Closure:
+    """The call of a function; `keen`: an error in the first argument keeps the second from being evaluated."""
     if len(args) == 1:
         (only,) = args
         return lambda frame: run(only(frame))
-    if len(args) == 2:
+    if len(args) == 2 and not keen:
         first, second = args
-        return lambda frame: run(first(frame), second(frame))
+
+        def call(frame: Frame) -> Value:
+            try:
+                value = first(frame)
+            except EvaluationError:
+                with suppress(EvaluationError):
+                    second(frame)
+                raise
+            return run(value, second(frame))
+
+        return call
     return lambda frame: run(*[arg(frame) for arg in args])
+
+
+def countable(argument: Closure, overload: str, position: int) -> Closure:
+    """An argument whose type the reference takes for granted when it counts the call's cost."""
+
+    def get(frame: Frame) -> Value:
+        try:
+            value = argument(frame)
+        except EvaluationError as error:
+            check_countable(overload, position, error)
+            raise
+        check_countable(overload, position, value)
+        return value
+
+    return get
+
+
+def membership(element: Closure, members: frozenset[MapKey]) -> Closure:
+    """`x in [constants]`."""
+
+    def test(frame: Frame) -> bool:
+        value = element(frame)
+        return value in members if type(value) is str else map_key(value) in members
+
+    return test
 
 
 def optional_or(left: Closure, right: Closure, unwrap: bool) -> Closure:

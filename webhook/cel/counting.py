@@ -14,7 +14,7 @@ from webhook.cel.closures import all_elements, all_pairs, growing, settled
 from webhook.cel.device import CelDevice, device_map
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import FUNCTIONS, implementation
+from webhook.cel.functions.table import CONVERSIONS, implementation, is_keen
 from webhook.cel.qualify import checked_key, optional_entry, qualified, qualified_if_present
 from webhook.cel.runtime_cost import LIST_COST, MAP_COST, STRUCT_COST, CostTracker, call_cost
 from webhook.cel.structs import make_struct
@@ -55,9 +55,6 @@ from webhook.cel.values import (
 )
 
 _MODERN: Final = (1, 37)
-_CONVERSIONS: Final = frozenset(
-    {"bool", "bytes", "double", "dyn", "duration", "int", "string", "timestamp", "type", "uint"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +288,9 @@ class Attributed:
             tracker.drop(attribute.id)
             tracker.cost += 1
         if self.tested_id is not None:
-            tracker.cost -= 1
+            tracker.cost = (
+                tracker.cost - 1
+            ) % 2**64  # wraps around for `has((<error> ? a : b).c)`, in the reference too
         tracker.push(self.id, value)
         return value
 
@@ -515,9 +514,9 @@ class _Planner:
             if folded is not None:
                 return folded
         call = implementation(function, node.overloads)
-        if function in _CONVERSIONS and len(args) == 1 and isinstance(args[0], Constant):
+        if function in CONVERSIONS and len(args) == 1 and isinstance(args[0], Constant):
             return _folded(node.id, call, args[0].value)
-        keen = _is_keen(function, overload, len(args))
+        keen = is_keen(function, overload, len(args))
         if function in CONSTANT_PATTERNS and isinstance(args[1], Constant) and type(args[1].value) is str:
             call, keen = CONSTANT_PATTERNS[function], True
         return Called(node.id, function, overload, args, call, keen)
@@ -669,11 +668,6 @@ def _folded(id_: int, call: Callable[..., Value], value: Value) -> Step:
         return Constant(id_, call(value))
     except EvaluationError as error:  # the compiler refuses such an expression
         return Constant(id_, error)
-
-
-def _is_keen(function: str, overload: str, count: int) -> bool:
-    """Whether the reference runs the call with a list of arguments, and so stops at the first error in it."""
-    return count > 2 or function == "format" or (not overload and len(FUNCTIONS.get(function, ())) > 1)
 
 
 def _constructed(id_: int, parts: Sequence[Step], cost: int, make: Callable[[Frame], Value]) -> Step:

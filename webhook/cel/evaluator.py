@@ -16,9 +16,11 @@ from webhook.cel import closures
 from webhook.cel.closures import Closure, Frame, Link
 from webhook.cel.counting import Outcome, counted
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
+from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import implementation
+from webhook.cel.functions.table import CONVERSIONS, implementation, is_keen
 from webhook.cel.qualify import checked_key, optional_entry
+from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
 from webhook.cel.structs import make_struct
 from webhook.cel.syntax import (
     AND,
@@ -64,7 +66,7 @@ Scope: TypeAlias = Mapping[str, int]
 MOST_COST: Final = 1_000_000
 _MANY_NODES: Final = 150
 _DEEPEST_RECURSION: Final = 20_000
-_FOLDED: Final = frozenset({"quantity", "semver", "ip", "cidr", "url", "duration", "timestamp"})
+_PURE: Final = CONVERSIONS | {"quantity", "semver", "ip", "cidr", "url"}
 
 
 class Program:
@@ -158,7 +160,7 @@ class _Builder:
 
     def expr(self, node: Expr, scope: Scope) -> Closure:
         """The closure of any node."""
-        constant = _constant(node)
+        constant = _constant(node, _PURE)
         if constant is not MISSING:
             return lambda _: constant
         if isinstance(node, Call):
@@ -237,9 +239,27 @@ class _Builder:
         args = [self.expr(argument, scope) for argument in arguments]
         if function in ("or", "orValue") and len(args) == 2:
             return closures.optional_or(args[0], args[1], unwrap=function == "orValue")
+        overload = node.overloads[0] if len(node.overloads) == 1 else ""
+        if overload == "in_list":
+            folded = self._membership(args[0], _constant(arguments[1]))
+            if folded is not None:
+                return folded
+        position = COUNTED_ARGUMENTS.get(overload)
+        if position is not None:
+            args[position] = closures.countable(args[position], overload, position)
         if function in CONSTANT_PATTERNS and type(_constant(arguments[1])) is str:
-            return closures.invocation(CONSTANT_PATTERNS[function], args)
-        return closures.invocation(implementation(function, node.overloads), args)
+            return closures.invocation(CONSTANT_PATTERNS[function], args, keen=True)
+        keen = is_keen(function, overload, len(args))
+        return closures.invocation(implementation(function, node.overloads), args, keen)
+
+    def _membership(self, element: Closure, values: Value) -> Closure | None:
+        """`x in [constants]`, unless the constants are no simple ones."""
+        if values is MISSING:
+            return None
+        if not values:
+            return lambda _: False
+        members = member_set(values)
+        return None if members is None else closures.membership(element, members)
 
     def _logical(self, node: Call, scope: Scope) -> Closure:
         terms = [self.expr(term, scope) for term in _terms(node, node.function)]
@@ -345,15 +365,21 @@ class _Builder:
         return closures.folded(items, loop, self.expr(node.result, outside))
 
 
-def _constant(node: Expr) -> Value:
-    """The value of a literal, and of a conversion of one that succeeds; MISSING for anything else."""
+def _constant(node: Expr, folded: frozenset[str] = CONVERSIONS) -> Value:
+    """The value of a literal, and of what the reference folds before evaluation; MISSING for anything else.
+
+    With `_PURE`, of more functions, where nobody can tell the difference.
+    """
     if isinstance(node, Literal):
         return node.value
-    if isinstance(node, Call) and node.function in _FOLDED and node.target is None:
-        args = [_constant(argument) for argument in node.args]
-        if MISSING not in args:
+    if isinstance(node, ListLiteral) and not node.optional:
+        values = [_constant(element, folded) for element in node.elements]
+        return MISSING if any(value is MISSING for value in values) else values
+    if isinstance(node, Call) and node.target is None and len(node.args) == 1 and node.function in folded:
+        value = _constant(node.args[0], folded)
+        if value is not MISSING:
             try:
-                return implementation(node.function, node.overloads)(*args)
+                return implementation(node.function, node.overloads)(value)
             except (EvaluationError, AbandonedError):
                 return MISSING
     return MISSING

@@ -14,15 +14,18 @@ from webhook.cel.functions.network import Cidr, IpAddress
 from webhook.cel.functions.semver import Version
 from webhook.cel.functions.urls import Url
 from webhook.cel.qualify import go_type
+from webhook.cel.syntax import Uint
 from webhook.cel.values import (
     LISTS,
     MAPS,
     MOST_UINT,
     NONE,
     AbandonedError,
+    Duration,
     EvaluationError,
     Optional,
     SummedQuantity,
+    Timestamp,
     Value,
 )
 from webhook.core.quantity import Quantity
@@ -31,6 +34,28 @@ LIST_COST: Final = 10
 MAP_COST: Final = 30
 STRUCT_COST: Final = 40
 _FORMAT_FACTOR: Final = 0.25
+
+
+_ELEMENTS: Final = (
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "google.protobuf.Duration",
+    "google.protobuf.Timestamp",
+    "string",
+    "bytes",
+)
+
+_ADDABLE: Final = frozenset({int, Uint, float, str, bytes, Duration, Timestamp})
+_FLATTEN: Final = "list_flatten_int"
+# Overloads whose cost needs a list (of `flatten` an int), and which argument that is.
+COUNTED_ARGUMENTS: Final[Mapping[str, int]] = {
+    _FLATTEN: 1,
+    "list_distinct": 0,
+    **{f"list_{element}_sort": 0 for element in _ELEMENTS},
+    **{f"list_{element}_sortByAssociatedKeys": 1 for element in _ELEMENTS},
+}
 
 
 class CostTracker:
@@ -121,16 +146,19 @@ def _whole(args: Sequence[Value], _: Value) -> int:
     return _traversal(args[0])
 
 
-def _first(factor: float) -> Cost:
-    return lambda args, _: _share(size_of(args[0]), factor)
+Size = Callable[[Value], int]
+
+
+def _first(factor: float, size: Size = _plain_size) -> Cost:
+    return lambda args, _: _share(size(args[0]), factor)
 
 
 def _joined(_: Sequence[Value], result: Value) -> int:
-    return _share(size_of(result), 0.2)
+    return _share(_plain_size(result), 0.2)
 
 
-def _pattern(args: Sequence[Value], _: Value) -> int:
-    return _share(1.0 + size_of(args[0]), 0.1) * _share(size_of(args[1]), 0.25)
+def _pattern(size: Size) -> Cost:
+    return lambda args, _: _share(1.0 + size(args[0]), 0.1) * _share(size(args[1]), 0.25)
 
 
 def _contains(args: Sequence[Value], _: Value) -> int:
@@ -147,11 +175,11 @@ def _both(args: Sequence[Value], _: Value) -> int:
 
 def _contains_address(parsed: bool, network: bool) -> Cost:
     def cost(args: Sequence[Value], _: Value) -> int:
-        size = size_of(args[0])
+        size = _plain_size(args[0])
         total = _share(2 * size, 0.1)
         if network:
             total += _share(size, 0.1) + 1
-        return total + (_share(size_of(args[1]), 0.1) if parsed else 0)
+        return total + (_share(_plain_size(args[1]), 0.1) if parsed else 0)
 
     return cost
 
@@ -160,7 +188,7 @@ def _validate(args: Sequence[Value], _: Value) -> int:
     checked = args[0]
     if type(checked) is not NamedFormat:
         return 1
-    return _share(1.0 + size_of(args[1]), 0.1) * _share(checked.pattern_length, _FORMAT_FACTOR)
+    return _share(1.0 + _plain_size(args[1]), 0.1) * _share(checked.pattern_length, _FORMAT_FACTOR)
 
 
 _UNITS: Final = frozenset(
@@ -176,11 +204,22 @@ def _allocated(factor: float, size: int) -> int:
     return min(int(float(size) * (factor if factor >= 0.0 else 1.0)) + 1 + LIST_COST, MOST_UINT)
 
 
-def _panic(value: Value, wanted: str) -> AbandonedError:
+def check_countable(overload: str, position: int, value: Value) -> None:
+    """Raise AbandonedError where counting the cost makes the reference panic: it takes the argument's type for granted.
+
+    Whoever evaluates without counting must ask as well, about the arguments in COUNTED_ARGUMENTS.
+    """
+    if COUNTED_ARGUMENTS.get(overload) != position:
+        return
     found = "*types.Err" if isinstance(value, EvaluationError) else go_type(value)
-    what = f"ref.Val is {found}, not types.Int" if wanted == "int" else f"{found} is not traits.Lister"
-    missing = "" if wanted == "int" else ": missing method Add"
-    return AbandonedError(f"internal error: interface conversion: {what}{missing}")
+    if overload == _FLATTEN:
+        if type(value) is not int:
+            raise AbandonedError(f"internal error: interface conversion: ref.Val is {found}, not types.Int")
+    elif type(value) not in LISTS:
+        missing = "Contains" if type(value) in _ADDABLE else "Add"
+        raise AbandonedError(
+            f"internal error: interface conversion: {found} is not traits.Lister: missing method {missing}"
+        )
 
 
 def _by_output(_: Sequence[Value], result: Value) -> int:
@@ -190,17 +229,17 @@ def _by_output(_: Sequence[Value], result: Value) -> int:
 def _flattened(args: Sequence[Value], _: Value) -> int:
     depth = 1
     if len(args) == 2:
-        if type(args[1]) is not int:
-            raise _panic(args[1], "int")
+        check_countable(_FLATTEN, 1, args[1])
         depth = args[1]
     return _allocated(float(depth), _plain_size(args[0]))
 
 
-def _self_compared(index: int) -> Cost:
+def _self_compared(overload: str) -> Cost:
+    position = COUNTED_ARGUMENTS[overload]
+
     def cost(args: Sequence[Value], _: Value) -> int:
-        values = args[index]
-        if type(values) not in LISTS:
-            raise _panic(values, "list")
+        values = args[position]
+        check_countable(overload, position, values)
         size = len(values)
         factor = 2.1 if values and type(values[0]) in (str, bytes) else 2.0
         return _allocated(factor, min(size * size, MOST_UINT))
@@ -212,17 +251,6 @@ def _sets(factor: float) -> Cost:
     return lambda args, _: 1 + int(_plain_size(args[0]) * _plain_size(args[1]) * factor)
 
 
-_ELEMENTS: Final = (
-    "int",
-    "uint",
-    "double",
-    "bool",
-    "google.protobuf.Duration",
-    "google.protobuf.Timestamp",
-    "string",
-    "bytes",
-)
-
 # What the libraries of cel-go charge, by overload.
 _BY_LIBRARY: Final[Mapping[str, Cost]] = {
     "list_slice": _by_output,
@@ -230,9 +258,7 @@ _BY_LIBRARY: Final[Mapping[str, Cost]] = {
     "list_flatten_int": _flattened,
     "lists_range": _by_output,
     "list_reverse": _by_output,
-    "list_distinct": _self_compared(0),
-    **{f"list_{element}_sort": _self_compared(0) for element in _ELEMENTS},
-    **{f"list_{element}_sortByAssociatedKeys": _self_compared(1) for element in _ELEMENTS},
+    **{overload: _self_compared(overload) for overload in COUNTED_ARGUMENTS if overload != _FLATTEN},
     "list_sets_contains_list": _sets(1),
     "list_sets_intersects_list": _sets(1),
     "list_sets_equivalent_list": _sets(2),
@@ -244,7 +270,7 @@ _BY_FUNCTION: Final[Mapping[str, Cost]] = {
     **dict.fromkeys(("url", "lowerAscii", "upperAscii", "substring", "trim"), _first(0.1)),
     **dict.fromkeys(("replace", "split"), _first(0.2)),
     "join": _joined,
-    **dict.fromkeys(("find", "findAll"), _pattern),
+    **dict.fromkeys(("find", "findAll"), _pattern(_plain_size)),
     **dict.fromkeys(("cidr", "isIP", "isCIDR", "ip"), _first(0.1)),
     "ip.isCanonical": _first(0.2),
     **dict.fromkeys(("quantity", "isQuantity", "semver", "isSemver"), _first(0.1)),
@@ -259,11 +285,11 @@ _COMPARISONS: Final = tuple(
 
 # What the language itself charges, by overload; anything else costs 1.
 _BY_OVERLOAD: Final[Mapping[str, Cost]] = {
-    **dict.fromkeys(("string_to_bytes", "bytes_to_string", "strings_quote", "string_format"), _first(0.1)),
+    **dict.fromkeys(("string_to_bytes", "bytes_to_string", "strings_quote", "string_format"), _first(0.1, size_of)),
     "in_list": lambda args, _: size_of(args[1]),
     **dict.fromkeys((*_COMPARISONS, "equals", "not_equals"), _smaller),
     **dict.fromkeys(("add_string", "add_bytes"), _both),
-    "matches_string": _pattern,
+    "matches_string": _pattern(size_of),
     "contains_string": _contains,
     "cidr_ip": _one,
     "cidr_contains_ip_string": _contains_address(parsed=True, network=False),
@@ -285,7 +311,7 @@ def call_cost(function: str, overload: str, args: Sequence[Value], result: Value
     if overload in ("starts_with_string", "ends_with_string"):
         return _share(size_of(args[1] if modern else args[0]), 0.1)
     if overload == "matches" and modern:
-        return _pattern(args, result)
+        return _BY_OVERLOAD["matches_string"](args, result)
     if overload not in _BY_OVERLOAD and function in _CONTAINS_ADDRESS:
         return _CONTAINS_ADDRESS[function](args, result)
     special = _BY_OVERLOAD.get(overload) if overload == "cidr_ip" else None

@@ -185,12 +185,16 @@ def map_key(key: Value) -> MapKey:
         return (name, key.nanos)
     if kind is Timestamp:
         return (name, (key.nanos, key.offset))
-    if name == "kubernetes.Semver":
-        raise AbandonedError("internal error: runtime error: hash of unhashable type cel.Semver")
+    if name in _UNHASHABLE:
+        raise AbandonedError(f"internal error: runtime error: hash of unhashable type {_UNHASHABLE[name]}")
     return (name, Identity(key))
 
 
 _BY_VALUE: Final = frozenset({"bool", "uint", "double", "null_type", "net.IP", "net.CIDR", "google.protobuf.Any"})
+
+
+# By name, what Go calls them: the reference panics where one is the key of a map.
+_UNHASHABLE: Final = {"kubernetes.Semver": "cel.Semver", "kubernetes.NamedFormat": "cel.Format"}
 
 
 class Identity:

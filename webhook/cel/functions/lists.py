@@ -141,15 +141,24 @@ def flatten(values: list[Value], depth: int) -> list[Value]:
     return flat
 
 
+def _declared(value: Value) -> str:
+    """The value's type with its parameters."""
+    name = type_name(value)
+    return _GENERIC.get(name, name)
+
+
+_GENERIC: Final = {"list": "list(dyn)", "map": "map(dyn, dyn)", "optional_type": "optional_type(dyn)"}
+
+
 def _flatten_one(values: Value) -> list[Value]:
     if not isinstance(values, list):
-        raise EvaluationError(f"no such overload: {type_name(values)}.flatten()")
+        raise EvaluationError(f"no such overload: {_declared(values)}.flatten()")
     return flatten(values, 1)
 
 
 def _flatten_to(values: Value, depth: Value) -> list[Value]:
     if not isinstance(values, list) or type(depth) is not int:
-        raise EvaluationError(f"no such overload: {type_name(values)}.flatten({type_name(depth)})")
+        raise EvaluationError(f"no such overload: {_declared(values)}.flatten({_declared(depth)})")
     return flatten(values, depth)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from webhook.cel.functions.dispatch import FunctionTable, Overload
 from webhook.cel.functions.texts import go_quoted
 from webhook.cel.types import STRING, Kind, Type
-from webhook.cel.values import EvaluationError, Opaque, Value
+from webhook.cel.values import EvaluationError, Opaque, Value, no_such_overload
 
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 _BITS: Final = re.compile(r"[0-9]+", re.ASCII)
@@ -269,6 +269,15 @@ def is_cidr(text: str) -> bool:
     return True
 
 
+def contains_ip_text(outer: Cidr, text: str) -> bool:
+    """`c.containsIP(text)`: of a wrong address the reference says only that it does not fit."""
+    try:
+        address = to_ip(text)
+    except EvaluationError:
+        raise no_such_overload() from None
+    return outer.contains(address)
+
+
 def contains_cidr(outer: Cidr, inner: Cidr) -> bool:
     """`c.containsCIDR(d)`."""
     return outer.bits <= inner.bits and outer.contains(inner.address)
@@ -329,7 +338,7 @@ FUNCTIONS: Final[FunctionTable] = {
     "prefixLength": (Overload("cidr_prefix_length", (_CIDR,), lambda prefix: prefix.bits),),
     "masked": (Overload("cidr_masked", (_CIDR,), Cidr.masked),),
     "containsIP": (
-        Overload("cidr_contains_ip_string", (_CIDR, STRING), lambda outer, text: outer.contains(to_ip(text))),
+        Overload("cidr_contains_ip_string", (_CIDR, STRING), contains_ip_text),
         Overload("cidr_contains_ip_ip", (_CIDR, _IP), Cidr.contains),
     ),
     "containsCIDR": (

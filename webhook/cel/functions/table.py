@@ -72,6 +72,15 @@ OPERATORS: Final[OperatorTable] = {
     "__not_strictly_false__": Operator(not_strictly_false),
 }
 FUNCTIONS: Final[FunctionTable] = _merged()
+# Functions that the reference folds where their argument is constant.
+CONVERSIONS: Final = frozenset(
+    {"bool", "bytes", "double", "dyn", "duration", "int", "string", "timestamp", "type", "uint"}
+)
+
+
+def is_keen(function: str, overload: str, count: int) -> bool:
+    """Whether the reference runs the call with a list of arguments, and so stops at the first error in it."""
+    return count > 2 or function == "format" or (not overload and len(FUNCTIONS.get(function, ())) > 1)
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from webhook.cel.functions.dispatch import FunctionTable, Overload
+from webhook.cel.functions.texts import go_quoted
 from webhook.cel.types import DURATION, STRING, TIMESTAMP
 from webhook.cel.values import LEAST_INT, MOST_INT, NANOS, Duration, EvaluationError, Timestamp, go_decimal
 
@@ -20,6 +21,7 @@ _MOMENT: Final = re.compile(
     re.ASCII,
 )
 _DAYS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_LEADING_DIGITS: Final = re.compile(r"[+-]?0*([0-9]+)", re.ASCII)
 _OFFSET_NUMBER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 
@@ -169,10 +171,14 @@ def _fixed_offset(zone: str) -> int:
 
 
 def _number(text: str) -> int:
+    digits = _LEADING_DIGITS.match(text)
+    # Go notices that a number is too large before it has seen that the rest is none.
+    if digits is not None and (len(digits.group(1)) > 40 or int(digits.group(1)) >= 2**64):
+        raise EvaluationError(f"strconv.Atoi: parsing {go_quoted(text)}: value out of range")
     if not _OFFSET_NUMBER.fullmatch(text):
-        raise EvaluationError(f'strconv.Atoi: parsing "{text}": invalid syntax')
-    if len(text) > 20 or not LEAST_INT <= int(text) <= MOST_INT:
-        raise EvaluationError(f'strconv.Atoi: parsing "{text}": value out of range')
+        raise EvaluationError(f"strconv.Atoi: parsing {go_quoted(text)}: invalid syntax")
+    if not LEAST_INT <= int(text) <= MOST_INT:
+        raise EvaluationError(f"strconv.Atoi: parsing {go_quoted(text)}: value out of range")
     return int(text)
 
 
