@@ -156,6 +156,21 @@ def test_a_reference_that_follows_from_nothing_is_told_at_the_pod(
         assert cluster.api.find(TEMPLATES, name, namespace) is None
 
 
+def test_a_pod_in_flight_over_a_change_of_its_mapping_still_gets_its_template(
+    cluster: ControlPlane, installation: Installation, namespace: str, mapping: None
+) -> None:
+    assert mapping is None
+    with controller(cluster, installation):
+        wait_for("status", lambda: cluster.api.get(MAPPINGS, namespace).get("status"), 5)
+        before = cluster.api.get(MAPPINGS, namespace)["spec"]
+        other = [{"name": "nvidia.com/gpu", "deviceClassName": "other.example.com"}]
+        cluster.api.patch(MAPPINGS, namespace, {"spec": {"resources": other}})
+        cluster.api.create(PODS, rewritten_pod(namespace, "in-flight"))
+        wait_for("template", lambda: cluster.api.find(TEMPLATES, TEMPLATE.name, namespace), 5)
+        status = cluster.api.get(MAPPINGS, namespace)["status"]
+        assert (status["observedGeneration"], status["previous"]) == (2, before)
+
+
 def test_one_leads_and_the_next_takes_over_at_once(cluster: ControlPlane, installation: Installation) -> None:
     with ExitStack() as exits:
         first = exits.enter_context(controller(cluster, installation, name="controller-1"))

@@ -228,7 +228,7 @@ class FakeApi:
 
     def _store(self, plural: str, key: tuple[str, str], content: Json, told: str) -> Json:
         self.version += 1
-        group = OWN_GROUP if plural.endswith("quotas") else GROUP
+        group = OWN_GROUP if plural.endswith(("quotas", "mappings")) else GROUP
         typed = {"apiVersion": f"{group}/{OWN_VERSION if group == OWN_GROUP else 'v1'}", "kind": _KINDS[plural]}
         stored = deepcopy({**typed, **content})
         stored["metadata"]["resourceVersion"] = str(self.version)
@@ -283,6 +283,9 @@ class Copy:
     def progressed(self, kind: Kind, resource_version: str) -> None:
         assert kind in self.kinds
         self.version = resource_version
+
+    def count(self, kind: Kind) -> int:
+        return len(self.objects) if kind in self.kinds else 0
 
 
 def silent() -> FilteringBoundLogger:

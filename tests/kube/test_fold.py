@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.kube.fake_api import FakeApi, Json, fake_api, silent, until
-from webhook.kube.claims_seen import ClaimsSeen
+from webhook.kube.claims_seen import STORED_CLAIMS, ClaimsSeen
 from webhook.kube.client import ApiClient
 from webhook.kube.fold import Folding, FoldPace
-from webhook.kube.kinds import CLAIMS, CLUSTER_QUOTAS, DEVICE_CLASSES, QUOTAS, SLICES, Kind
+from webhook.kube.kinds import CLUSTER_QUOTAS, DEVICE_CLASSES, QUOTAS, SLICES, Kind
 from webhook.kube.reflector import Pace, Reflector, Sink
 from webhook.kube.view import ViewBuilder
 
@@ -75,7 +75,7 @@ async def controlling(client: ApiClient, pace: FoldPace = QUICK) -> AsyncIterato
         awake=awake,
     )
     sinks: tuple[tuple[Kind, Sink], ...] = (
-        (CLAIMS, claims),
+        (STORED_CLAIMS, claims),
         *((kind, builder) for kind in (QUOTAS, CLUSTER_QUOTAS, DEVICE_CLASSES, SLICES)),
     )
     reflectors = [

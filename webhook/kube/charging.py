@@ -11,7 +11,7 @@ from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.inventory.inventory import inventory_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
-from webhook.quota.cluster_supply import ClusterSupply, DeviceId
+from webhook.quota.cluster_supply import ClusterSupply, DeviceId, charged_shape
 from webhook.quota.consumed import arithmetic_of
 from webhook.quota.drivers import KNOWN_DRIVERS
 
@@ -27,11 +27,28 @@ class _Known:
 
 @dataclass(slots=True)
 class _Book:
-    """The charges of one quota under one spec and one tariff."""
+    """The charges of one quota under one spec and one tariff.
+
+    `alike` are the charges by what they follow from, see `_terms`; it holds the requests too, so that they stay alive.
+    """
 
     quota: DeviceQuota
     tariff: Tariff
     known: dict[str, _Known] = field(default_factory=dict)
+    alike: dict[object, tuple[Claim, Amounts]] = field(default_factory=dict)
+
+    def amounts(self, claim: Claim, before: _Known | None) -> Amounts:
+        """Return what a claim is charged; where nothing bounds a part of it, at least what it was charged before."""
+        terms = _terms(claim, self.quota, self.tariff)
+        known = self.alike.get(terms)
+        if known is not None:
+            return known[1]
+        counted = charge(claim, self.quota, self.tariff)
+        amounts = counted.amounts()
+        if any(limit.unbounded for limit in counted.limits):
+            return _kept_up(counted, amounts, before)
+        self.alike[terms] = (claim, amounts)
+        return amounts
 
 
 class Charging:
@@ -48,13 +65,14 @@ class Charging:
         """Return the charges of claims by uid, letting others run every few milliseconds."""
         tariff = self._tariff_of(view)
         before = self._books.get((quota.namespace, quota.name))
-        book = _Book(quota, tariff)
+        same = before is not None and before.tariff is tariff and _same_spec(before.quota, quota)
+        book = _Book(quota, tariff, alike=before.alike if same and before else {})
         began = self._clock()
         for claim in claims:
             uid = claim.metadata.uid
             known = before.known.get(uid) if before else None
-            if known is None or known.claim is not claim or before is None or not _same_terms(before, book):
-                known = _Known(claim, _counted(charge(claim, quota, tariff), known))
+            if known is None or known.claim is not claim or not same:
+                known = _Known(claim, book.amounts(claim, known))
             book.known[uid] = known
             if self._clock() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
@@ -99,19 +117,33 @@ def same_supply(one: ClusterView, other: ClusterView) -> bool:
     )
 
 
-def _same_terms(one: _Book, other: _Book) -> bool:
-    same_spec = (one.quota.uid, one.quota.generation) == (other.quota.uid, other.quota.generation)
-    return same_spec and one.tariff is other.tariff
+def _same_spec(one: DeviceQuota, other: DeviceQuota) -> bool:
+    return (one.uid, one.generation) == (other.uid, other.generation)
 
 
-def _counted(counted: QuotaCharge, before: _Known | None) -> Amounts:
-    """Return the amounts; where nothing bounds a part of one, at least what the claim was charged before."""
-    amounts = dict(counted.amounts())
-    for limit in counted.limits:
-        name = limit.limit.name
-        if limit.unbounded and before is not None and name in before.amounts:
-            amounts[name] = max(limit.amount, before.amounts[name])
-    return amounts
+def _terms(claim: Claim, quota: DeviceQuota, tariff: Tariff) -> object:
+    """Return all that a claim's charge follows from under one quota and tariff; claims of one spec share requests.
+
+    Of a device that is allocated only its shape matters, unless a limit's selector may look at more of it.
+    """
+    if claim.allocated is None:
+        return id(claim.requests)
+    whole = any(limit.match.selector for limit in quota.limits)
+    results = []
+    for result in claim.allocated:
+        device = tariff.supply.device(result.driver, result.pool, result.device)
+        shape = device if device is None or whole else charged_shape(device)
+        taken = None if result.consumed is None else frozenset(result.consumed.items())
+        results.append((result.request, result.driver, result.admin_access, taken, id(shape) if whole else shape))
+    return id(claim.requests), tuple(results)
+
+
+def _kept_up(counted: QuotaCharge, amounts: Amounts, before: _Known | None) -> Amounts:
+    if before is None:
+        return amounts
+    unbounded = {limit.limit.name: limit.amount for limit in counted.limits if limit.unbounded}
+    kept = {name: max(amount, before.amounts.get(name, amount)) for name, amount in unbounded.items()}
+    return {**amounts, **{name: amount for name, amount in kept.items() if amount > 0}}
 
 
 def _published(view: ClusterView) -> Mapping[DeviceId, Device]:

@@ -1,13 +1,76 @@
-"""The controller's copy of all claims: those stored, how far it has come, and the uids that it saw go."""
+"""The controller's copy of all claims: those stored, how far it has come, and the uids that it saw go.
 
+Tens of thousands of claims come from a few templates: what they ask for is kept once, and of each of them only what
+charging reads.
+"""
+
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from sys import intern
 
-from webhook.core.claims import Claim
+import msgspec
+
+from webhook.core.claims import AllocatedDevice, Claim, Metadata, parse_claim
 from webhook.core.errors import ClusterUnavailableError
-from webhook.kube.kinds import Key, Kind
+from webhook.core.raw import RawObject, Reader
+from webhook.kube.kinds import CLAIMS, Key, Kind
 
 _MOST_GONE = 100_000
 """How many deleted uids are remembered: only those matter that still have an open reservation."""
+
+_MOST_SPECS = 8_192
+
+
+class _Specs:
+    """What claims ask for, each once: the claims that were read last, by the JSON of their spec."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._read: OrderedDict[bytes, Claim] = OrderedDict()
+
+    def claim(self, raw: RawObject) -> Claim:
+        """Return the claim, sharing all parts of its spec with others of the same spec."""
+        key = msgspec.json.encode((raw.get("apiVersion"), raw.get("spec")))
+        known = self._read.get(key)
+        if known is None:
+            known = self._read[key] = parse_claim({**raw, "metadata": {}, "status": {}})
+            if len(self._read) > self._most:
+                self._read.popitem(last=False)
+        bare = parse_claim({**raw, "spec": {}})
+        return replace(known, metadata=_slim(bare.metadata), allocated=_interned(bare.allocated))
+
+
+_SPECS = _Specs(_MOST_SPECS)
+
+
+def _slim(metadata: Metadata) -> Metadata:
+    return Metadata(namespace=intern(metadata.namespace), name=metadata.name, uid=metadata.uid)
+
+
+def _interned(devices: tuple[AllocatedDevice, ...] | None) -> tuple[AllocatedDevice, ...] | None:
+    if devices is None:
+        return None
+    return tuple(
+        replace(
+            device,
+            request=intern(device.request),
+            driver=intern(device.driver),
+            pool=intern(device.pool),
+            device=intern(device.device),
+        )
+        for device in devices
+    )
+
+
+def _keep(raw: RawObject, reader: Reader) -> Claim:
+    claim = _SPECS.claim(raw)
+    reader.misfits.extend(claim.misfits)
+    return claim
+
+
+STORED_CLAIMS = replace(CLAIMS, field="", keep=_keep)
+"""Claims as the controller keeps them: without labels, annotations and owners."""
 
 
 class ClaimsSeen:
@@ -29,8 +92,8 @@ class ClaimsSeen:
         self._claims = {}
         for value in objects.values():
             claim = _claim(value)
-            self._claims.setdefault(claim.metadata.namespace, {})[claim.metadata.name] = claim
-            before.pop(claim.metadata.uid, None)
+            known = before.pop(claim.metadata.uid, None)
+            self._put(known if known == claim else claim)
         self.changed_in |= self._claims.keys()
         self._forget(before)
         self._reached(resource_version)
@@ -38,19 +101,17 @@ class ClaimsSeen:
     def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:  # noqa: ARG002
         assert isinstance(key, tuple)
         namespace, name = key
-        known = self._claims.get(namespace, {}).pop(name, None)
-        if value is not None:
-            claim = _claim(value)
-            self._claims.setdefault(namespace, {})[name] = claim
-            if known is not None and known.metadata.uid == claim.metadata.uid:
-                known = None
-        if known is not None:
-            self._forget([known.metadata.uid])
-        self.changed_in.add(namespace)
+        known = self._claims.get(namespace, {}).get(name)
+        if value is None or known != value:
+            self._change(namespace, name, known, None if value is None else _claim(value))
+            self.changed_in.add(namespace)
         self._reached(resource_version)
 
     def progressed(self, kind: Kind, resource_version: str) -> None:  # noqa: ARG002
         self.version = _number(resource_version)
+
+    def count(self, kind: Kind) -> int:  # noqa: ARG002
+        return sum(map(len, self._claims.values()))
 
     def namespaces(self) -> Iterable[str]:
         return self._claims.keys()
@@ -61,6 +122,20 @@ class ClaimsSeen:
     def is_gone(self, uid: str) -> bool:
         """Return whether the claim of this uid was seen deleted: no claim ever has it again."""
         return uid in self._gone
+
+    def _change(self, namespace: str, name: str, known: Claim | None, claim: Claim | None) -> None:
+        if known is not None and (claim is None or claim.metadata.uid != known.metadata.uid):
+            self._forget([known.metadata.uid])
+        if claim is not None:
+            self._put(claim)
+        elif known is not None:
+            left = self._claims[namespace]
+            del left[name]
+            if not left:
+                del self._claims[namespace]
+
+    def _put(self, claim: Claim) -> None:
+        self._claims.setdefault(claim.metadata.namespace, {})[claim.metadata.name] = claim
 
     def _all(self) -> Iterator[Claim]:
         for claims in self._claims.values():

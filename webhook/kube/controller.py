@@ -12,12 +12,11 @@ from uuid import UUID
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.cluster import ClusterView
-from webhook.kube.claims_seen import ClaimsSeen
+from webhook.kube.claims_seen import STORED_CLAIMS, ClaimsSeen
 from webhook.kube.client import ApiClient, ApiError, GarbledError
 from webhook.kube.events import Events
 from webhook.kube.fold import Folding, FoldPace
 from webhook.kube.kinds import (
-    CLAIMS,
     CLUSTER_QUOTAS,
     DEVICE_CLASSES,
     INVENTORIES,
@@ -29,6 +28,7 @@ from webhook.kube.kinds import (
     Kind,
 )
 from webhook.kube.lease import Election, LeaseName, LeasePace
+from webhook.kube.mapping_history import MAPPING_SPECS, MappingHistory
 from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS, TemplateNeeds
 from webhook.kube.reflector import Pace, Reflector, Sink
 from webhook.kube.server_truth import ask_gates, ask_version
@@ -77,7 +77,8 @@ class Controller:
         claims = ClaimsSeen(folding_awake.set)
         needs = TemplateNeeds(keeping_awake.set)
         sinks: list[tuple[Kind, Sink]] = [(kind, self._builder) for kind in VIEWED]
-        sinks += [(CLAIMS, claims), (PODS, needs), (GENERATED_TEMPLATES, needs)]
+        self._history = MappingHistory(api, world.log)
+        sinks += [(STORED_CLAIMS, claims), (PODS, needs), (GENERATED_TEMPLATES, needs), (MAPPING_SPECS, self._history)]
         self.reflectors = tuple(
             Reflector(kind, api, sink, clock=world.clock, random=world.random, log=world.log, pace=paces.watching)
             for kind, sink in sinks
@@ -132,6 +133,7 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.folding.run())
             group.create_task(self.keeper.run())
+            group.create_task(self._history.run())
 
     async def _synced(self) -> None:
         """Return once every kind was listed and is in the published view."""

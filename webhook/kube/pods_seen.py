@@ -145,6 +145,9 @@ class TemplateNeeds:
     def progressed(self, kind: Kind, resource_version: str) -> None:
         """How far the watch has come does not matter here."""
 
+    def count(self, kind: Kind) -> int:
+        return len(self.pods if kind is PODS else self.stored)
+
     def _pod(self, place: Place, pod: NeedyPod | None) -> None:
         before = self.pods.pop(place, None)
         for name in before.templates if before else ():

@@ -44,6 +44,9 @@ class Sink(Protocol):
     def progressed(self, kind: Kind, resource_version: str) -> None:
         """Nothing has happened up to this resource version but what was told."""
 
+    def count(self, kind: Kind) -> int:
+        """Return how many objects of the kind are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -123,10 +126,8 @@ class Reflector:
         self.kind = kind
         self.state = State.LISTING
         self.synced = False
-        self.objects = 0
         self.relists: Counter[str] = Counter()
         self.attempts = 0
-        self._keys: set[Key] = set()
         self._api = api
         self._sink = sink
         self._clock = clock
@@ -139,6 +140,11 @@ class Reflector:
         self._resource_version = ""
         self._last_event = clock()
         self._heard = False
+
+    @property
+    def objects(self) -> int:
+        """How many are kept."""
+        return self._sink.count(self.kind)
 
     def last_event_age(self) -> float:
         """Return the seconds since the server last said anything of this kind."""
@@ -198,9 +204,7 @@ class Reflector:
                 began = self._clock()
 
     def _replace(self, found: Mapping[Key, object]) -> None:
-        self._keys = set(found)
         self._sink.replaced(self.kind, found, self._resource_version)
-        self.objects = len(found)
         self.synced = True
 
     async def _watch(self) -> Outcome:
@@ -232,8 +236,6 @@ class Reflector:
         else:
             kept = projected(self._typed(event.object), self.kind)
             value = None if event.type == "DELETED" else kept.value
-            (self._keys.discard if value is None else self._keys.add)(kept.key)
-            self.objects = len(self._keys)
             self._sink.changed(self.kind, kept.key, value, version)
         self._resource_version = version
 

@@ -78,6 +78,9 @@ class ViewBuilder:
     def progressed(self, kind: Kind, resource_version: str) -> None:
         """Nothing in the view depends on how far the watch has come."""
 
+    def count(self, kind: Kind) -> int:
+        return len(self._objects.get(kind, ()))
+
     def told(self, version: str | None, gates: Mapping[str, bool]) -> None:
         """Take what the server tells of itself; what it does not tell any more stays known."""
         self._told = replace(self._told, version=version or self._told.version, gates={**self._told.gates, **gates})
