@@ -313,11 +313,18 @@ def _examples(*folders: str) -> list[Json]:
 # Which pods reach us: nobody answers at the webhooks' address, and they fail closed, so what they see is refused.
 
 
+NOBODY = "nobody-answers"
+
+
 @contextmanager
-def _nobody_answers(cluster: ControlPlane, installation: Installation, namespace: str, word: str) -> Iterator[None]:
-    """Install the webhooks whose name holds the word, failing closed, with an address where nobody listens."""
+def _nobody_answers(cluster: ControlPlane, installation: Installation, word: str, *namespaces: str) -> Iterator[None]:
+    """Install the webhooks whose name holds the word, failing closed, with an address where nobody listens.
+
+    Only for the namespaces, where some are named.
+    """
     [manifest] = [m for m in installation.webhooks if m["kind"] == "ValidatingWebhookConfiguration"]
-    dead = point_at(manifest, f"https://127.0.0.1:{free_port()}", trustme.CA().cert_pem.bytes(), namespace)
+    dead = point_at(manifest, f"https://127.0.0.1:{free_port()}", trustme.CA().cert_pem.bytes(), *namespaces)
+    dead["metadata"]["name"] = NOBODY
     dead["webhooks"] = [{**w, "failurePolicy": "Fail"} for w in dead["webhooks"] if word in w["name"]]
     with cluster.api.temporarily(RESOURCES[manifest["kind"]], dead):
         yield
@@ -371,7 +378,7 @@ def test_only_pods_with_claims_or_extended_resources_reach_us(
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _pod_spec(spec)}
         return _is_asked(cluster.api, "v1/pods", pod)
 
-    with _nobody_answers(cluster, installation, namespace, "pods."):
+    with _nobody_answers(cluster, installation, "pods.", namespace):
         wait_for("effect of the webhook", lambda: asked({"containers": [{"resources": {"limits": GPU}}]}))
         assert {name: asked(spec) for name, spec, _ in ODD_PODS} == {name: wanted for name, _, wanted in ODD_PODS}
 
@@ -402,7 +409,7 @@ def test_only_workloads_with_such_pods_reach_us(
         return _is_asked(cluster.api, resource, manifest)
 
     pods = [case for case in ODD_PODS if "150" not in case[0]]
-    with _nobody_answers(cluster, installation, namespace, "workloads."):
+    with _nobody_answers(cluster, installation, "workloads.", namespace):
         wait_for("effect of the webhook", lambda: asked("Deployment", {"containers": [{"resources": {"limits": GPU}}]}))
         for kind in WORKLOADS:
             assert {n: asked(kind, spec) for n, spec, _ in pods} == {n: wanted for n, _, wanted in pods}, kind
@@ -416,8 +423,49 @@ def test_a_quota_that_is_being_deleted_loses_its_finalizer_while_we_do_not_answe
     manifest["metadata"] = {"name": "gpus", "namespace": namespace, "finalizers": ["example.com/hold"]}
     cluster.api.create(quotas, manifest)
     other = {**manifest, "metadata": {"name": "other", "namespace": namespace}}
-    with _nobody_answers(cluster, installation, namespace, "config."):
+    with _nobody_answers(cluster, installation, "config.", namespace):
         wait_for("effect of the webhook", lambda: _is_asked(cluster.api, quotas, other))
         cluster.api.delete(quotas, "gpus", namespace)
         cluster.api.patch(quotas, "gpus", {"metadata": {"finalizers": None}}, namespace)
         assert cluster.api.find(quotas, "gpus", namespace) is None
+
+
+def test_a_claim_loses_its_finalizer_while_we_do_not_answer(
+    cluster: ControlPlane, installation: Installation, namespace: str
+) -> None:
+    claims = "resource.k8s.io/v1/resourceclaims"
+    metadata = {"name": "held", "namespace": namespace}
+    claim: Json = {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaim", "spec": {"devices": {}}}
+    held = {**metadata, "finalizers": ["example.com/hold"]}
+    cluster.api.create(claims, {**claim, "metadata": held})
+    with _nobody_answers(cluster, installation, "claims.", namespace):
+        other = {**claim, "metadata": {**metadata, "name": "other"}}
+        wait_for("effect of the webhook", lambda: _is_asked(cluster.api, claims, other))
+        cluster.api.delete(claims, "held", namespace)
+        cluster.api.patch(claims, "held", {"metadata": {"finalizers": None}}, namespace)
+        assert cluster.api.find(claims, "held", namespace) is None
+
+
+def test_system_namespaces_and_our_own_never_reach_us(cluster: ControlPlane, installation: Installation) -> None:
+    def asked(namespace: str) -> bool:
+        metadata = {"name": "x", "namespace": namespace}
+        spec = _pod_spec({"containers": [{"resources": {"limits": GPU}}]})
+        return _is_asked(
+            cluster.api, "v1/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        )
+
+    exempt = ("kube-system", "kube-public", "kube-node-lease", "drawbridge-system")
+    with _nobody_answers(cluster, installation, "pods."):
+        wait_for("effect of the webhook", lambda: asked("default"))
+        assert [namespace for namespace in exempt if asked(namespace)] == []
+
+
+def test_the_configurations_can_be_deleted_while_we_refuse_everything(
+    cluster: ControlPlane, installation: Installation, namespace: str
+) -> None:
+    """Nobody can lock an administrator out: these objects are never sent to webhooks."""
+    with _nobody_answers(cluster, installation, "", namespace):
+        resource = RESOURCES["ValidatingWebhookConfiguration"]
+        assert len(cluster.api.get(resource, NOBODY)["webhooks"]) == 5
+        cluster.api.delete(resource, NOBODY)
+        assert cluster.api.find(resource, NOBODY) is None
