@@ -9,27 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from webhook.bootstrap.offline import offline
 from webhook.cli.migrate_report import REPORTS
 from webhook.cli.options import cluster_options, drivers_stated, fail
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError, SettingsError
-from webhook.core.mappings import LegacyMapping, parse_mapping
 from webhook.core.raw import RawObject
 from webhook.kube.folder import manifest_files
 from webhook.kube.inputs import STDIN
 from webhook.kube.manifests import read_documents
 from webhook.kube.migration import Migration, Migrator
+from webhook.kube.shipped import DEFAULT_MAPPING, load_mapping
 from webhook.kube.yaml_edit import dump
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.successors import successors
 from webhook.settings import Settings, read_settings
 
 UNREADABLE = 1
-MAPPINGS = Path(__file__).parents[2] / "policies" / "mappings"
-DEFAULT_MAPPING = "nvidia"
 QUOTA = "quota"
 
 
@@ -122,22 +119,8 @@ def _view(settings: Settings, objects: Sequence[RawObject], names: Sequence[str]
         click.echo(f"drawbridge: {problem}", err=True)
     if judge.view.mappings and not names:
         return judge.view
-    chosen = [_mapping(name) for name in names or (DEFAULT_MAPPING,)]
+    chosen = [load_mapping(name) for name in names or (DEFAULT_MAPPING,)]
     return replace(judge.view, mappings={mapping.name: mapping for mapping in chosen})
-
-
-def _mapping(name: str) -> LegacyMapping:
-    shipped = {path.stem: path for path in MAPPINGS.glob("*.yaml")}
-    path = shipped.get(name, Path(name))
-    if name not in shipped and not path.is_file():
-        raise SettingsError((f"--mapping: '{name}' is no file; shipped are {', '.join(sorted(shipped))}",))
-    try:
-        mapping = parse_mapping(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
-        raise SettingsError((f"--mapping: {path}: must be a LegacyMapping",)) from error
-    if mapping.misfits:
-        raise SettingsError(tuple(f"--mapping: {path}: {misfit.path}: {misfit.message}" for misfit in mapping.misfits))
-    return mapping
 
 
 def _write(migrations: Iterable[Migration]) -> None:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, Deny
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import in_order
+from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.mappings import MappingMode
 from webhook.core.pods import MIRROR, POD
 from webhook.core.review import Review
 from webhook.rewrite.findings import labels_kept, left_alone, refusals, reported, template_missing
 from webhook.rewrite.refusals import LeftAlone
-from webhook.rewrite.rewriting import Rewritten, rewritten, survey
+from webhook.rewrite.rewriting import Rewritten, Survey, rewritten, survey
 from webhook.rewrite.templates import Template, canonical
 
 AUDIT = "rewrite"
@@ -37,21 +37,31 @@ def decide_pod(review: Review, view: ClusterView, *, templates_are_made: bool = 
     asked = survey(review.object, review.namespace, view)
     if asked is None:
         return PodDecision(Allow())
-    if asked.mode is MappingMode.DENY and asked.namespace_known and MIRROR not in asked.pod.annotations:
-        findings = in_order(refusals(asked))
-        return PodDecision(Deny(findings) if findings else Allow())
-    outcome = rewritten(asked, view)
-    if asked.mode is MappingMode.REPORT:
-        return PodDecision(Allow((reported(outcome),)), outcome=outcome)
-    if isinstance(outcome, LeftAlone):
-        return PodDecision(Allow((left_alone(outcome),)), outcome=outcome)
-    findings = tuple(labels_kept(outcome))
+    findings, outcome = judged(asked, view)
+    if any(finding.severity is Severity.DENY for finding in findings):
+        return PodDecision(Deny(findings))
+    if asked.mode is not MappingMode.REWRITE or not isinstance(outcome, Rewritten):
+        return PodDecision(Allow(findings), outcome=outcome)
     templates = outcome.made()
     missing = tuple(t for t in templates if (review.namespace, t.name) not in view.templates)
     if missing and not templates_are_made:
-        findings = (*findings, template_missing(missing, ROOT.child("spec")))
-    audit = {AUDIT: _told(outcome)}
-    return PodDecision(Allow(in_order(findings), outcome.patch, audit), templates, outcome)
+        findings = in_order((*findings, template_missing(missing, ROOT.child("spec"))))
+    return PodDecision(Allow(findings, outcome.patch, {AUDIT: _told(outcome)}), templates, outcome)
+
+
+def judged(asked: Survey, view: ClusterView) -> tuple[tuple[Finding, ...], Rewritten | LeftAlone | None]:
+    """Return what is said of a pod that asks the old way, by the mode of its mapping, and what a rewrite would give.
+
+    In mode Deny nothing opens the door but being a mirror pod, which runs already: an opt-out skips no check.
+    """
+    if asked.mode is MappingMode.DENY and asked.namespace_known and MIRROR not in asked.pod.annotations:
+        return in_order(refusals(asked)), None
+    outcome = rewritten(asked, view)
+    if asked.mode is MappingMode.REPORT:
+        return (reported(outcome),), outcome
+    if isinstance(outcome, LeftAlone):
+        return (left_alone(outcome),), outcome
+    return in_order(labels_kept(outcome)), outcome
 
 
 def _told(outcome: Rewritten) -> str:

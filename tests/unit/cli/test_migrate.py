@@ -277,7 +277,7 @@ def test_a_mapping_among_the_manifests_is_used_instead_of_the_shipped_one(tmp_pa
 def test_an_unknown_mapping_is_a_wrong_call(manifest: Path) -> None:
     result = _migrate(manifest, "--mapping", "nvidja")
     assert result.exit_code == 2
-    assert "'nvidja' is no file; shipped are" in result.stderr
+    assert "'nvidja' cannot be read; shipped are" in result.stderr
 
 
 def test_the_quotas_that_migrate_prints_make_the_move_possible(manifest: Path, tmp_path: Path) -> None:
