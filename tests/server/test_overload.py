@@ -50,7 +50,7 @@ def test_who_waits_too_long_is_asked_to_come_again(tmp_path: Path) -> None:
 
 
 def test_large_bodies_share_a_bound_that_small_ones_do_not_feel(tmp_path: Path) -> None:
-    limits = Limits(small_body=KIB, large_bodies=100 * KIB)
+    limits = Limits(small_body=KIB, large_reviews=100 * KIB)
     large = json.dumps(make_review()).encode() + b" " * 80 * KIB
     with serving({VALIDATE_CLAIMS: nap}, tmp_path, limits=limits) as server:
         with ThreadPoolExecutor(4) as pool:
@@ -63,17 +63,26 @@ def test_large_bodies_share_a_bound_that_small_ones_do_not_feel(tmp_path: Path) 
         assert server.post(body=large).status == 200
 
 
-def test_a_decision_that_hangs_is_500_and_frees_its_place(tmp_path: Path) -> None:
+def test_what_many_small_values_take_in_memory_counts(tmp_path: Path) -> None:
+    many = json.dumps(make_review(object={"spec": [[]] * 20_000})).encode()
+    with serving({VALIDATE_CLAIMS: nap}, tmp_path, limits=Limits(large_reviews=2 * 1024 * KIB)) as server:
+        with ThreadPoolExecutor(2) as pool:
+            statuses = sorted(answer.status for answer in pool.map(lambda _: server.post(body=many), range(2)))
+        assert statuses == [200, 503]
+
+
+def test_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) -> None:
     limits = Limits(deciding=1, queue=0, answer_seconds=0.3)
     with serving({VALIDATE_CLAIMS: hang, VALIDATE_PODS: allow}, tmp_path, limits=limits) as server:
-        assert server.post().status == 500
+        assert server.post().status == 503
+        assert server.metric("drawbridge_shed_total", reason="late") == 1
         assert server.post(VALIDATE_PODS).status == 200
 
 
 def test_the_caller_s_timeout_bounds_the_answer(tmp_path: Path) -> None:
     with serving({VALIDATE_CLAIMS: hang}, tmp_path) as server:
         started = time.monotonic()
-        assert server.post(f"{VALIDATE_CLAIMS}?timeout=1s").status == 500
+        assert server.post(f"{VALIDATE_CLAIMS}?timeout=1s").status == 503
         assert time.monotonic() - started < 3
 
 

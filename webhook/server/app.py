@@ -42,6 +42,8 @@ Handler = Callable[[Review, Budget], Awaitable[Decision]]
 
 _RETRY_AFTER_SECONDS = b"1"
 _LINGER_SECONDS = 2.0
+_BYTES_A_LIST = 80
+_BYTES_AN_OBJECT = 250
 _JSON_TYPE = re.compile(rb"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -149,7 +151,7 @@ class Endpoint:
             if not alarm.answered_for():
                 raise
             self._needs.log.warning("too-late", endpoint=self._path)
-            raise FaultError(500, "the decision took too long") from None
+            raise _overloaded(self._needs.metrics, "late") from None
         finally:
             alarm.off()
             self._room.leave()
@@ -212,7 +214,7 @@ async def _refuse(fault: FaultError, endpoint: str, metrics: Metrics, receive: R
 
 
 class _Body:
-    """Reads one body within the limits, and accounts for it while it is held."""
+    """Reads one body within the limits, and accounts for what it takes until it is answered."""
 
     def __init__(self, room: Room, needs: Needs) -> None:
         self._room = room
@@ -229,21 +231,25 @@ class _Body:
         while (message := await receive())["type"] == "http.request":
             parts.append(message["body"])
             size += len(message["body"])
-            self._account(size)
+            if size > self._limits.body:
+                raise self._too_large()
+            if size > self._limits.small_body:
+                self._account(size)
             if not message.get("more_body"):
-                return b"".join(parts)
+                return self._whole(b"".join(parts))
         return None
 
+    def _whole(self, raw: bytes) -> bytes:
+        if len(raw) > self._limits.small_body:
+            self._account(len(raw) + _BYTES_A_LIST * raw.count(b"[") + _BYTES_AN_OBJECT * raw.count(b"{"))
+        return raw
+
     def _account(self, size: int) -> None:
-        if size > self._limits.body:
-            raise self._too_large()
-        more = size - self._limits.small_body - self._held
-        if more > 0:
-            try:
-                self._room.hold(more)
-            except NoRoomError as full:
-                raise _overloaded(self._metrics, full.reason) from None
-            self._held += more
+        try:
+            self._room.hold(size - self._held)
+        except NoRoomError as full:
+            raise _overloaded(self._metrics, full.reason) from None
+        self._held = size
 
     def _too_large(self) -> FaultError:
         return FaultError(413, f"the body must not exceed {self._limits.body} bytes", (b"connection", b"close"))

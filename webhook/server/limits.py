@@ -15,7 +15,8 @@ class Limits:
     `body` holds two objects of the API server's 3 MiB. `idle` exceeds the 90 s after which the API server drops an
     unused connection: the side that waits longer never closes one that is just being used. `work` is what deciding
     may take, `answer` what an answer may take whatever happens. `deciding` reviews run at once and `queue` wait, each
-    at most `wait`; bodies beyond `small_body` share `large_bodies`, so that large reviews cannot crowd out small ones.
+    at most `wait`. Bodies beyond `small_body` share `large_reviews`, the memory that they take once they are read, so
+    that large reviews can neither fill the memory nor crowd out small ones.
     """
 
     body: int = 8 * MIB
@@ -33,7 +34,7 @@ class Limits:
     queue: int = 512
     wait_seconds: float = 1.0
     small_body: int = 32 * KIB
-    large_bodies: int = 32 * MIB
+    large_reviews: int = 128 * MIB
     threads: int = 2
 
 

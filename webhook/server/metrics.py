@@ -159,7 +159,7 @@ class Metrics:
         for endpoint in endpoints:
             self._seconds.labels(endpoint)
             self._faults.labels(endpoint, "500")
-        for reason in ("queue", "wait", "memory", "draining"):
+        for reason in ("queue", "wait", "memory", "late", "draining", "unavailable"):
             self._shed.labels(reason)
         for result in ("loaded", "rejected"):
             self._tls_reloads.labels(result)

@@ -15,7 +15,7 @@ class NoRoomError(Exception):
 
 
 class Room:
-    """Counts reviews and the bytes of large bodies; belongs to one event loop."""
+    """Counts reviews and the memory of large ones; belongs to one event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -58,8 +58,8 @@ class Room:
         self.deciding -= 1
 
     def hold(self, size: int) -> None:
-        """Account for bytes of a large body; NoRoomError where there are too many."""
-        if self._held + size > self._limits.large_bodies:
+        """Account for the memory of a large review; NoRoomError where there is too much, but one alone always fits."""
+        if self._held and self._held + size > self._limits.large_reviews:
             raise NoRoomError("memory")
         self._held += size
 
