@@ -12,7 +12,8 @@ from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.core.raw import RawObject
-from webhook.kube.sqlite_ledger import Entry, SqliteLedger
+from webhook.kube.sqlite_books import Entry
+from webhook.kube.sqlite_ledger import SqliteLedger
 from webhook.quota.charge import Tariff, charge
 from webhook.quota.charges import Holder, charges_of, holders_of, tariff_of
 from webhook.quota.ledger import total

@@ -274,6 +274,38 @@ def test_a_file_that_breaks_while_serving_admits_nobody(ledger: SqliteLedger, tm
         admit(ledger, wanted("b"))
 
 
+def _admit_all(ledger: SqliteLedger, many: list[Wanted]) -> None:
+    for one in many:
+        admit(ledger, one)
+
+
+def test_a_full_disk_admits_nobody_and_keeps_what_was_charged(ledger: SqliteLedger) -> None:
+    roomy = replace(QUOTA, mode=QuotaMode.AUDIT)
+    admit(ledger, wanted("first", 1, "", roomy))
+    ask = ledger._thread.submit
+    [(pages,)] = ask(lambda: ledger._connection.execute("PRAGMA page_count").fetchall()).result()
+    ask(lambda: ledger._connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()).result()
+    many = [wanted(f"{number}", 1, "n" * 200, roomy) for number in range(1000)]
+    with pytest.raises(ClusterUnavailableError, match="full"):
+        _admit_all(ledger, many)
+    admitted = len(ledger.entries())
+    assert admitted >= 1
+    ask(lambda: ledger._connection.execute("PRAGMA max_page_count = 100000").fetchall()).result()
+    assert isinstance(admit(ledger, wanted("last", 1, "", roomy)), Charged)
+    assert used(ledger) == admitted + 1
+
+
+def test_many_at_once_share_transactions_and_stay_exact(ledger: SqliteLedger) -> None:
+    async def run() -> list[Charged | Refused]:
+        deadline = asyncio.get_running_loop().time() + 5
+        asked = (wanted(f"u{number}") for number in range(60))
+        return await asyncio.gather(*(ledger.admit(one, dry_run=False, deadline=deadline) for one in asked))
+
+    answers = asyncio.run(run())
+    assert sum(isinstance(answer, Charged) for answer in answers) == 4
+    assert used(ledger) == 4
+
+
 def test_an_answer_that_comes_too_late_is_none(ledger: SqliteLedger) -> None:
     with pytest.raises(ClusterUnavailableError, match="in time"):
         admit(ledger, wanted("a"), seconds=-1)
