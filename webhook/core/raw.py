@@ -6,6 +6,7 @@ turns a misfit into an `unjudged` note, `drawbridge check`, where nobody stands 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from webhook.core.fieldpath import FieldPath
@@ -14,6 +15,11 @@ from webhook.core.quantity import Quantity, parse_quantity
 RawObject = Mapping[str, Any]
 EMPTY: RawObject = {}
 _INT64 = range(-(2**63), 2**63)
+
+MOST_ITEMS = 10_000
+"""How much of one list is read: the API server refuses longer ones later, but a mutating webhook is asked before."""
+MOST_MISFITS = 100
+"""How many misfits are kept of one object; a hundred thousand of them would take seconds to report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,10 @@ class Reader:
         value = raw.get(name)
         if isinstance(value, list):
             at = path.child(name)
-            for position, item in enumerate(value):
+            for position, item in enumerate(islice(value, MOST_ITEMS)):
                 yield item, at.index(position)
+            if len(value) > MOST_ITEMS:
+                self.note(at, f"must have at most {MOST_ITEMS} items")
         else:
             self._unless_absent(value, path.child(name), "a list")
 
@@ -117,7 +125,8 @@ class Reader:
         return None
 
     def note(self, path: FieldPath, message: str) -> None:
-        self.misfits.append(Misfit(path, message))
+        if len(self.misfits) < MOST_MISFITS:
+            self.misfits.append(Misfit(path, message))
 
     def _unless_absent(self, value: object, path: FieldPath, wanted: str) -> None:
         if value is not None:

@@ -152,24 +152,23 @@ def short_path(finding: Finding) -> str:
 
 def annotation(findings: Sequence[Finding]) -> str:
     """Return all findings as compact JSON for the audit log, cut at 8 KiB with a count of what is missing."""
-    entries = [
-        json.dumps(
-            {
-                "rule": finding.rule,
-                "severity": finding.severity.value,
-                "field": str(finding.path),
-                "message": cut(finding.message, 2 * FIRST_LINE),
-            },
-            separators=(",", ":"),
-        )
-        for finding in findings
-    ]
     room = ANNOTATION_BYTES - len('{"findings":[],"more":000000}')
     kept: list[str] = []
-    for entry in entries:
+    for finding in findings:
+        entry = _entry(finding)
         room -= len(entry) + 1  # json.dumps escapes to ASCII, so characters are bytes
         if room < 0:
             break
         kept.append(entry)
-    more = f',"more":{len(entries) - len(kept)}' if len(kept) < len(entries) else ""
+    more = f',"more":{len(findings) - len(kept)}' if len(kept) < len(findings) else ""
     return f'{{"findings":[{",".join(kept)}]{more}}}'
+
+
+def _entry(finding: Finding) -> str:
+    told = {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "field": str(finding.path),
+        "message": cut(finding.message, 2 * FIRST_LINE),
+    }
+    return json.dumps(told, separators=(",", ":"))
