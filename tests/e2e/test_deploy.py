@@ -446,10 +446,19 @@ def test_a_claim_loses_its_finalizer_while_we_do_not_answer(
         assert cluster.api.find(claims, "held", namespace) is None
 
 
+# Our own namespace enforces the restricted standard.
+RESTRICTED: Json = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
 def test_system_namespaces_and_our_own_never_reach_us(cluster: ControlPlane, installation: Installation) -> None:
     def asked(namespace: str) -> bool:
         metadata = {"name": "x", "namespace": namespace}
-        spec = _pod_spec({"containers": [{"resources": {"limits": GPU}}]})
+        spec = _pod_spec({"containers": [{"resources": {"limits": GPU}, "securityContext": RESTRICTED}]})
         return _is_asked(
             cluster.api, "v1/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         )

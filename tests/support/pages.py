@@ -2,6 +2,7 @@
 
 Fenced blocks of a page: `yaml cluster` (holds for what follows it), then `yaml claim` or `yaml pod` (sent to a server)
 or `yaml file` (given to `drawbridge check`), each followed by its `text denied`, `text allowed` or `text info`.
+`{300 letters}` in an object stands for that many.
 """
 
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 _BLOCK = re.compile(r"^```(yaml|text) (\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+_LETTERS = re.compile(r"\{(\d+) letters\}")
 ACCEPTING = ("Accepted", "Rewritten")
 
 
@@ -57,7 +59,7 @@ def examples(page: Path) -> Iterator[Example]:
         if language == "yaml" and name == "cluster":
             cluster = content
         elif language == "yaml":
-            form, manifest = name, content
+            form, manifest = name, _LETTERS.sub(lambda found: "x" * int(found[1]), content)
         else:
             number += 1
             section = [title for start, title in headings if start < block.start()][-1]
