@@ -14,9 +14,11 @@ from aiohttp import web
 from tests.kube.fake_api import FakeApi, Json, fake_api, silent, until
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.quotas import DeviceQuota, parse_quota
+from webhook.kube.books import Books, Patience
 from webhook.kube.client import ApiClient
 from webhook.kube.ledger import KubeLedger, LedgerSettings
 from webhook.kube.ledgers import Charge, Charged, Refused, Wanted
+from webhook.quota.ledger import Admitted, Outcome
 
 QUOTAS = "devicequotas"
 TEAM = "team-a"
@@ -325,3 +327,20 @@ def test_an_answer_after_the_deadline_is_none_and_its_charge_is_given_back() -> 
         assert status_of(api)["reservations"] == []
 
     played(play)
+
+
+def test_a_bug_in_a_step_reaches_whoever_waits_and_spoils_nothing_for_the_next() -> None:
+    async def run() -> None:
+        async with fake_api(QUOTAS) as api, api.client() as client:
+            quota = put_quota(api)
+            books = Books(client, TEAM, "gpus", Random(1), silent(), Patience())
+
+            def broken(_: DeviceQuota) -> Outcome:
+                raise ZeroDivisionError
+
+            with pytest.raises(ZeroDivisionError):
+                await books.apply(broken)
+            outcome = await books.apply(lambda held: Admitted(held.status, changed=False))
+            assert outcome == Admitted(quota.status, changed=False)
+
+    asyncio.run(run())

@@ -89,6 +89,8 @@ class Books:
         try:
             while self._waiting:
                 await self._commit()
+        except Exception as error:  # noqa: BLE001  # a bug: whoever waits must hear of it, and not for ever
+            self._fail(tuple(self._waiting), error)
         finally:
             self._running = None
 

@@ -35,6 +35,8 @@ from webhook.quota.ledger import (
 )
 
 _NONE_YET = Sightings({})
+_AT_ONCE = 8
+"""How many quotas are folded at a time: each waits for the API server twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,12 @@ class Folding:
         return (known.uid, known.generation) != (quota.uid, quota.generation)
 
     async def _fold_pending(self, view: ClusterView) -> None:
-        for key in sorted(self._pending & view.quotas.keys()):
-            self._pending.discard(key)
-            if not await self._fold(view, view.quotas[key], frozenset()):
-                self._pending.add(key)
+        wanted = sorted(self._pending & view.quotas.keys())
+        self._pending.clear()
+        for start in range(0, len(wanted), _AT_ONCE):
+            keys = wanted[start : start + _AT_ONCE]
+            folded = await asyncio.gather(*(self._fold(view, view.quotas[key], frozenset()) for key in keys))
+            self._pending.update(key for key, done in zip(keys, folded, strict=True) if not done)
 
     async def _fold(self, view: ClusterView, quota: DeviceQuota, over: frozenset[str]) -> bool:
         """Fold what is known now into one quota; False where it must be tried again."""
