@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
-from webhook.cel.qualify import go_type, qualified, qualified_if_present
+from webhook.cel.functions.optionals import used
+from webhook.cel.qualify import go_type, qualified, qualified_if_present, unwrapped
 from webhook.cel.runtime_cost import check_countable
 from webhook.cel.values import (
     LISTS,
@@ -56,6 +57,15 @@ class Loop(NamedTuple):
     step: Closure
 
 
+class Failed:
+    """An error in place of a variable's value."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: EvaluationError) -> None:
+        self.error = error
+
+
 class Lazy:
     """An accumulator that nothing has used yet."""
 
@@ -69,7 +79,7 @@ class Lazy:
         try:
             return growing(self.initial(frame))
         except EvaluationError as error:
-            return error
+            return Failed(error)
 
 
 def growing(value: Value) -> Value:
@@ -98,8 +108,8 @@ def variable(slot: int) -> Closure:
         value = frame[slot]
         if type(value) is Lazy:
             frame[slot] = value = value.force(frame)
-        if type(value) is EvaluationError:
-            raise value
+        if type(value) is Failed:
+            raise value.error
         return value
 
     return get
@@ -143,7 +153,34 @@ def chain(root: Closure, links: Sequence[Link], tested: bool) -> Closure:
         return _tested(root, links)
     if len(links) == 1 and not links[0].optional:
         return _one_link(root, links[0])
-    return _linked(root, links)
+    return lambda frame: _all_links(root(frame), links, frame)
+
+
+def tested_branch(root: Closure, links: Sequence[Link]) -> Closure:
+    """`has` as a side of `c ? a : b`, where the reference keeps the optional that a chain with `.?` gives."""
+    *before, last = links
+
+    def test(frame: Frame) -> Value:
+        value = _all_links(root(frame), before, frame)
+        optional = type(value) is Optional or last.optional
+        if value is NONE:
+            return NONE
+        found = qualified_if_present(value.value if type(value) is Optional else value, last.compute(frame))
+        if not optional:
+            return found is not MISSING
+        return NONE if found is MISSING else Optional(found)
+
+    return test
+
+
+def legacy_attribute(get: Closure) -> Closure:
+    """A value before 1.37, where an optional one of Kubernetes' types is lost once it is an attribute."""
+
+    def unwrap(frame: Frame) -> Value:
+        value = get(frame)
+        return Optional(unwrapped(value.value)) if type(value) is Optional and value is not NONE else value
+
+    return unwrap
 
 
 def _one_link(root: Closure, link: Link) -> Closure:
@@ -156,10 +193,6 @@ def _one_link(root: Closure, link: Link) -> Closure:
         return qualified(value, compute(frame))
 
     return get
-
-
-def _linked(root: Closure, links: Sequence[Link]) -> Closure:
-    return lambda frame: _all_links(root(frame), links, frame)
 
 
 def _all_links(value: Value, links: Sequence[Link], frame: Frame) -> Value:
@@ -360,16 +393,21 @@ def membership(element: Closure, members: frozenset[MapKey]) -> Closure:
     return test
 
 
-def optional_or(left: Closure, right: Closure, unwrap: bool) -> Closure:
-    """`a.or(b)` and `a.orValue(b)`: b is evaluated only if a holds nothing."""
+def optional_or(left: Closure, right: Closure, unwrap: bool, modern: bool) -> Closure:
+    """`a.or(b)` and `a.orValue(b)`: b is evaluated only if a holds nothing.
+
+    Before 1.37, what is no optional was its own alternative.
+    """
 
     def choose(frame: Frame) -> Value:
         value = left(frame)
         if type(value) is not Optional:
-            raise no_such_overload()
+            if modern:
+                raise no_such_overload()
+            return value
         if value is NONE:
             return right(frame)
-        return value.value if unwrap else value
+        return used(value.value) if unwrap else value
 
     return choose
 
@@ -454,7 +492,7 @@ def folded(items: Items, loop: Loop, result: Closure) -> Closure:
             try:
                 frame[slot] = step(frame)
             except EvaluationError as error:
-                frame[slot] = error
+                frame[slot] = Failed(error)
         return settled(result(frame))
 
     return run

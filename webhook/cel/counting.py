@@ -15,8 +15,8 @@ from webhook.cel.device import CelDevice, device_map
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
 from webhook.cel.functions.table import CONVERSIONS, implementation, is_keen
-from webhook.cel.qualify import checked_key, optional_entry, qualified, qualified_if_present
-from webhook.cel.runtime_cost import LIST_COST, MAP_COST, STRUCT_COST, CostTracker, call_cost
+from webhook.cel.qualify import checked_key, optional_entry, qualified, qualified_if_present, unwrapped
+from webhook.cel.runtime_cost import LIST_COST, MAP_COST, QUADRATIC, STRUCT_COST, CostTracker, call_cost
 from webhook.cel.structs import make_struct
 from webhook.cel.syntax import (
     AND,
@@ -55,6 +55,12 @@ from webhook.cel.values import (
 )
 
 _MODERN: Final = (1, 37)
+
+
+def is_modern(version: str) -> bool:
+    """Whether that Kubernetes minor, such as "1.36", has the evaluator of 1.37."""
+    major, _, minor = version.partition(".")
+    return (int(major), int(minor)) >= _MODERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +221,7 @@ class Attribute:
         if optional:
             if value is NONE:
                 return NONE
-            value = value.value
+            value = value.value if frame.tracker.modern else unwrapped(value.value)
         for qualifier in self.qualifiers:
             optional = optional or qualifier.optional
             if optional:
@@ -354,6 +360,9 @@ class Called:
             for value in values:
                 if isinstance(value, EvaluationError):
                     return value
+        tracker = frame.tracker
+        if self.overload in QUADRATIC:
+            tracker.check_ahead(call_cost(self.function, self.overload, values, None, tracker.modern))
         try:
             return self.call(*values)
         except EvaluationError as error:
@@ -451,6 +460,9 @@ class Fold:
 class _Planner:
     """Turns the nodes of the tree into steps, folding what is constant."""
 
+    def __init__(self, modern: bool) -> None:
+        self._modern = modern
+
     def plan(self, node: Expr) -> Step:
         """The step of any node."""
         if isinstance(node, Literal):
@@ -508,12 +520,12 @@ class _Planner:
         function = node.function
         overload = node.overloads[0] if len(node.overloads) == 1 else ""
         if function in ("or", "orValue") and len(args) == 2:
-            return _optional_or(node.id, args[0], args[1], unwrap=function == "orValue")
+            return _optional_or(node.id, args, function == "orValue", self._modern)
         if overload == "in_list" and isinstance(args[1], Constant):
             folded = _membership(node.id, args[0], args[1].value)
             if folded is not None:
                 return folded
-        call = implementation(function, node.overloads)
+        call = implementation(function, node.overloads, self._modern)
         if function in CONVERSIONS and len(args) == 1 and isinstance(args[0], Constant):
             return _folded(node.id, call, args[0].value)
         keen = is_keen(function, overload, len(args))
@@ -634,13 +646,15 @@ def _indexed(node: Call, args: list[Step]) -> Step:
     return attributed
 
 
-def _optional_or(id_: int, left: Step, right: Step, unwrap: bool) -> Step:
+def _optional_or(id_: int, args: list[Step], unwrap: bool, modern: bool) -> Step:
+    left, right = args
+
     def get(frame: Frame) -> Value:
         value = left.run(frame)
         if isinstance(value, EvaluationError):
             return value
         if type(value) is not Optional:
-            return no_such_overload()
+            return no_such_overload() if modern else value
         if value is NONE:
             return right.run(frame)
         return value.value if unwrap else value
@@ -681,11 +695,11 @@ def _constructed(id_: int, parts: Sequence[Step], cost: int, make: Callable[[Fra
 
 def counted(ast: Ast, device: CelDevice, cost_limit: int, version: str) -> Outcome:
     """The value or error of the expression on the device, and what it cost."""
-    major, _, minor = version.partition(".")
-    tracker = CostTracker(cost_limit, modern=(int(major), int(minor)) >= _MODERN)
+    modern = is_modern(version)
+    tracker = CostTracker(cost_limit, modern)
     value: Value
     try:
-        value = _Planner().plan(ast.root).run(Frame(device_map(device), tracker))
+        value = _Planner(modern).plan(ast.root).run(Frame(device_map(device), tracker))
     except AbandonedError as abandoned:
         return Outcome(None, str(abandoned), tracker.cost)
     if isinstance(value, EvaluationError):

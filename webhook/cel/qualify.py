@@ -62,6 +62,29 @@ def go_type(value: Value) -> str:
     return _GO_OPAQUES.get(type_name(value), "types.Unknown") if isinstance(value, Opaque) else "types.Unknown"
 
 
+def unwrapped(value: Value) -> Value:
+    """What an optional variable holds, before 1.37: a detour through Go's own values loses Kubernetes' types.
+
+    May be an EvaluationError, which counts once it is used.
+    """
+    kind = type(value)
+    if kind is TypeValue:
+        return value.name
+    if kind is Optional and value is not NONE:
+        return unwrapped(value.value)
+    native = _NATIVE.get(type_name(value)) if isinstance(value, Opaque | Quantity) else None
+    return EvaluationError(f"unsupported conversion to ref.Val: ({native}){go_text(value)}") if native else value
+
+
+_NATIVE: Final = {
+    "kubernetes.Quantity": "*resource.Quantity",
+    "kubernetes.Semver": "semver.Version",
+    "kubernetes.URL": "*url.URL",
+    "net.IP": "netip.Addr",
+    "net.CIDR": "netip.Prefix",
+}
+
+
 def checked_key(key: Value) -> Value:
     """The value of an index expression, if a value of its type can be one."""
     if type(key) not in _KEYS:

@@ -30,6 +30,9 @@ LEAST_SECOND: Final = -62135596800
 MOST_SECOND: Final = 253402300799
 
 
+LIMIT_PASSED: Final = "operation cancelled: actual cost limit exceeded"
+
+
 class EvaluationError(Exception):
     """The expression has no value on this device; the text is the one that Kubernetes reports."""
 

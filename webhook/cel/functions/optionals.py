@@ -50,11 +50,18 @@ def none() -> Optional:
     return NONE
 
 
+def used(held: Value) -> Value:
+    """What an optional holds, once it is used: before 1.37 that may be an error."""
+    if isinstance(held, EvaluationError):
+        raise held
+    return held
+
+
 def value_of(holder: Optional) -> Value:
     """`o.value()`."""
     if holder is NONE:
         raise EvaluationError("optional.none() dereference")
-    return holder.value
+    return used(holder.value)
 
 
 def has_value(holder: Optional) -> bool:

@@ -111,11 +111,11 @@ def _go_text(value: Value) -> str | None:
 
 
 def _of_text(run: Callable[..., Value]) -> Callable[..., Value]:
-    def call(value: Value, *rest: Value) -> Value:
+    def call(value: Value, pattern: str, *most: Value) -> Value:
         text = _go_text(value)
-        if text is None:
+        if text is None or any(type(number) is not int for number in most):
             raise no_such_overload()
-        return run(text, *rest)
+        return run(text, pattern, *most)
 
     return call
 

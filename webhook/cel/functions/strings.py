@@ -6,7 +6,7 @@ from typing import Final
 from webhook.cel.functions.dispatch import FunctionTable, Overload
 from webhook.cel.functions.formatting import format_text
 from webhook.cel.types import DYN, INT, STRING, Type, list_type
-from webhook.cel.values import EvaluationError, Value, go_text, no_such_overload
+from webhook.cel.values import LIMIT_PASSED, AbandonedError, EvaluationError, Value, go_text, no_such_overload
 
 # What Go's strings.TrimSpace removes (unicode.IsSpace).
 _SPACES: Final = "".join(
@@ -31,6 +31,10 @@ _QUOTED: Final = str.maketrans(
 )
 
 
+# More than a string may have whose parts were paid for: 0.1 for each character, 1,000,000 at most.
+MOST_LENGTH: Final = 10_000_000
+
+
 def _both_texts(run: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
     """A method of two strings that tests their types itself."""
 
@@ -49,6 +53,12 @@ ends_with: Final = _both_texts(str.endswith)
 
 def _out_of_range(index: int) -> EvaluationError:
     return EvaluationError(f"index out of range: {index}")
+
+
+def check_length(length: int) -> None:
+    """Stop an evaluation that would make a string of more than MOST_LENGTH characters out of nothing."""
+    if length > MOST_LENGTH:
+        raise AbandonedError(LIMIT_PASSED)
 
 
 def char_at(text: str, index: int) -> str:
@@ -83,7 +93,9 @@ def last_index_from(text: str, part: str, offset: int) -> int:
 
 def replace(text: str, old: str, new: str, times: int = -1) -> str:
     """`s.replace(old, new)`, `s.replace(old, new, n)`: all of them if n is negative."""
-    return text.replace(old, new, max(times, -1) if times < 2**62 else -1)
+    count = text.count(old) if times < 0 else min(times, text.count(old))
+    check_length(len(text) + count * max(0, len(new) - len(old)))
+    return text.replace(old, new, count)
 
 
 def split(text: str, separator: str, parts: int = -1) -> list[Value]:
@@ -119,6 +131,7 @@ def join(parts: list[Value], separator: str = "") -> str:
     for part in parts:
         if type(part) is not str:
             raise EvaluationError(f"join: invalid input: {go_text(part)}")
+    check_length(len(parts) * len(separator))
     return separator.join(parts)
 
 

@@ -1,5 +1,6 @@
 """All functions of all libraries in one table."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -28,6 +29,7 @@ from webhook.cel.functions.dispatch import (
     guarded_operator,
     guarded_overload,
 )
+from webhook.cel.functions.legacy import LEGACY
 from webhook.cel.values import Value, no_such_overload
 
 _MODULES: Final = (
@@ -84,14 +86,19 @@ def is_keen(function: str, overload: str, count: int) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def implementation(function: str, overloads: tuple[str, ...]) -> Implementation:
-    """What runs a call of the function, given the overloads that the checker left open."""
+def implementation(function: str, overloads: tuple[str, ...], modern: bool = True) -> Implementation:
+    """What runs a call of the function, given the overloads that the checker left open.
+
+    `modern`: as in Kubernetes 1.37, not as before.
+    """
     operator = OPERATORS.get(function)
     if operator is not None:
         return guarded_operator(function, operator)
     declared = FUNCTIONS.get(function)
     if declared is None:
         return _unbound
+    if not modern:
+        declared = tuple(replace(one, run=LEGACY.get(one.id, one.run)) for one in declared)
     if len(overloads) == 1 or len(declared) == 1:
         for overload in declared:
             if len(declared) == 1 or overload.id == overloads[0]:
