@@ -72,10 +72,11 @@ class Standalone:
         certificates = tmp_path / "certs"
         given = ["--cluster", cluster, "--ledger", tmp_path / "ledger.sqlite", "--drain-seconds", "0", *options]
         self.process = ServeProcess(programs, given, cert_dir=certificates)
+        self._port = self.process.port  # known once it listens, when the certificates are there
         self._tls = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
 
     def ask(self, endpoint: str, manifest: Json, operation: str = "CREATE", *, dry_run: bool = False) -> Json:
-        connection = HTTPSConnection(self.process.host, self.process.port, context=self._tls, timeout=20)
+        connection = HTTPSConnection("127.0.0.1", self._port, context=self._tls, timeout=20)
         try:
             body = json.dumps(review(manifest, operation, dry_run=dry_run))
             connection.request("POST", endpoint, body, {"Content-Type": "application/json"})
