@@ -143,8 +143,7 @@ class Endpoint:
         alarm = Alarm(limits.answer_seconds if seconds is None else seconds)
         try:
             review = await self._review(raw, seconds)
-            budget = Budget(started + work_seconds(seconds, limits), self._needs.clock)
-            return await self._decide(review, budget, started)
+            return await self._decide(review, self._budget(started, seconds), started)
         except BadReviewError as error:
             raise FaultError(400, str(error)) from None
         except asyncio.CancelledError:
@@ -160,6 +159,13 @@ class Endpoint:
         if len(raw) <= self._needs.limits.small_body:
             return parse_review(raw, seconds)
         return await self._needs.work.run(parse_review, raw, seconds)
+
+    def _budget(self, started: float, timeout: float | None) -> Budget:
+        """Return 2 s from now, but no more than half a second less than the caller waits (contract 7.2)."""
+        deadline = self._needs.clock() + self._needs.limits.work_seconds
+        if timeout is not None:
+            deadline = min(deadline, started + max(timeout - 0.5, timeout / 10))
+        return Budget(deadline, self._needs.clock)
 
     async def _decide(self, review: Review, budget: Budget, started: float) -> bytes:
         needs = self._needs
@@ -297,13 +303,6 @@ def _overloaded(metrics: Metrics, reason: str) -> FaultError:
 
 def _json_headers(answer: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-
-
-def work_seconds(timeout: float | None, limits: Limits) -> float:
-    """Return how long deciding may take: 2 s, or half a second less than the caller waits (contract 7.2)."""
-    if timeout is None:
-        return limits.work_seconds
-    return min(limits.work_seconds, max(timeout - 0.5, timeout / 10))
 
 
 @lru_cache(maxsize=64)
