@@ -74,6 +74,14 @@ def asked_names(container: Container, serving: Mapping[str, Served]) -> tuple[st
     return tuple(name for name in container.limits if name in serving and _whole(container, name))
 
 
+def asks_nothing(container: Container, serving: Mapping[str, Served]) -> bool:
+    """Return whether all mapped limits of a container are 0."""
+    try:
+        return not asked_names(container, serving)
+    except UnusableQuantityError:
+        return False
+
+
 def main_of(companion: Served) -> Served:
     """Return the main resource of a companion, as the companion's own mapping serves it."""
     assert isinstance(companion.resource, Companion)

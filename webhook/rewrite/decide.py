@@ -32,7 +32,8 @@ def decide_pod(review: Review, view: ClusterView, *, templates_are_made: bool = 
 
     Where nobody makes templates (standalone, without `--write-templates`) one warning names what the folder lacks.
     """
-    if review.operation != "CREATE" or review.sub_resource or review.kind.name != POD or review.object is None:
+    is_pod = (review.kind.group, review.kind.name) == ("", POD)
+    if review.operation != "CREATE" or review.sub_resource or not is_pod or review.object is None:
         return PodDecision(Allow())
     asked = survey(review.object, review.namespace, view)
     if asked is None:

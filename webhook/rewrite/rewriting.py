@@ -9,7 +9,7 @@ from webhook.core.mappings import LegacyMapping, MappingMode, Tolerations, is_ex
 from webhook.core.patch import Operation, apply, difference
 from webhook.core.pods import Container, Pod, parse_pod
 from webhook.core.raw import EMPTY, RawObject
-from webhook.rewrite.asks import Need, Selectors, UnusableQuantityError, asked_names, needs_of
+from webhook.rewrite.asks import Need, Selectors, UnusableQuantityError, asked_names, asks_nothing, needs_of
 from webhook.rewrite.changes import Changes, changed_pod
 from webhook.rewrite.derive import derive, original_of, placement, pod_conditions, selectors_for
 from webhook.rewrite.labels import Condition, Translation, taken_out, translate
@@ -202,22 +202,29 @@ def _verified(asked: Survey, view: ClusterView) -> tuple[Survey, Original | None
     """Return what the pod's annotation records, where it is to be believed, and the claims that follow from it.
 
     It is where every generated template that the pod refers to follows from it, and its names are still mapped: then
-    an earlier pass wrote it, and the pod is planned again from all that it asked for.
+    an earlier pass wrote it, and the pod is planned again from all that it asked for. Of a container that names none
+    of these claims only a limit of 0 is believed: nobody gets devices by an annotation alone.
     """
     original = original_of(asked.raw)
     if original is None:
         return asked, None, frozenset()
     derived = derive(asked.raw, asked.namespace, view)
-    serving = dict(asked.serving)
-    for name in {name for limits in original.containers.values() for name in limits} - serving.keys():
-        hit = serve(name, asked.mappings, any_mode=asked.any_mode)
-        if not isinstance(hit, Served):
-            return asked, None, frozenset()
-        serving[name] = hit
-    if derived.underivable:
-        return asked, None, frozenset()
     ours = frozenset(claim.name for claim in asked.pod.claims if claim.template_name in derived.templates)
-    return replace(asked, serving=serving), original, ours
+    serving = dict(asked.serving)
+    believed: dict[str, Mapping[str, str]] = {}
+    for container in asked.pod.containers:
+        recorded = original.containers.get(container.name, EMPTY)
+        for name in recorded.keys() - serving.keys():
+            hit = serve(name, asked.mappings, any_mode=asked.any_mode)
+            if not isinstance(hit, Served):
+                return asked, None, frozenset()
+            serving[name] = hit
+        has_ours = any(reference.name in ours for reference in container.claims)
+        if recorded and (has_ours or asks_nothing(replace(container, limits=recorded), serving)):
+            believed[container.name] = recorded
+    if derived.underivable or not believed:
+        return asked, None, frozenset()
+    return replace(asked, serving=serving), replace(original, containers=believed), ours
 
 
 def _with_original(container: Container, original: Original | None) -> Container:
