@@ -1,10 +1,12 @@
 """Drawbridge's own programs, run as a user runs them, beside the control plane."""
 
+import re
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from tests.controlplane.programs import Program, Programs
@@ -21,7 +23,9 @@ def issue_certificates(folder: Path) -> Path:
 
 
 class ServeProcess:
-    """`drawbridge serve` on free loopback ports, ready when made. `Programs.stop` ends it if the test does not."""
+    """`drawbridge serve` on free loopback ports; who asks for a port waits until it listens. `Programs.stop` ends it if
+    the test does not.
+    """
 
     def __init__(
         self, programs: Programs, options: Sequence[str | Path], name: str = "serve", cert_dir: Path | None = None
@@ -30,19 +34,30 @@ class ServeProcess:
         certificates = ["--cert-dir", str(cert_dir)] if cert_dir else []
         command = [str(DRAWBRIDGE), "serve", *ports, *certificates, *map(str, options)]
         self.program: Program = programs.start(name, command)
-        found = self.program.wait_for_output(SERVING)
-        self.host, self.port = found[1], int(found[2])
-        self.health_port = int(found[4])
+
+    @property
+    def port(self) -> int:
+        """The TLS port."""
+        return int(self._announced[2])
+
+    @property
+    def health_port(self) -> int:
+        """The plain port."""
+        return int(self._announced[4])
 
     @property
     def url(self) -> str:
         """Where the webhooks are, without a trailing slash."""
-        return f"https://{self.host}:{self.port}"
+        return f"https://127.0.0.1:{self.port}"
 
     @property
     def health_url(self) -> str:
         """Where `/livez`, `/readyz` and `/metrics` are."""
-        return f"http://{self.host}:{self.health_port}"
+        return f"http://127.0.0.1:{self.health_port}"
+
+    @cached_property
+    def _announced(self) -> re.Match[str]:
+        return self.program.wait_for_output(SERVING)
 
     def is_ready(self) -> bool:
         """Return whether `/readyz` says so."""

@@ -3,7 +3,11 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,13 +19,15 @@ class TcpForwarder:
 
     `backend` may be changed at any time: a new connection goes to the new one, an open one stays where it is, as behind
     a Kubernetes Service. Of several `backends` new connections take turns, and pass by one that does not listen. With
-    `blackhole` set nothing is forwarded, connections are accepted and bytes are lost.
+    `blackhole` set nothing is forwarded, connections are accepted and bytes are lost; `delay` are the seconds by which
+    each piece of what a backend says comes later.
     """
 
     def __init__(self, *backends: int) -> None:
         self.backends = backends
         self._turns = itertools.count()
         self.blackhole = False
+        self.delay = 0.0
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
@@ -81,7 +87,7 @@ class TcpForwarder:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         onward_reader, onward_writer = await self._onward()
         try:
-            await asyncio.gather(self._pump(reader, onward_writer), self._pump(onward_reader, writer))
+            await asyncio.gather(self._pump(reader, onward_writer), self._pump(onward_reader, writer, is_answer=True))
         finally:
             onward_writer.close()
 
@@ -94,10 +100,25 @@ class TcpForwarder:
                 return await asyncio.open_connection(LOOPBACK, backends[turn % len(backends)])
         return await asyncio.open_connection(LOOPBACK, backends[(first - 1) % len(backends)])
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool = False
+    ) -> None:
         while data := await reader.read(65536):
+            if is_answer and self.delay:
+                await asyncio.sleep(self.delay)
             if not self.blackhole:
                 writer.write(data)
                 await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+
+
+@contextmanager
+def behind_forwarder(kubeconfig: Path, forwarded: Path) -> Iterator[TcpForwarder]:
+    """Put a forwarder before the API server of a kubeconfig, and write one that goes through it."""
+    config = json.loads(kubeconfig.read_text())
+    server = config["clusters"][0]["cluster"]["server"]
+    with TcpForwarder(int(server.rpartition(":")[2])) as forwarder:
+        config["clusters"][0]["cluster"]["server"] = f"https://{LOOPBACK}:{forwarder.port}"
+        forwarded.write_text(json.dumps(config))
+        yield forwarder

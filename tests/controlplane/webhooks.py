@@ -1,4 +1,4 @@
-"""The webhook configurations of deploy/ on the control plane: `url` in place of `service`, for one namespace."""
+"""The webhook configurations of deploy/ on the control plane: `url` in place of `service`, for a test's namespaces."""
 
 import base64
 import copy
@@ -17,26 +17,26 @@ RESOURCES = {
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
-def point_at(manifest: Json, url: str, ca_bundle: bytes, namespace: str = "") -> Json:
-    """Return a webhook configuration that calls `url` (its paths kept) and, if one is named, only for that namespace.
+def point_at(manifest: Json, url: str, ca_bundle: bytes, *namespaces: str) -> Json:
+    """Return a webhook configuration that calls `url` (its paths kept), only for the namespaces, if some are named.
 
-    Its name gets the namespace as a suffix, so that tests do not meet. Cluster-scoped objects know no namespace: an
-    entry for them stays as wide as it is.
+    Its name gets the first as a suffix, so that tests do not meet. Cluster-scoped objects know no namespace: an entry
+    for them stays as wide as it is.
     """
     changed = copy.deepcopy(manifest)
-    changed["metadata"]["name"] += f"-{namespace}" if namespace else ""
+    changed["metadata"]["name"] += f"-{namespaces[0]}" if namespaces else ""
     for webhook in changed["webhooks"]:
         path = webhook["clientConfig"]["service"].get("path", "")
         webhook["clientConfig"] = {"url": url + path, "caBundle": base64.b64encode(ca_bundle).decode()}
-        if namespace:
-            only = {"key": NAMESPACE_NAME, "operator": "In", "values": [namespace]}
+        if namespaces:
+            only = {"key": NAMESPACE_NAME, "operator": "In", "values": list(namespaces)}
             webhook.setdefault("namespaceSelector", {}).setdefault("matchExpressions", []).append(only)
     return changed
 
 
 @contextmanager
 def installed_webhooks(
-    api: Api, manifests: Iterable[Json], url: str, ca_file: Path, namespace: str = ""
+    api: Api, manifests: Iterable[Json], url: str, ca_file: Path, *namespaces: str
 ) -> Iterator[list[Json]]:
     """The webhook configurations among the manifests, installed for the length of a with block.
 
@@ -44,7 +44,7 @@ def installed_webhooks(
     """
     with ExitStack() as exits:
         wanted = [manifest for manifest in manifests if manifest["kind"] in RESOURCES]
-        pointed = [point_at(manifest, url, ca_file.read_bytes(), namespace) for manifest in wanted]
+        pointed = [point_at(manifest, url, ca_file.read_bytes(), *namespaces) for manifest in wanted]
         yield [exits.enter_context(api.temporarily(RESOURCES[manifest["kind"]], manifest)) for manifest in pointed]
 
 

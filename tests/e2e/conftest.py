@@ -10,6 +10,7 @@ from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import ControllerProcess, ServeProcess, issue_certificates
 from tests.controlplane.gate import Gate
 from tests.controlplane.installation import Installation, install
+from tests.controlplane.waiting import wait_for
 
 NOT_BUILT = (
     "the control plane's programs are not built: run `make controlplane` "
@@ -52,6 +53,7 @@ def controller(gate: Gate) -> Iterator[ControllerProcess]:
 def replica(gate: Gate) -> Iterator[ServeProcess]:
     """The one replica of a file's tests."""
     running = gate.serve("--drain-seconds", "0")
+    wait_for("readiness", running.is_ready)
     yield running
     running.stop()
 

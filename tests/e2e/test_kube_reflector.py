@@ -5,7 +5,7 @@ import json
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.forwarder import TcpForwarder
+from tests.controlplane.forwarder import behind_forwarder
 from tests.controlplane.objects import CLASSES, make_device_class
 from tests.kube.fake_api import Copy, silent, until
 from webhook.kube.access import load_access
@@ -76,18 +76,6 @@ async def _meanwhile(act: Callable[[], Any]) -> None:
     act()
 
 
-@contextmanager
-def _behind_forwarder(cluster: ControlPlane, folder: Path) -> Iterator[tuple[TcpForwarder, Path]]:
-    """A forwarder before the API server, and a kubeconfig that goes through it."""
-    config = json.loads(cluster.kubeconfig().read_text())
-    server = config["clusters"][0]["cluster"]["server"]
-    with TcpForwarder(int(server.rpartition(":")[2])) as forwarder:
-        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{forwarder.port}"
-        path = folder / "forwarded.kubeconfig"
-        path.write_text(json.dumps(config))
-        yield forwarder, path
-
-
 def test_pages_and_events_of_a_real_server_are_all_seen(cluster: ControlPlane, prefix: str) -> None:
     _create(cluster, prefix, *(f"c{number}" for number in range(10)))
 
@@ -118,7 +106,8 @@ def test_a_restart_of_the_api_server_is_survived_without_a_gap(cluster: ControlP
 
 def test_a_connection_that_went_silent_is_replaced(cluster: ControlPlane, prefix: str, tmp_path: Path) -> None:
     async def run() -> None:
-        with _behind_forwarder(cluster, tmp_path) as (forwarder, kubeconfig):
+        kubeconfig = tmp_path / "kubeconfig"
+        with behind_forwarder(cluster.kubeconfig(), kubeconfig) as forwarder:
             pace = Pace(silence=2.0, backoff_floor=0.05, backoff_ceiling=0.5)
             async with reflecting(kubeconfig, prefix, pace) as seen:
                 forwarder.blackhole = True
@@ -136,7 +125,8 @@ def test_a_compacted_version_is_relisted_exactly_once(cluster: ControlPlane, pre
     _create(cluster, prefix, "kept", "deleted")
 
     async def run() -> None:
-        with _behind_forwarder(cluster, tmp_path) as (forwarder, kubeconfig):
+        kubeconfig = tmp_path / "kubeconfig"
+        with behind_forwarder(cluster.kubeconfig(), kubeconfig) as forwarder:
             async with reflecting(kubeconfig, prefix) as seen:
                 forwarder.backend, backend = 1, forwarder.backend  # nobody listens there
                 forwarder.cut()

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -80,6 +81,14 @@ def test_a_black_hole_loses_what_is_sent() -> None:
         connection.settimeout(0.2)
         with pytest.raises(TimeoutError):
             _ask(connection, b"lost")
+
+
+def test_answers_come_later_by_the_delay() -> None:
+    with _speaker(b"old ") as old, TcpForwarder(old) as forwarder, _connect(forwarder) as connection:
+        forwarder.delay = 0.1
+        began = time.monotonic()
+        assert _ask(connection, b"a") == b"old a"
+        assert time.monotonic() - began >= 0.1
 
 
 def test_a_cut_ends_open_connections() -> None:
