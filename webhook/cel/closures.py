@@ -347,13 +347,18 @@ def not_equals(left: Closure, right: Closure) -> Closure:
     return compare
 
 
-def invocation(run: Callable[..., Value], args: Sequence[Closure], keen: bool) -> Closure:
-    """The call of a function; `keen`: an error in the first argument keeps the second from being evaluated."""
+def invocation(run: Callable[..., Value], args: Sequence[Closure], keen: bool, constant: Value = MISSING) -> Closure:
+    """The call of a function; `keen`: an error in the first argument keeps the second from being evaluated.
+
+    `constant`: the second argument, if it is a constant.
+    """
     if len(args) == 1:
         (only,) = args
         return lambda frame: run(only(frame))
     if len(args) == 2 and not keen:
         first, second = args
+        if constant is not MISSING:
+            return lambda frame: run(first(frame), constant)
 
         def call(frame: Frame) -> Value:
             try:
@@ -366,6 +371,27 @@ def invocation(run: Callable[..., Value], args: Sequence[Closure], keen: bool) -
 
         return call
     return lambda frame: run(*[arg(frame) for arg in args])
+
+
+def ordering(test: Callable[[int, int], bool], run: Callable[..., Value], sides: tuple[Closure, Closure]) -> Closure:
+    """`<`, `<=`, `>`, `>=`: ints need no thought, anything else is `run`'s."""
+    left, right = sides
+
+    def compare(frame: Frame) -> Value:
+        mine, other = _both(left, right, frame)
+        return test(mine, other) if type(mine) is int and type(other) is int else run(mine, other)
+
+    return compare
+
+
+def ordering_with(test: Callable[[int, int], bool], run: Callable[..., Value], left: Closure, constant: int) -> Closure:
+    """`x >= 5` and the like."""
+
+    def compare(frame: Frame) -> Value:
+        value = left(frame)
+        return test(value, constant) if type(value) is int else run(value, constant)
+
+    return compare
 
 
 def countable(argument: Closure, overload: str, position: int) -> Closure:

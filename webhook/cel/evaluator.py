@@ -8,6 +8,7 @@ accumulator of a macro is evaluated when it is first used, so `cel.bind(x, <erro
 hold an error, which only using it raises. Source for what happens when: cel-go interpreter/interpretable.go.
 """
 
+import operator
 import sys
 from collections.abc import Mapping
 from typing import Final, TypeAlias
@@ -26,7 +27,11 @@ from webhook.cel.syntax import (
     AND,
     CONDITIONAL,
     EQUALS,
+    GREATER,
+    GREATER_EQUALS,
     INDEX,
+    LESS,
+    LESS_EQUALS,
     NOT_EQUALS,
     NOT_STRICTLY_FALSE,
     OPTIONAL_INDEX,
@@ -63,6 +68,7 @@ __all__ = ["BoundedProgram", "EvaluationError", "Outcome", "Program", "build", "
 
 Scope: TypeAlias = Mapping[str, int]
 
+_ORDERINGS: Final = {LESS: operator.lt, LESS_EQUALS: operator.le, GREATER: operator.gt, GREATER_EQUALS: operator.ge}
 MOST_COST: Final = 1_000_000
 _MANY_NODES: Final = 150
 _DEEPEST_RECURSION: Final = 20_000
@@ -281,8 +287,13 @@ class _Builder:
             args[position] = closures.countable(args[position], overload, position)
         if function in CONSTANT_PATTERNS and type(_constant(arguments[1])) is str:
             return closures.invocation(CONSTANT_PATTERNS[function], args, keen=True)
-        keen = is_keen(function, overload, len(args))
-        return closures.invocation(implementation(function, node.overloads, self._modern), args, keen)
+        run = implementation(function, node.overloads, self._modern)
+        constant = _constant(arguments[1], _PURE) if len(arguments) == 2 else MISSING
+        if function in _ORDERINGS:
+            if type(constant) is int:
+                return closures.ordering_with(_ORDERINGS[function], run, args[0], constant)
+            return closures.ordering(_ORDERINGS[function], run, (args[0], args[1]))
+        return closures.invocation(run, args, is_keen(function, overload, len(args)), constant)
 
     def _membership(self, element: Closure, values: Value) -> Closure | None:
         """`x in [constants]`, unless the constants are no simple ones."""

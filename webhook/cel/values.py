@@ -174,6 +174,12 @@ def type_name(value: Value) -> str:
     return named
 
 
+def classes_of(name: str) -> frozenset[type]:
+    """The classes of the values of a type, by its name."""
+    opaque = (kind for kind in Opaque.__subclasses__() if kind.cel_type == name)
+    return frozenset((*(kind for kind, known in _NAMES.items() if known == name), *opaque))
+
+
 def map_key(key: Value) -> MapKey:
     """How a dict of ours holds a key: 1, 1u, 1.0 and true are different keys."""
     kind = type(key)

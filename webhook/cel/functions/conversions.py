@@ -40,7 +40,9 @@ _HEXADECIMAL: Final = re.compile(
     re.ASCII,
 )
 _NO_NUMBER: Final = re.compile(r"[+-]?(?:inf|infinity)|nan", re.ASCII | re.IGNORECASE)
-_LOOSE_UNDERSCORE: Final = re.compile(r"__|_$|_[^0-9a-fA-F]|[^0-9a-fA-FxX]_|^_", re.ASCII)
+# An underscore stands between two digits, or behind the 0x.
+_LOOSE_UNDERSCORE: Final = re.compile(r"(?<![0-9])_|_(?![0-9])", re.ASCII)
+_LOOSE_HEX_UNDERSCORE: Final = re.compile(r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])", re.ASCII)
 _MOST_DIGITS: Final = 400
 
 
@@ -108,12 +110,9 @@ def parse_double(text: str) -> float | None:
     if _NO_NUMBER.fullmatch(text):
         return float(text)
     if _DECIMAL.fullmatch(text):
-        if "_" in text:
-            return None
-        number = float(text)
+        number = float(text.replace("_", "")) if not _LOOSE_UNDERSCORE.search(text) else math.inf
         return None if math.isinf(number) else number
-    found = _HEXADECIMAL.fullmatch(text)
-    if found is None or _LOOSE_UNDERSCORE.search(text):
+    if not _HEXADECIMAL.fullmatch(text) or _LOOSE_HEX_UNDERSCORE.search(text):
         return None
     try:
         return float.fromhex(text.replace("_", ""))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from webhook.cel.types import Kind, Type
-from webhook.cel.values import Duration, EvaluationError, Timestamp, Value, no_such_overload, type_name
+from webhook.cel.values import Duration, EvaluationError, Timestamp, Value, classes_of, no_such_overload, type_name
 
 Implementation: TypeAlias = Callable[..., Value]
 Test: TypeAlias = Callable[[Value], bool]
@@ -40,6 +40,7 @@ class Operator:
 FunctionTable: TypeAlias = Mapping[str, tuple[Overload, ...]]
 OperatorTable: TypeAlias = Mapping[str, Operator]
 
+_ANYTHING: Final = frozenset({Kind.DYN, Kind.ANY, Kind.PARAMETER})
 # Types that cel-go lets receive any method: they answer with the short message.
 _RECEIVERS: Final = frozenset({str, Duration, Timestamp})
 
@@ -62,10 +63,10 @@ def guarded_operator(function: str, operator: Operator) -> Implementation:
     if fits is None:
         return run
 
-    def call(*args: Value) -> Value:
-        if type(args[0]) not in fits:
-            raise operator_misfit(function, args[0])
-        return run(*args)
+    def call(first: Value, *rest: Value) -> Value:
+        if type(first) in fits:
+            return run(first, *rest)
+        raise operator_misfit(function, first)
 
     return call
 
@@ -74,14 +75,37 @@ def guarded_overload(function: str, overload: Overload) -> Implementation:
     """The overload with a check of its arguments' types."""
     if overload.unguarded:
         return overload.run
-    tests = tuple(map(fitting_test, overload.parameters))
     run = overload.run
+    classes = tuple(map(fitting_classes, overload.parameters))
+    if None not in classes and len(classes) == 1:
+        return _guarded_one(function, run, classes[0] or frozenset())
+    if None not in classes and len(classes) == 2:
+        return _guarded_two(function, run, classes[0] or frozenset(), classes[1] or frozenset())
+    tests = tuple(map(fitting_test, overload.parameters))
 
     def call(*args: Value) -> Value:
         for test, value in zip(tests, args, strict=True):
             if test is not None and not test(value):
                 raise no_overload_for(function, args)
         return run(*args)
+
+    return call
+
+
+def _guarded_one(function: str, run: Implementation, fits: frozenset[type]) -> Implementation:
+    def call(value: Value) -> Value:
+        if type(value) in fits:
+            return run(value)
+        raise no_overload_for(function, (value,))
+
+    return call
+
+
+def _guarded_two(function: str, run: Implementation, first: frozenset[type], second: frozenset[type]) -> Implementation:
+    def call(value: Value, other: Value) -> Value:
+        if type(value) in first and type(other) in second:
+            return run(value, other)
+        raise no_overload_for(function, (value, other))
 
     return call
 
@@ -100,23 +124,22 @@ def dispatched(function: str, overloads: Sequence[Overload]) -> Implementation:
     return call
 
 
+def fitting_classes(declared: Type) -> frozenset[type] | None:
+    """The classes of the values that fit a parameter; None where the class alone does not tell."""
+    if declared.kind in _ANYTHING or (declared.kind == Kind.LIST and declared.parameters[0].kind not in _ANYTHING):
+        return None
+    return classes_of(declared.name)
+
+
 def fitting_test(declared: Type) -> Test | None:
     """A test whether a value fits a parameter; None for one that takes anything.
 
-    Of lists and maps, the first element decides.
+    Of a list, the first element decides.
     """
-    kind = declared.kind
-    if kind in (Kind.DYN, Kind.ANY, Kind.PARAMETER):
+    if declared.kind in _ANYTHING:
         return None
-    if kind == Kind.LIST:
-        return _list_test(fitting_test(declared.parameters[0]))
-    if kind == Kind.MAP:
-        return lambda value: isinstance(value, dict)
-    name = declared.name
-    return lambda value: type_name(value) == name
-
-
-def _list_test(element: Test | None) -> Test:
+    classes = classes_of(declared.name)
+    element = fitting_test(declared.parameters[0]) if declared.kind == Kind.LIST else None
     if element is None:
-        return lambda value: isinstance(value, list)
-    return lambda value: isinstance(value, list) and (not value or element(value[0]))
+        return lambda value: type(value) in classes
+    return lambda value: type(value) in classes and (not value or element(value[0]))

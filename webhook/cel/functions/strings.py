@@ -35,20 +35,25 @@ _QUOTED: Final = str.maketrans(
 MOST_LENGTH: Final = 10_000_000
 
 
-def _both_texts(run: Callable[[str, str], bool]) -> Callable[[Value, Value], bool]:
-    """A method of two strings that tests their types itself."""
-
-    def call(text: Value, other: Value) -> bool:
-        if type(text) is not str or type(other) is not str:
-            raise no_such_overload()
-        return run(text, other)
-
-    return call
+def contains(text: Value, part: Value) -> bool:
+    """`s.contains(part)`; like the next two it tests the types itself."""
+    if type(text) is str and type(part) is str:
+        return part in text
+    raise no_such_overload()
 
 
-contains: Final = _both_texts(lambda text, part: part in text)
-starts_with: Final = _both_texts(str.startswith)
-ends_with: Final = _both_texts(str.endswith)
+def starts_with(text: Value, prefix: Value) -> bool:
+    """`s.startsWith(prefix)`."""
+    if type(text) is str and type(prefix) is str:
+        return text.startswith(prefix)
+    raise no_such_overload()
+
+
+def ends_with(text: Value, suffix: Value) -> bool:
+    """`s.endsWith(suffix)`."""
+    if type(text) is str and type(suffix) is str:
+        return text.endswith(suffix)
+    raise no_such_overload()
 
 
 def _out_of_range(index: int) -> EvaluationError:
@@ -142,12 +147,12 @@ def quote(text: str) -> str:
 
 def lower_ascii(text: str) -> str:
     """`s.lowerAscii()`."""
-    return text.translate(_TO_LOWER)
+    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
 
 
 def upper_ascii(text: str) -> str:
     """`s.upperAscii()`."""
-    return text.translate(_TO_UPPER)
+    return text.upper() if text.isascii() else text.translate(_TO_UPPER)
 
 
 def trim(text: str) -> str:
