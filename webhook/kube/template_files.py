@@ -4,9 +4,8 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from webhook.core.errors import SettingsError
+from webhook.kube.yaml_edit import dump
 from webhook.rewrite.templates import Template
 
 
@@ -28,5 +27,5 @@ class TemplateFiles:
             file = self._folder / f"{namespace}.{template.name}.yaml"
             if not file.exists():
                 draft = file.with_suffix(f".{secrets.token_hex(4)}.tmp")
-                draft.write_text(yaml.safe_dump(template.manifest(namespace), sort_keys=False))
+                draft.write_text(dump(template.manifest(namespace)))
                 draft.replace(file)
