@@ -36,7 +36,8 @@ _TOO_LONG: Final = f"may not be more than {MOST_BYTES} bytes"
 _TOO_COSTLY: Final = "too complex, exceeds cost limit"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MANY_TOKENS: Final = 250
-_MOST_EXPLAINED: Final = 20
+_MOST_EXPLAINED: Final = 10
+_LONG: Final = 2_000  # of an expression that long only the first error is explained
 _DEEPEST_RECURSION: Final = 20_000
 
 
@@ -102,8 +103,8 @@ def _judge(expression: str, environment: Environment) -> _Judgement:
     parsed = parse(expression, tokens, environment.macros, escaped_names=environment.escaped_names)
     if parsed.exhausted:
         return _Judgement(_failed(expression, Verdict.TOO_COSTLY, _TOO_COSTLY))
-    if not parsed.in_grammar:
-        return _refused(expression, _syntax_errors(expression, tokens, environment), tokens)
+    if parsed.misfit is not None:
+        return _refused(expression, _syntax_errors(expression, tokens, environment, parsed.misfit), tokens)
     if parsed.root is None:
         return _refused(expression, parsed.errors, tokens)
     return _judge_tree(Ast(parsed.root, expression, parsed.macros), environment)
@@ -164,7 +165,8 @@ def _found(judgement: _Judgement, environment: Environment) -> Found:
 
         if not judgement.errors:
             return Found((wrong_result(judgement.ast),), DiagnosticKind.RESULT, error)
-        explained = [find_misuse(judgement.ast, one, environment) for one in judgement.errors[:_MOST_EXPLAINED]]
+        most = _MOST_EXPLAINED if whole <= _LONG else 1
+        explained = [find_misuse(judgement.ast, one, environment) for one in judgement.errors[:most]]
         return Found(tuple(explained), DiagnosticKind.TYPE, error)
     words = error.removeprefix("program instantiation failed: ")
     problem = Problem(f"cannot be prepared for evaluation: {words}", 0, whole, "check constants and patterns")
@@ -181,12 +183,14 @@ def _allow_deep_types() -> None:
         sys.setrecursionlimit(_DEEPEST_RECURSION)
 
 
-def _syntax_errors(expression: str, tokens: Tokens, environment: Environment) -> list[SourceError]:
+def _syntax_errors(
+    expression: str, tokens: Tokens, environment: Environment, misfit: int | None = None
+) -> list[SourceError]:
     from webhook.cel.partial import partial_errors
     from webhook.cel.recovery import syntax_errors
 
     _allow_deep_types()
-    errors, tree = syntax_errors(expression, tokens)
+    errors, tree = syntax_errors(expression, tokens, misfit)
     if tree is None:
         return errors
     return errors + partial_errors(

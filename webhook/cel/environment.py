@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
 from typing import Final
 
 from webhook.cel.macros import EXPANDERS, MacroKey, Macros
@@ -203,6 +202,8 @@ def device_environment(
 def _device_environment(
     version: str, stored: bool, consumable_capacity: bool | None, list_attributes: bool | None
 ) -> Environment:
+    from importlib import resources  # takes as long to import as all of this package
+
     if version not in VERSIONS:
         raise KeyError(version)
     text = resources.files("webhook.cel.environments").joinpath(f"kubernetes-{version}.txt").read_text("utf-8")

@@ -97,7 +97,7 @@ def accesses(ast: Ast) -> Iterator[Access]:
             stack.extend((child, aliases) for child in reversed(children(node)))
             continue
         steps, guarded, computed = found
-        access = _access(steps, guarded, node)
+        access = None if isinstance(node, Ident) else _access(steps, guarded, node)
         if access is not None:
             yield access
         stack.extend((child, aliases) for child in reversed(computed))

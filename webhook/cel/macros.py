@@ -7,7 +7,6 @@ estimate and the error positions depend on.
 """
 
 from collections.abc import Callable, Mapping
-from copy import copy
 from typing import Final, TypeAlias
 
 from webhook.cel.syntax import (
@@ -162,12 +161,34 @@ class Factory:
         return root
 
     def _clone(self, node: Expr) -> Expr:
+        """The node alone, still with the parts of the original."""
         self.last_id += 1
         if self.last_id > MOST_NODES:
             raise TooManyNodesError
-        clone = copy(node)
-        clone.id = self.last_id
-        return clone
+        head = (self.last_id, node.pos, node.start, node.end)
+        match node:
+            case Ident():
+                return Ident(*head, node.name)
+            case Select():
+                clone = Select(*head, node.operand, node.field, node.field_pos)
+                clone.test_only = node.test_only
+                return clone
+            case Call():
+                return Call(*head, node.function, node.args, node.target)
+            case Literal():
+                return Literal(*head, node.value)
+            case ListLiteral():
+                return ListLiteral(*head, node.elements, node.optional)
+            case MapLiteral():
+                return MapLiteral(*head, node.entries)
+            case StructLiteral():
+                return StructLiteral(*head, node.name, node.entries)
+            case Comprehension():
+                names = node.iter_var, node.iter_var2
+                accumulator = node.accumulator, node.accumulator_init
+                return Comprehension(
+                    *head, node.iter_range, names, accumulator, (node.condition, node.step), node.result
+                )
 
     def _clone_entry(self, entry: MapEntry) -> MapEntry:
         return MapEntry(self.next_id(), self.pos, self._clone(entry.key), self._clone(entry.value), entry.optional)

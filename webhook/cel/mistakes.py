@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from webhook.cel.lexer import END, FLOAT, IDENT, INT, STRING, Tokens
@@ -15,16 +16,14 @@ _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 _CURLY_QUOTES: Final = re.compile("[\u2018\u2019\u201c\u201d\u00ab\u00bb]")
 _BAD_ESCAPE: Final = re.compile(r"^[bB]?(['\"])")
 _SUFFIX: Final = re.compile(r"(?:[kKMGTPEmun]i?B?|[KMGTPE]iB?)\b")
+_MOST: Final = 10
 _KEYWORDS: Final = ("in", "true", "false", "null")
 
 
 def find_mistakes(text: str, tokens: Tokens, errors: list[SourceError]) -> list[Problem]:
     """What is wrong with a text that has syntax errors, at least one problem; known slips first."""
-    found = [
-        problem
-        for detect in (_characters, _quotes, _doubled_operators, _words, _units, _fields, _separators)
-        for problem in detect(text, tokens)
-    ]
+    detectors = (_characters, _quotes, _doubled_operators, _words, _units, _fields, _separators)
+    found = list(islice((problem for detect in detectors for problem in detect(text, tokens)), _MOST))
     if not found:
         found = list(_brackets(text, tokens))
     return found or [_misfit(text, tokens, error) for error in errors[:1]]

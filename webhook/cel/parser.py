@@ -96,14 +96,14 @@ class _DepthError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """`root` is set if there is no error at all. `in_grammar` is false if `errors` lacks what is wrong with
-    the syntax; `exhausted` is true if macro expansion made too many nodes.
+    """`root` is set if there is no error at all. `misfit` is the token at or near which the text leaves the
+    grammar; then `errors` lacks that. `exhausted` is true if macro expansion made too many nodes.
     """
 
     root: Expr | None
     errors: list[SourceError]
     macros: dict[int, Call]
-    in_grammar: bool = True
+    misfit: int | None = None
     exhausted: bool = False
 
 
@@ -113,7 +113,7 @@ def parse(text: str, tokens: Tokens, macros: Macros, *, escaped_names: bool) -> 
     try:
         root = parser.run()
     except _SyntaxError:
-        return Parsed(None, parser.errors, {}, in_grammar=False)
+        return Parsed(None, parser.errors, {}, misfit=parser.position)
     except _DepthError:
         return Parsed(None, [RULE_DEPTH_ERROR], {})
     except TooManyNodesError:
@@ -216,6 +216,11 @@ class _Parser:
         self.errors: list[SourceError] = []
         self.written: dict[int, Call] = {}
         self.heights: dict[int, int] = {}
+
+    @property
+    def position(self) -> int:
+        """The token that is read next."""
+        return min(self._next, len(self._kinds) - 1)
 
     def run(self) -> Expr:
         """The whole expression."""

@@ -18,6 +18,7 @@ _MOST_RULE_DEPTH: Final = 250
 _MOST_ATTEMPTS: Final = 30
 _MOST_SKIPPED: Final = 256
 _MOST_REPORTS: Final = 100
+_MOST_RULES: Final = 4_000  # to read; more would take longer than any message is worth
 _TOKEN_ORDER: Final = (
     f"{END} == != in < <= >= > && || [ ] {{ }} ( ) . , - ! ? : + * / % true false null "
     f"{FLOAT} {INT} {UINT} {STRING} {BYTES} {IDENT} {ESCAPED_IDENT}"
@@ -27,6 +28,10 @@ _NAMED: Final = frozenset((END, FLOAT, INT, UINT, STRING, BYTES, IDENT, ESCAPED_
 
 class _StopError(Exception):
     """Reading ends for good: a limit is passed."""
+
+
+class _TooLongError(Exception):
+    """More than _MOST_RULES are read."""
 
 
 class _RuleError(Exception):
@@ -327,13 +332,22 @@ class _Reader:
         self._last_error = -1
         self._last_places: set[int] = set()
         self._attempts = 0
+        self._rules = 0
         self._consumed: int | None = None  # in recovery: how many tokens it has skipped
         self._place = 0  # stands for ANTLR's state number: the element that is being read
         self.errors: list[SourceError] = []
 
+    def give_up_at(self, index: int) -> None:
+        """Reports one token without looking for how to go on."""
+        expected = END if self._kinds[index] != END else _shown(_GRAMMAR["unary"][0].first)
+        self._notify(f"mismatched input {self._display(index)} expecting {expected}", index)
+
     # Reading
 
     def rule(self, name: str, precedence: int = 0) -> ParseNode:
+        self._rules += 1
+        if self._rules > _MOST_RULES:
+            raise _TooLongError
         depth = self._depths.get(name, 0) + 1
         self._depths[name] = depth
         if depth > _MOST_RULE_DEPTH:
@@ -659,8 +673,11 @@ def _shown(tokens: frozenset[str]) -> str:
     return names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
 
 
-def syntax_errors(text: str, tokens: Tokens) -> tuple[list[SourceError], ParseNode | None]:
-    """What ANTLR reports, lexical errors first, and the tree that it would build if it comes to an end."""
+def syntax_errors(text: str, tokens: Tokens, misfit: int | None = None) -> tuple[list[SourceError], ParseNode | None]:
+    """What ANTLR reports, lexical errors first, and the tree that it would build if it comes to an end.
+
+    Of a very long text only the lexical errors are told, and the token `misfit` that is known.
+    """
     errors = [
         SourceError(start, f"Syntax error: token recognition error at: '{text[start:end]}'")
         for start, end in tokens.errors
@@ -669,6 +686,11 @@ def syntax_errors(text: str, tokens: Tokens) -> tuple[list[SourceError], ParseNo
     try:
         tree: ParseNode | None = reader.rule("start")
     except _StopError:
+        tree = None
+    except _TooLongError:
+        reader.errors.clear()
+        if misfit is not None:
+            reader.give_up_at(misfit)
         tree = None
     errors += reader.errors
     if len(errors) > _MOST_REPORTS:  # the parser gives up at the next one
