@@ -1,0 +1,35 @@
+"""The `drawbridge` commands that the pages for people show can be run as they stand there."""
+
+import contextlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from webhook.cli import main
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = [REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/*.md")]
+COMMANDS = sorted(
+    {
+        command
+        for page in PAGES
+        for block in re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        for command in re.findall(r"^\.venv/bin/drawbridge (?!serve)(.+)$", block, re.MULTILINE)
+    }
+)
+
+
+def test_pages_show_commands() -> None:
+    assert COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_a_page_runs(command: str) -> None:
+    with contextlib.chdir(REPOSITORY):
+        done = CliRunner().invoke(main, shlex.split(command))
+    assert done.exit_code in (0, 1), done.output
+    assert not isinstance(done.exception, Exception), done.exception
+    assert done.stdout
