@@ -17,6 +17,12 @@ def _links(page: Path) -> Iterator[str]:
     yield from _LINK.findall(_FENCED.sub("", page.read_text()))
 
 
+def _headings(page: Path) -> set[str]:
+    """Return the headings of a page as links name them."""
+    lines = [line.lstrip("# ").lower() for line in page.read_text().splitlines() if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", line).strip().replace(" ", "-") for line in lines}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links_of_a_page_lead_to_files_and_headings_that_are_there(page: Path) -> None:
     for link in _links(page):
@@ -25,12 +31,7 @@ def test_links_of_a_page_lead_to_files_and_headings_that_are_there(page: Path) -
         name, _, heading = link.partition("#")
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), link
-        headings = {
-            re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
-            for line in target.read_text().splitlines()
-            if heading and line.startswith("#")
-        }
-        assert not heading or heading in headings, link
+        assert not heading or heading in _headings(target), link
 
 
 def test_the_denial_in_the_readme_is_what_kubectl_shows() -> None:
