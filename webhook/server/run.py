@@ -1,6 +1,7 @@
 """Starts both listeners, says where they are, and serves until a signal ends it."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -16,6 +17,8 @@ from webhook.server.log import ForwardHandler, Log
 from webhook.server.probes import Check, Probes
 from webhook.server.protocol import Guard
 from webhook.server.tls import ServingCertificate
+
+_COLLECT_AFTER = (20_000, 20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,23 @@ def run(edge: Edge, announce: Callable[[str], None]) -> int:
 
 
 async def _run(edge: Edge, announce: Callable[[str], None]) -> int:
+    _spare_the_collector()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, edge.tell)
     await edge.serve(announce)
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Let the garbage collector look more seldom, and never at what was there from the start.
+
+    Nearly all garbage goes by reference counts. With Python's own thresholds a review of a million small values took
+    eight times as long to read, all of it in collections that found nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def make_edge(
