@@ -192,10 +192,11 @@ def _joined(pieces: Iterable[str]) -> str:
     """Return the documents one after the other, with a marker before each that has none."""
     text = ""
     for piece in pieces:
+        newline = "\r\n" if "\r\n" in piece else "\n"
         if text and not text.endswith("\n"):
-            text += "\n"
+            text += newline
         if text and not piece.startswith(_SEPARATOR):
-            text += f"{_SEPARATOR}\n"
+            text += _SEPARATOR + newline
         text += piece
     return text
 
