@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from webhook.bootstrap.offline_quota import OfflineQuotas
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import CLASS, parse_device_class
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Finding, in_order, unjudged
+from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
 from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, POD_KINDS, WORKLOAD_KINDS, Rulebook
@@ -40,6 +41,7 @@ class Offline:
     view: ClusterView
     rulebook: Rulebook
     settings: Settings
+    quotas: OfflineQuotas
     problems: tuple[Problem, ...] = ()
 
     def findings(self, raw: RawObject) -> tuple[Finding, ...]:
@@ -47,8 +49,10 @@ class Offline:
         group, name = _group_and_kind(raw)
         if group == GROUP and name in (CLAIM, TEMPLATE):
             claim = parse_claim(raw)
-            metadata = replace(claim.metadata, namespace=self.namespace_of(raw))
-            found = self._judged(Case(replace(claim, metadata=metadata), metadata.namespace, self.view))
+            claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
+            found = self._judged(Case(claim, claim.metadata.namespace, self.view))
+            if not any(finding.severity is Severity.DENY for finding in self.applied(found)):
+                found = in_order((*found, *self.quotas.findings(claim)))
         elif group == GROUP and name == CLASS:
             found = self._judged(Case(parse_device_class(raw), "", self.view))
         elif (group, name) in POD_KINDS | WORKLOAD_KINDS:
@@ -86,8 +90,9 @@ def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
 
     SettingsError where a folder does not exist, ClusterUnavailableError where a live cluster cannot be read.
     """
-    view, problems = cluster_of(settings)
-    return Offline(_overlaid(view, documents, settings.namespace), rulebook_of(settings), settings, problems)
+    stored, problems = cluster_of(settings)
+    view, rulebook = _overlaid(stored, documents, settings.namespace), rulebook_of(settings)
+    return Offline(view, rulebook, settings, OfflineQuotas(stored, view, rulebook.exempt), problems)
 
 
 def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:

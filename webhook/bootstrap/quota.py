@@ -6,7 +6,7 @@ from pathlib import Path
 
 from webhook.bootstrap.offline import Offline, offline
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
-from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.cluster import NamespacedName
 from webhook.core.errors import SettingsError
 from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.quota_status import Amounts
@@ -14,11 +14,11 @@ from webhook.core.quotas import DeviceQuota
 from webhook.core.raw import RawObject
 from webhook.kube.sqlite_books import Entry
 from webhook.kube.sqlite_ledger import SqliteLedger
-from webhook.quota.charge import Tariff, charge
+from webhook.quota.charge import Tariff
 from webhook.quota.charges import Holder, charges_of, holders_of, tariff_of
 from webhook.quota.ledger import total
 from webhook.quota.report import QuotaUse
-from webhook.rules import quota_unbounded
+from webhook.rules import quota_exceeded, quota_unbounded
 from webhook.settings import Settings
 
 
@@ -38,18 +38,21 @@ def picture(settings: Settings, documents: Sequence[RawObject] = ()) -> QuotaPic
     judge = offline(settings, documents)
     tariff = tariff_of(judge.view)
     if raw is None:
-        return QuotaPicture(_uses(settings, judge.view, tariff), judge)
+        return QuotaPicture(_uses(judge, tariff), judge)
     namespace = judge.namespace_of(raw)
     claim = _as_claim(parse_claim(raw), namespace)
-    uses = _uses(settings, judge.view, tariff, (namespace, claim.metadata.name))
-    covering = {id(quota) for quota in judge.view.quotas_of(namespace)}
-    charged = (
-        replace(use, charged=charge(claim, use.quota, tariff) if id(use.quota) in covering else None) for use in uses
+    charges = () if judge.rulebook.exempt(namespace) else charges_of(claim, namespace, judge.view, tariff)
+    of_quota = {id(charged.quota): charged for charged in charges}
+    uses = _uses(judge, tariff, (namespace, claim.metadata.name))
+    found = judge.findings(raw)
+    if raw.get("kind") == TEMPLATE:
+        found = in_order((*found, *judge.applied(quota_unbounded.findings(charges))))
+    return QuotaPicture(
+        tuple(replace(use, charged=of_quota.get(id(use.quota))) for use in uses),
+        judge,
+        raw,
+        tuple(one for one in found if one.severity is Severity.DENY and one.rule != quota_exceeded.NAME),
     )
-    charges = charges_of(claim, namespace, judge.view, tariff)
-    found = in_order((*judge.findings(raw), *judge.applied(quota_unbounded.findings(charges))))
-    refused = tuple(finding for finding in found if finding.severity is Severity.DENY)
-    return QuotaPicture(tuple(charged), judge, raw, refused)
 
 
 def _the_claim(documents: Sequence[RawObject]) -> RawObject:
@@ -70,17 +73,16 @@ def _as_claim(claim: Claim, namespace: str) -> Claim:
     return replace(claim, kind=CLAIM, metadata=replace(claim.metadata, namespace=namespace))
 
 
-def _uses(
-    settings: Settings, view: ClusterView, tariff: Tariff, without: NamespacedName | None = None
-) -> tuple[QuotaUse, ...]:
-    entries = ledger_entries(settings.ledger) if settings.ledger else None
-    quotas = sorted(view.quotas.values(), key=lambda quota: (quota.namespace, quota.name))
-    return tuple(_use(quota, view, tariff, entries, without) for quota in quotas)
+def _uses(judge: Offline, tariff: Tariff, without: NamespacedName | None = None) -> tuple[QuotaUse, ...]:
+    ledger = judge.settings.ledger
+    entries = ledger_entries(ledger) if ledger else None
+    quotas = sorted(judge.view.quotas.values(), key=lambda quota: (quota.namespace, quota.name))
+    return tuple(_use(quota, judge, tariff, entries, without) for quota in quotas)
 
 
 def _use(
     quota: DeviceQuota,
-    view: ClusterView,
+    judge: Offline,
     tariff: Tariff,
     entries: Sequence[Entry] | None,
     without: NamespacedName | None,
@@ -88,7 +90,7 @@ def _use(
     """Return the use of one quota: by its status, by the standalone ledger, or as the claims in the files come to."""
     holders = tuple(
         holder
-        for holder in holders_of(quota, view, tariff)
+        for holder in holders_of(quota, judge.view, tariff, judge.rulebook.exempt)
         if (holder.claim.metadata.namespace, holder.claim.metadata.name) != without
     )
     if entries is not None:

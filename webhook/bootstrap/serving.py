@@ -11,6 +11,7 @@ from random import SystemRandom
 
 from certs.store import Directory
 from webhook.bootstrap.admission import Admission, ClusterSource, Templates
+from webhook.bootstrap.numbers import CacheNumbers
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.sources import ApiSource, FolderSource
 from webhook.core.errors import SettingsError
@@ -66,7 +67,7 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
     try:
         directory, renewing = _certificates(settings, log)
         certificate = ServingCertificate(directory, MinimumVersion(settings.tls_min_version), _now, metrics, log)
-        cluster = _folder(settings, log) if settings.cluster else _live(settings, log)
+        cluster = _folder(settings, log) if settings.cluster else _live(settings, log, metrics)
         admission = Admission(
             cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates, metrics.unknown_kind
         )
@@ -104,22 +105,24 @@ def _now() -> datetime:
 
 
 def _folder(settings: Settings, log: Log) -> Cluster:
-    ledger = SqliteLedger(settings.ledger)
+    ledger = SqliteLedger(settings.ledger, rulebook_of(settings).exempt)
     assumptions = Assumptions(settings.kubernetes_version, settings.feature_gates, settings.namespace)
     source = FolderSource(Folder(settings.cluster, assumptions), log, ledger.observe)
     written = None if settings.write_templates is None else TemplateFiles(settings.write_templates)
     return Cluster(source, ledger, (source.follow,), written or LeftToOthers(are_made=False))
 
 
-def _live(settings: Settings, log: Log) -> Cluster:
+def _live(settings: Settings, log: Log, metrics: Metrics) -> Cluster:
     api = ApiClient(load_access(settings.kubeconfig, settings.context))
     source = ApiSource(api, Told(settings.kubernetes_version, settings.feature_gates), log)
+    metrics.registry.register(CacheNumbers(source.reflectors))
     ledger = KubeLedger(
         api,
         new_attempt=lambda: secrets.token_hex(8),
         now=_now,
         random=SystemRandom(),
         log=log,
+        on_conflict=metrics.ledger_conflicts.inc,
         settings=LedgerSettings(settings.reservation_seconds),
     )
     return Cluster(source, ledger, (source.follow,), LeftToOthers(are_made=True))

@@ -48,11 +48,13 @@ def _refuse(asked: Iterable[_Asked], error: BaseException) -> None:
 class SqliteLedger:
     """Implements `Ledger`. Without a path the ledger lives in memory and ends with the process.
 
-    SettingsError at start for a file that cannot be used; ClusterUnavailableError later.
+    Claims of `exempt` namespaces are never charged. SettingsError at start for a file that cannot be used;
+    ClusterUnavailableError later.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, exempt: Callable[[str], bool] = lambda _: False) -> None:
         self._path = path
+        self._exempt = exempt
         # One thread owns the connection: SQLite waits for other processes without holding up the event loop.
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._connection = self._thread.submit(self._open).result()
@@ -127,11 +129,12 @@ class SqliteLedger:
 
     def _observe(self, reading: Reading) -> None:
         view, tariff = reading.view, tariff_of(reading.view)
+        claims = {key: claim for key, claim in view.claims.items() if not self._exempt(key[0])}
         charges = {
             key: tuple(Charge(charged.quota, charged.amounts()) for charged in charges_of(claim, key[0], view, tariff))
-            for key, claim in view.claims.items()
+            for key, claim in claims.items()
         }
-        uids = {key: claim.metadata.uid for key, claim in view.claims.items()}
+        uids = {key: claim.metadata.uid for key, claim in claims.items()}
         gone = {(claim.metadata.namespace, claim.metadata.name) for claim in reading.gone}
         with self._transaction() as books:
             for key, uid in uids.items():

@@ -14,12 +14,16 @@ from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId
 from webhook.quota.consumed import arithmetic_of
 from webhook.quota.drivers import KNOWN_DRIVERS
-from webhook.quota.ledger import Standing, total
+from webhook.quota.ledger import Standing
 
 _MOST_COUNTED = 300
 
 
 def _never() -> bool:
+    return False
+
+
+def _none_exempt(namespace: str) -> bool:  # noqa: ARG001 - the answer for every namespace
     return False
 
 
@@ -49,25 +53,29 @@ class Holder:
     amounts: Amounts
 
 
-def holders_of(quota: DeviceQuota, view: ClusterView, tariff: Tariff) -> Iterator[Holder]:
-    """Yield the stored claims that the quota covers and that take something of it."""
-    for claim in _covered(quota, view):
+def holders_of(
+    quota: DeviceQuota, view: ClusterView, tariff: Tariff, exempt: Callable[[str], bool] = _none_exempt
+) -> Iterator[Holder]:
+    """Yield the stored claims that the quota covers and that take something of it; not those of exempt namespaces."""
+    for claim in _covered(quota, view, exempt):
         amounts = charge(claim, quota, tariff).amounts()
         if amounts:
             yield Holder(claim, amounts)
 
 
-def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff) -> tuple[Holder, ...]:
+def known_holders(
+    quota: DeviceQuota, view: ClusterView, tariff: Tariff, exempt: Callable[[str], bool] = _none_exempt
+) -> tuple[Holder, ...]:
     """Return the holders for a refusal; none where there are so many claims that counting them would hold it up."""
-    claims = tuple(islice(_covered(quota, view), _MOST_COUNTED + 1))
-    return () if len(claims) > _MOST_COUNTED else tuple(holders_of(quota, view, tariff))
+    claims = tuple(islice(_covered(quota, view, exempt), _MOST_COUNTED + 1))
+    return () if len(claims) > _MOST_COUNTED else tuple(holders_of(quota, view, tariff, exempt))
 
 
-def _covered(quota: DeviceQuota, view: ClusterView) -> Iterator[Claim]:
+def _covered(quota: DeviceQuota, view: ClusterView, exempt: Callable[[str], bool]) -> Iterator[Claim]:
     covered: dict[str, bool] = {}
     for (namespace, _), claim in view.claims.items():
         if namespace not in covered:
-            covered[namespace] = view.covers(quota, namespace)
+            covered[namespace] = view.covers(quota, namespace) and not exempt(namespace)
         if covered[namespace]:
             yield claim
 
@@ -80,16 +88,3 @@ def standings_in(charged: QuotaCharge, used: Amounts) -> tuple[Standing, ...]:
         for limit in charged.quota.limits
         if limit.name in amounts
     )
-
-
-def used_of(
-    quota: DeviceQuota, view: ClusterView, tariff: Tariff, *, without: tuple[str, str] | None = None
-) -> Amounts:
-    """Return what is used of a quota: as its status says, else what the stored claims of the view come to.
-
-    `without` is the namespace and name of a claim that does not count where claims are summed up.
-    """
-    if quota.status is not None and quota.status.observed_generation == quota.generation:
-        return {limit.name: limit.used for limit in quota.status.limits}
-    holders = holders_of(quota, view, tariff)
-    return total(h.amounts for h in holders if (h.claim.metadata.namespace, h.claim.metadata.name) != without)

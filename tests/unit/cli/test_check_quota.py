@@ -1,0 +1,86 @@
+"""`drawbridge check` says of quotas what the server would, for claims that come one after the other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tests.support.build import Raw, claim_object, class_object, request, slice_object
+from tests.support.quota import NVIDIA, capacity, devices, full_gpu, quota_object
+from webhook.cli import main
+
+GPU = class_object("gpu.nvidia.com", f"device.driver == '{NVIDIA}'")
+PUBLISHED = slice_object(full_gpu("a"), driver=NVIDIA)
+
+
+def claim(name: str, count: int = 1, namespace: str = "team-a", device_class: str = "gpu.nvidia.com") -> Raw:
+    return claim_object(request("gpu", device_class=device_class, count=count), name=name, namespace=namespace)
+
+
+def quota_findings(tmp_path: Path, cluster: list[Raw], judged: list[Raw]) -> list[tuple[str, str, str]]:
+    folder, file = tmp_path / "cluster.yaml", tmp_path / "judged.yaml"
+    folder.write_text(yaml.safe_dump_all([GPU, PUBLISHED, *cluster]))
+    file.write_text(yaml.safe_dump_all(judged))
+    done = CliRunner().invoke(main, ["check", "--cluster", str(folder), str(file), "-o", "json"])
+    assert done.exit_code in (0, 1), done.output
+    found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+    return [(f["object"]["name"], f["rule"], f["severity"]) for f in found if f["rule"].startswith("quota-")]
+
+
+LIMITED = quota_object(devices(4, "gpus"))
+EXCEEDED = ("quota-exceeded", "deny")
+
+CASES: dict[str, tuple[list[Raw], list[Raw], list[tuple[str, str, str]]]] = {
+    "a claim that fits": ([LIMITED], [claim("a", 4)], []),
+    "a claim that does not": ([LIMITED], [claim("a", 5)], [("a", *EXCEEDED)]),
+    "what is stored counts": ([LIMITED, claim("old", 3)], [claim("a", 2)], [("a", *EXCEEDED)]),
+    "a claim that is stored already does not stand in its own way": ([LIMITED, claim("a", 4)], [claim("a", 4)], []),
+    "what was judged before counts": ([LIMITED], [claim("a", 3), claim("b", 2)], [("b", *EXCEEDED)]),
+    "what was refused before does not": ([LIMITED], [claim("a", 5), claim("b", 4)], [("a", *EXCEEDED)]),
+    "another namespace": ([LIMITED], [claim("a", 5, "team-b")], []),
+    "a system namespace": (
+        [quota_object(devices(4, "gpus"), namespace="")],
+        [claim("a", 5, "kube-system")],
+        [],
+    ),
+    "one pot over all namespaces": (
+        [quota_object(devices(4, "gpus"), namespace=""), claim("old", 3, "team-b")],
+        [claim("a", 2)],
+        [("a", *EXCEEDED)],
+    ),
+    "the quota beside the claim": ([], [LIMITED, claim("a", 5)], [("a", *EXCEEDED)]),
+    "a status that is up to date": (
+        [{**LIMITED, "status": {"limits": [{"name": "gpus", "hard": "4", "used": "3", "reserved": "0"}]}}],
+        [claim("a", 2)],
+        [("a", *EXCEEDED)],
+    ),
+    "a status that counts the claim itself": (
+        [
+            {**LIMITED, "status": {"limits": [{"name": "gpus", "hard": "4", "used": "4", "reserved": "0"}]}},
+            claim("a", 4),
+        ],
+        [claim("a", 4)],
+        [],
+    ),
+    "a quota that only warns": (
+        [quota_object(devices(4, "gpus"), mode="Warn")],
+        [claim("a", 5)],
+        [("a", "quota-soft", "warn")],
+    ),
+    "warnAt": ([quota_object(devices(4, "gpus"), warnAt=50)], [claim("a", 2)], [("a", "quota-soft", "warn")]),
+    "an amount that cannot be known": (
+        [quota_object(capacity("1Ti"))],
+        [claim("a", device_class="soon")],
+        [("a", "quota-unbounded", "deny")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("cluster", "judged", "expected"), CASES.values(), ids=CASES.keys())
+def test_claims_are_judged_by_the_quotas(
+    cluster: list[Raw], judged: list[Raw], expected: list[tuple[str, str, str]], tmp_path: Path
+) -> None:
+    assert quota_findings(tmp_path, cluster, judged) == expected

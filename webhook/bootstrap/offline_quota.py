@@ -1,0 +1,89 @@
+"""Quotas over files: what `drawbridge check` says of claims that would be charged one after the other."""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from webhook.core.claims import Claim
+from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.finding import Finding, Severity
+from webhook.core.quota_status import Amounts
+from webhook.core.quotas import DeviceQuota, QuotaMode
+from webhook.quota.charge import QuotaCharge, Tariff, charge
+from webhook.quota.charges import Holder, charges_of, holders_of, standings_in, tariff_of
+from webhook.quota.ledger import total
+from webhook.rules import quota_exceeded, quota_soft, quota_unbounded
+
+_QuotaKey = tuple[str, str]
+
+
+class OfflineQuotas:
+    """Judges claims in the order in which they come; each that is not refused is charged to the next.
+
+    `stored` is the cluster without the documents that are judged, `view` with them.
+    """
+
+    def __init__(self, stored: ClusterView, view: ClusterView, exempt: Callable[[str], bool]) -> None:
+        self._stored = stored
+        self._view = view
+        self._exempt = exempt
+        self._charged: dict[NamespacedName, dict[_QuotaKey, Amounts]] = {}
+        self._holders: dict[_QuotaKey, tuple[Holder, ...]] = {}
+
+    def findings(self, claim: Claim) -> tuple[Finding, ...]:
+        """Return what the quotas of its namespace say of a claim."""
+        namespace = claim.metadata.namespace
+        if self._exempt(namespace):
+            return ()
+        charges = charges_of(claim, namespace, self._view, self._tariff)
+        found = [*quota_unbounded.findings(charges), *(f for charged in charges for f in self._said(claim, charged))]
+        if not any(finding.severity is Severity.DENY for finding in found):
+            key = (namespace, claim.metadata.name)
+            self._charged[key] = {_key(charged.quota): charged.amounts() for charged in charges}
+        return tuple(found)
+
+    @cached_property
+    def _tariff(self) -> Tariff:
+        return tariff_of(self._view)
+
+    def _said(self, claim: Claim, charged: QuotaCharge) -> Iterator[Finding]:
+        key = (claim.metadata.namespace, claim.metadata.name)
+        standings = standings_in(charged, self._used(charged.quota, key))
+        over = tuple(standing for standing in standings if not standing.fits)
+        path = claim.requests_path()
+        if over and charged.quota.mode is QuotaMode.DENY:
+            holders = self._holders_of(charged.quota)
+            yield from quota_exceeded.findings(charged, over, path, holders, self._tariff)
+        else:
+            yield from quota_soft.findings(charged, standings, path)
+
+    def _used(self, quota: DeviceQuota, but: NamespacedName) -> Amounts:
+        """Return what is used of a quota without the claim itself, with what was judged before it."""
+        judged = [
+            amounts[_key(quota)] for key, amounts in self._charged.items() if key != but and _key(quota) in amounts
+        ]
+        replaced = self._charged.keys() | {but}
+        if quota.status is not None and quota.status.observed_generation == quota.generation:
+            booked = {limit.name: limit.used for limit in quota.status.limits}
+            known = [claim for key in replaced if (claim := self._stored.claims.get(key)) is not None]
+            own = (charge(claim, quota, self._tariff).amounts() for claim in known if self._covers(quota, claim))
+            less = ({name: -amount for name, amount in amounts.items()} for amounts in own)
+            return total((booked, *less, *judged))
+        held = (holder for holder in self._holders_of(quota) if _place(holder.claim) not in replaced)
+        return total((*(holder.amounts for holder in held), *judged))
+
+    def _covers(self, quota: DeviceQuota, claim: Claim) -> bool:
+        return self._stored.covers(quota, claim.metadata.namespace)
+
+    def _holders_of(self, quota: DeviceQuota) -> tuple[Holder, ...]:
+        key = _key(quota)
+        if key not in self._holders:
+            self._holders[key] = tuple(holders_of(quota, self._stored, self._tariff, self._exempt))
+        return self._holders[key]
+
+
+def _key(quota: DeviceQuota) -> _QuotaKey:
+    return quota.namespace, quota.name
+
+
+def _place(claim: Claim) -> NamespacedName:
+    return claim.metadata.namespace, claim.metadata.name
