@@ -91,6 +91,8 @@ def parse_quota(raw: RawObject) -> DeviceQuota:
     clustered = raw.get("kind") == CLUSTER_DEVICE_QUOTA
     selector = reader.struct(spec, "namespaceSelector", at) if clustered else None
     warn_at = reader.integer(spec, "warnAt", at) if spec.get("warnAt") is not None else None
+    if warn_at is not None and not 0 < warn_at <= 100:
+        reader.note(at.child("warnAt"), f"must be a percentage from 1 to 100, not {warn_at}")
     status = reader.struct(raw, "status", ROOT)
     return DeviceQuota(
         namespace="" if clustered else metadata.namespace,
@@ -135,20 +137,29 @@ def _limit(raw: RawObject, path: FieldPath, reader: Reader) -> Limit | None:
         reader.note(path, "must have exactly one of `devices`, `capacity` and `slices`")
         return None
     name = reader.text(raw, "name", path)
+    if not name:
+        reader.note(path.child("name"), "must not be empty")
     match = _match(reader.struct(raw, "match", path) or EMPTY, path.child("match"), reader)
     dimension = given[0]
     if dimension is not Dimension.CAPACITY:
-        hard = reader.quantity(raw.get(dimension.value), path.child(dimension.value))
+        hard = _amount(raw, dimension.value, path, reader)
         return None if hard is None else Limit(name, dimension, hard, match, path=path)
     at = path.child("capacity")
     capacity = reader.struct(raw, "capacity", path) or EMPTY
-    hard = reader.quantity(capacity.get("quantity"), at.child("quantity"))
+    hard = _amount(capacity, "quantity", at, reader)
     counted = reader.text(capacity, "name", at)
     if hard is None or not counted:
         reader.note(at, "must have a `name` and a `quantity`")
         return None
-    minimum = reader.quantity(capacity.get("minimum"), at.child("minimum"))
-    return Limit(name, dimension, hard, match, counted, minimum, path)
+    return Limit(name, dimension, hard, match, counted, _amount(capacity, "minimum", at, reader), path)
+
+
+def _amount(raw: RawObject, name: str, path: FieldPath, reader: Reader) -> Quantity | None:
+    """Return a quantity; one below zero is noted and taken as it is, for it admits nothing."""
+    quantity = reader.quantity(raw.get(name), path.child(name))
+    if quantity is not None and quantity.amount < 0:
+        reader.note(path.child(name), f"must be greater than or equal to 0, not '{quantity}'")
+    return quantity
 
 
 def _match(raw: RawObject, path: FieldPath, reader: Reader) -> Match:
