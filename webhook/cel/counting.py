@@ -13,8 +13,9 @@ from typing import Final, Protocol, TypeAlias
 from webhook.cel.closures import all_elements, all_pairs, growing, settled
 from webhook.cel.device import CelDevice, device_map
 from webhook.cel.functions.membership import member_set
+from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import CONVERSIONS, implementation, is_keen
+from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, implementation, is_keen
 from webhook.cel.qualify import checked_key, optional_entry, qualified, qualified_if_present, unwrapped
 from webhook.cel.runtime_cost import LIST_COST, MAP_COST, QUADRATIC, STRUCT_COST, CostTracker, call_cost
 from webhook.cel.structs import make_struct
@@ -460,8 +461,8 @@ class Fold:
 class _Planner:
     """Turns the nodes of the tree into steps, folding what is constant."""
 
-    def __init__(self, modern: bool) -> None:
-        self._modern = modern
+    def __init__(self, edition: Edition) -> None:
+        self._edition = edition
 
     def plan(self, node: Expr) -> Step:
         """The step of any node."""
@@ -520,12 +521,12 @@ class _Planner:
         function = node.function
         overload = node.overloads[0] if len(node.overloads) == 1 else ""
         if function in ("or", "orValue") and len(args) == 2:
-            return _optional_or(node.id, args, function == "orValue", self._modern)
+            return _optional_or(node.id, args, function == "orValue", self._edition.modern)
         if overload == "in_list" and isinstance(args[1], Constant):
             folded = _membership(node.id, args[0], args[1].value)
             if folded is not None:
                 return folded
-        call = implementation(function, node.overloads, self._modern)
+        call = implementation(function, node.overloads, self._edition)
         if function in CONVERSIONS and len(args) == 1 and isinstance(args[0], Constant):
             return _folded(node.id, call, args[0].value)
         keen = is_keen(function, overload, len(args))
@@ -697,9 +698,12 @@ def counted(ast: Ast, device: CelDevice, cost_limit: int, version: str) -> Outco
     """The value or error of the expression on the device, and what it cost."""
     modern = is_modern(version)
     tracker = CostTracker(cost_limit, modern)
+    edition = edition_for(ast, modern)
+    if edition.quantities_change:
+        device = with_own_quantities(device)
     value: Value
     try:
-        value = _Planner(modern).plan(ast.root).run(Frame(device_map(device), tracker))
+        value = _Planner(edition).plan(ast.root).run(Frame(device_map(device), tracker))
     except AbandonedError as abandoned:
         return Outcome(None, str(abandoned), tracker.cost)
     if isinstance(value, EvaluationError):

@@ -18,8 +18,9 @@ from webhook.cel.closures import Closure, Frame, Link
 from webhook.cel.counting import Outcome, counted, is_modern
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
 from webhook.cel.functions.membership import member_set
+from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import CONVERSIONS, implementation, is_keen
+from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, implementation, is_keen
 from webhook.cel.qualify import checked_key, optional_entry
 from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
 from webhook.cel.structs import make_struct
@@ -78,16 +79,19 @@ _PURE: Final = CONVERSIONS | {"quantity", "semver", "ip", "cidr", "url"}
 class Program:
     """An expression ready to run on devices: each run is a few hundred nanoseconds, and has no limit."""
 
-    __slots__ = ("_run", "_slots")
+    __slots__ = ("_own_quantities", "_run", "_slots")
 
-    def __init__(self, run: Closure, slots: int) -> None:
+    def __init__(self, run: Closure, slots: int, own_quantities: bool) -> None:
         self._run = run
         self._slots = [None] * slots
+        self._own_quantities = own_quantities
 
     def matches(self, device: CelDevice) -> bool:
         """Whether the selector accepts the device; EvaluationError with the reference's text if it ends in one."""
         if device.problem is not None:
             check_device(device)
+        if self._own_quantities:
+            device = with_own_quantities(device)
         try:
             result = self._run([device, *self._slots])
         except AbandonedError as abandoned:
@@ -156,8 +160,9 @@ def build(ast: Ast, version: str = "1.37", bounded: bool = False) -> Program | B
     if bounded:
         return BoundedProgram(ast, version)
     _allow_deep_trees(ast)
-    builder = _Builder(is_modern(version))
-    return Program(builder.expr(ast.root, {}), builder.slots)
+    edition = edition_for(ast, is_modern(version))
+    builder = _Builder(edition)
+    return Program(builder.expr(ast.root, {}), builder.slots, edition.quantities_change)
 
 
 def evaluate(ast: Ast, device: CelDevice, cost_limit: int = MOST_COST, version: str = "1.37") -> Outcome:
@@ -183,13 +188,15 @@ def _allow_deep_trees(ast: Ast) -> None:
 class _Builder:
     """Makes the closures of one expression and hands out the slots of its frame."""
 
-    def __init__(self, modern: bool) -> None:
+    def __init__(self, edition: Edition) -> None:
         self.slots = 0
-        self._modern = modern
+        self._edition = edition
+        self._modern = edition.modern
+        self._pure = CONVERSIONS if edition.quantities_change else _PURE
 
     def expr(self, node: Expr, scope: Scope) -> Closure:
         """The closure of any node."""
-        constant = _constant(node, _PURE)
+        constant = _constant(node, self._pure)
         if constant is not MISSING:
             return lambda _: constant
         if isinstance(node, Call):
@@ -287,8 +294,8 @@ class _Builder:
             args[position] = closures.countable(args[position], overload, position)
         if function in CONSTANT_PATTERNS and type(_constant(arguments[1])) is str:
             return closures.invocation(CONSTANT_PATTERNS[function], args, keen=True)
-        run = implementation(function, node.overloads, self._modern)
-        constant = _constant(arguments[1], _PURE) if len(arguments) == 2 else MISSING
+        run = implementation(function, node.overloads, self._edition)
+        constant = _constant(arguments[1], self._pure) if len(arguments) == 2 and position != 1 else MISSING
         if function in _ORDERINGS:
             if type(constant) is int:
                 return closures.ordering_with(_ORDERINGS[function], run, args[0], constant)

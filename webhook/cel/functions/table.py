@@ -1,8 +1,9 @@
 """All functions of all libraries in one table."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from webhook.cel.functions import (
     authorization,
@@ -30,6 +31,8 @@ from webhook.cel.functions.dispatch import (
     guarded_overload,
 )
 from webhook.cel.functions.legacy import LEGACY
+from webhook.cel.functions.quantity_state import CHANGING, CHANGING_SUMS, quantities_change
+from webhook.cel.syntax import Ast
 from webhook.cel.values import Value, no_such_overload
 
 _MODULES: Final = (
@@ -54,6 +57,27 @@ def _merged() -> FunctionTable:
         for name, overloads in module.FUNCTIONS.items():
             table[name] = (*table.get(name, ()), *overloads)
     return table
+
+
+class Edition(NamedTuple):
+    """Which functions run: `modern` those of Kubernetes 1.37, not of before; see `quantity_state` for the other."""
+
+    modern: bool
+    quantities_change: bool = False
+
+
+MODERN: Final = Edition(modern=True)
+_REPLACED: Final[Mapping[Edition, Mapping[str, Implementation]]] = {
+    MODERN: {},
+    Edition(modern=True, quantities_change=True): CHANGING,
+    Edition(modern=False): LEGACY,
+    Edition(modern=False, quantities_change=True): {**LEGACY, **CHANGING, **CHANGING_SUMS},
+}
+
+
+def edition_for(ast: Ast, modern: bool) -> Edition:
+    """The edition for an expression."""
+    return Edition(modern, quantities_change(ast, modern))
 
 
 def not_strictly_false(value: Value) -> bool:
@@ -86,19 +110,16 @@ def is_keen(function: str, overload: str, count: int) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def implementation(function: str, overloads: tuple[str, ...], modern: bool = True) -> Implementation:
-    """What runs a call of the function, given the overloads that the checker left open.
-
-    `modern`: as in Kubernetes 1.37, not as before.
-    """
+def implementation(function: str, overloads: tuple[str, ...], edition: Edition = MODERN) -> Implementation:
+    """What runs a call of the function, given the overloads that the checker left open."""
     operator = OPERATORS.get(function)
     if operator is not None:
         return guarded_operator(function, operator)
     declared = FUNCTIONS.get(function)
     if declared is None:
         return _unbound
-    if not modern:
-        declared = tuple(replace(one, run=LEGACY.get(one.id, one.run)) for one in declared)
+    replaced = _REPLACED[edition]
+    declared = tuple(replace(one, run=replaced.get(one.id, one.run)) for one in declared)
     if len(overloads) == 1 or len(declared) == 1:
         for overload in declared:
             if len(declared) == 1 or overload.id == overloads[0]:
