@@ -233,7 +233,11 @@ class _Editor:
         return "".join(self._lines(found, column) for gap in gaps for found in _COMMENT.findall(gap))
 
     def _rewrite(self, node: Node, after: object) -> None:
-        """Write a node anew: in flow style where it stood on its line like that, else as a block in its place."""
+        """Write a node anew: in flow style where it stood on its line like that, else as a block in its place.
+
+        Anchors in it are lost, so what their aliases mean must be written out.
+        """
+        self._changed.update(node.anchors())
         block = not node.flow and node.form in (Form.MAPPING, Form.SEQUENCE)
         # What has no dashes must stand further right than its key.
         dashes = isinstance(after, list) and bool(after)

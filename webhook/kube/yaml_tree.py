@@ -43,6 +43,15 @@ class Node:
         """Return the value of a key; of duplicate keys the last counts."""
         return next((value for name, value in reversed(self.entries) if name.text == key), None)
 
+    def anchors(self) -> Iterator[str]:
+        """Yield the anchors on the node and below."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            if node.anchor and node.form is not Form.ALIAS:
+                yield node.anchor
+            waiting.extend(node.inner())
+
     def leaves(self) -> Iterator["Node"]:
         """Yield the scalars and aliases below, in order."""
         waiting = [self]

@@ -123,6 +123,12 @@ def _edited(text: str, *operations: Operation) -> str:
             "x: &x\n  n: 2\ny:\n  n: 1\n  o: 1\n",
             id="the anchor of a merge key changes",
         ),
+        pytest.param(
+            "l: [&x {n: 1}, 2]\ny: *x # c\n",
+            [Operation(REPLACE, "/l", {"k": 1})],
+            "l: {k: 1}\ny: {n: 1} # c\n",
+            id="an anchor inside what is written anew",
+        ),
         pytest.param('{"a": {"b": 1}}\n', [Operation(ADD, "/c", [1])], '{"a": {"b": 1}, "c": [1]}\n', id="JSON"),
         pytest.param('{\n "a": 1\n}\n', [Operation(ADD, "/c", 1)], '{\n "a": 1,\n "c": 1\n}\n', id="JSON on lines"),
     ],
