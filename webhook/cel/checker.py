@@ -58,7 +58,7 @@ _LITERAL_TYPES: Final[Mapping[type, Type]] = {
     type(None): NULL,
 }
 _DYNAMIC: Final = (Kind.DYN, Kind.ANY)
-_FLEXIBLE: Final = (Kind.DYN, Kind.ANY, Kind.ERROR, Kind.NULL, Kind.PARAMETER)
+_EQUALITIES: Final = ("equals", "not_equals")
 _MESSAGE_NAMES: Final = {
     Kind.ANY: "google.protobuf.Any",
     Kind.BOOL: "google.protobuf.BoolValue",
@@ -212,6 +212,16 @@ class _Checker:
 
     def _qualified(self, node: Select) -> tuple[str, Type] | None:
         """What a chain of names means as one qualified name."""
+        operand = node.operand
+        while operand.__class__ is Select:
+            operand = operand.operand
+        if operand.__class__ is not Ident:
+            return None
+        root = operand.name
+        if root.removeprefix(".") not in self._environment.namespaces:
+            return None
+        if root in self._locals and self._environment.modern:
+            return None
         names = [node.field]
         operand = node.operand
         while operand.__class__ is Select:
@@ -219,13 +229,6 @@ class _Checker:
                 return None
             names.append(operand.field)
             operand = operand.operand
-        if operand.__class__ is not Ident:
-            return None
-        root = operand.name
-        if root == "device" and root not in self._locals:
-            return None
-        if root in self._locals and self._environment.modern:
-            return None
         names.append(root)
         names.reverse()
         full = ".".join(names)
@@ -274,7 +277,7 @@ class _Checker:
             return
         target = node.target
         if target is not None:
-            prefix = _qualified_name(target)
+            prefix = _qualified_name(target, self._environment.namespaces)
             if prefix is not None and self._function(f"{prefix}.{name}") is not None:
                 node.function = f"{prefix}.{name}".removeprefix(".")
                 node.target = target = None
@@ -308,13 +311,10 @@ class _Checker:
         node.function = function.name
         types = [argument.type for argument in node.args]
         target = node.target
-        if target is None:
-            candidates = function.functions
-        else:
+        if target is not None:
             types.insert(0, target.type)
-            candidates = function.methods
         found: list[str] = []
-        result = self._resolve_overloads(candidates, types, found)
+        result = self._resolve_overloads(function, target is not None, types, found)
         if result is None:
             node.type = ERROR
             resolve = self._substitution.resolve
@@ -344,27 +344,40 @@ class _Checker:
         if not failed:
             node.overloads = ("logical_and",) if node.function == AND else ("logical_or",)
 
-    def _resolve_overloads(self, candidates: tuple[Overload, ...], types: list[Type], found: list[str]) -> Type | None:
+    def _resolve_overloads(self, function: Function, method: bool, types: list[Type], found: list[str]) -> Type | None:
         """The type of a call; puts the ids of all overloads that fit into `found`."""
-        kinds = [type_.kind for type_ in types]
+        candidates = function.candidates(method, tuple([type_.kind for type_ in types]))
         result: Type | None = None
-        for overload in candidates:
-            if not _may_fit(kinds, overload.kinds):
-                self._fresh += len(overload.variables)
-                continue
-            parameters = overload.parameters
-            own = overload.result
-            if overload.open:
-                parameters, own = self._instantiate(overload)
-            if not self._substitution.all_assignable(types, parameters):
+        for skipped, overload in candidates.overloads:
+            self._fresh += skipped
+            own = self._fit(overload, types)
+            if own is None:
                 continue
             found.append(overload.id)
-            own = self._substitution.resolve(own)
             if result is None:
                 result = own
             elif result.kind not in _DYNAMIC and not same_type(own, result):
                 result = DYN
+        self._fresh += candidates.skipped
         return result
+
+    def _fit(self, overload: Overload, types: list[Type]) -> Type | None:
+        """The result of the overload if the arguments fit it."""
+        parameters = overload.parameters
+        own = overload.result
+        if overload.open:
+            first = types[0] if types else DYN
+            if not first.open:  # the two most frequent calls, without unifying what is known
+                if overload.id in _EQUALITIES and first is types[1]:
+                    self._fresh += 1
+                    return BOOL
+                if overload.id == "index_map" and first.kind == Kind.MAP and first.parameters[0] is types[1]:
+                    self._fresh += 2
+                    return first.parameters[1]
+            parameters, own = self._instantiate(overload)
+        if not self._substitution.all_assignable(types, parameters):
+            return None
+        return self._substitution.resolve(own)
 
     def _instantiate(self, overload: Overload) -> tuple[tuple[Type, ...], Type]:
         """The overload with fresh variables for its type parameters."""
@@ -534,16 +547,6 @@ def _is_plain_key(node: Expr) -> bool:
     return isinstance(node, Ident | Select)
 
 
-def _may_fit(kinds: list[int], declared: tuple[int, ...]) -> bool:
-    """False if the numbers or the kinds alone tell that an overload does not fit."""
-    if len(kinds) != len(declared):
-        return False
-    for kind, expected in zip(kinds, declared, strict=True):
-        if kind != expected and expected and kind not in _FLEXIBLE:
-            return False
-    return True
-
-
 def _rename(type_: Type, fresh: Mapping[str, Type]) -> Type:
     if not type_.open:
         return type_
@@ -552,19 +555,20 @@ def _rename(type_: Type, fresh: Mapping[str, Type]) -> Type:
     return Type(type_.kind, type_.name, tuple([_rename(parameter, fresh) for parameter in type_.parameters]))
 
 
-def _qualified_name(node: Expr) -> str | None:
-    """`a.b.c` for a chain of fields on a name."""
-    if node.__class__ is Ident:
-        return node.name
+def _qualified_name(node: Expr, namespaces: frozenset[str]) -> str | None:
+    """`a.b.c` for a chain of fields on a name that qualified names begin with."""
+    root = node
+    while root.__class__ is Select:
+        root = root.operand
+    if root.__class__ is not Ident or root.name.removeprefix(".") not in namespaces:
+        return None
     names: list[str] = []
     while isinstance(node, Select):
         if node.test_only:
             return None
         names.append(node.field)
         node = node.operand
-    if not isinstance(node, Ident):
-        return None
-    names.append(node.name)
+    names.append(root.name)
     return ".".join(reversed(names))
 
 

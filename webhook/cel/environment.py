@@ -71,13 +71,63 @@ def _collect_variables(type_: Type, names: dict[str, None]) -> None:
         _collect_variables(parameter, names)
 
 
-@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The overloads that may fit arguments of certain kinds, each with the number of type parameters of those
+    passed over before it; `skipped` counts those after the last.
+    """
+
+    __slots__ = ("overloads", "skipped")
+
+    overloads: tuple[tuple[int, Overload], ...]
+    skipped: int
+
+    def __init__(self, overloads: tuple[Overload, ...], kinds: tuple[int, ...]) -> None:
+        found: list[tuple[int, Overload]] = []
+        skipped = 0
+        for overload in overloads:
+            if _may_fit(kinds, overload.kinds):
+                found.append((skipped, overload))
+                skipped = 0
+            else:
+                skipped += len(overload.variables)
+        self.overloads = tuple(found)
+        self.skipped = skipped
+
+
+def _may_fit(kinds: tuple[int, ...], declared: tuple[int, ...]) -> bool:
+    """False if the numbers or the kinds alone tell that an overload does not fit."""
+    return len(kinds) == len(declared) and all(
+        kind == expected or not expected or kind in _FLEXIBLE for kind, expected in zip(kinds, declared, strict=True)
+    )
+
+
+_MOST_CACHED: Final = 1_000
+
+
 class Function:
     """All signatures under one name: those of the function, and those of the method (receiver first)."""
+
+    __slots__ = ("_candidates", "functions", "methods", "name")
 
     name: str
     functions: tuple[Overload, ...]
     methods: tuple[Overload, ...]
+
+    def __init__(self, name: str, functions: tuple[Overload, ...], methods: tuple[Overload, ...]) -> None:
+        self.name = name
+        self.functions = functions
+        self.methods = methods
+        self._candidates: dict[tuple[bool, tuple[int, ...]], Candidates] = {}
+
+    def candidates(self, method: bool, kinds: tuple[int, ...]) -> Candidates:
+        """The overloads of one style that arguments of these kinds may fit; remembered."""
+        found = self._candidates.get((method, kinds))
+        if found is None:
+            if len(self._candidates) >= _MOST_CACHED:
+                self._candidates.clear()
+            found = Candidates(self.methods if method else self.functions, kinds)
+            self._candidates[method, kinds] = found
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +163,8 @@ class Sized:
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Everything that is declared. `structs`: the fields of each message type by name. `sizes`: the sized
-    fields of each variable. `result_types`: what an expression may give. `modern` separates cel-go 0.29
+    fields of each variable. `result_types`: what an expression may give. `namespaces`: what qualified names of
+    types and functions begin with. `modern` separates cel-go 0.29
     from 0.26 where their rules of resolving names differ.
     """
 
@@ -126,6 +177,7 @@ class Environment:
     macros: Macros
     result_types: tuple[Type, ...]
     escaped_names: bool
+    namespaces: frozenset[str]
 
 
 def _fields(**fields: Type) -> Mapping[str, Type]:
@@ -347,6 +399,7 @@ def _assemble(found: _Declarations, *, lists: bool) -> Environment:
         macros={key: EXPANDERS[key] for key in found.macros},
         result_types=results,
         escaped_names=modern,
+        namespaces=frozenset(name.partition(".")[0] for name in (*names, *functions) if "." in name),
     )
 
 
