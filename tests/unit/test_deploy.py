@@ -10,7 +10,10 @@ from click import Context
 
 from tests.support.deployment import BASE, Manifest, base, crds, of_kind, webhooks
 from webhook.cli import main
-from webhook.kube.kinds import KINDS, OWN_GROUP, OWN_VERSION, SERVING
+from webhook.kube.claims_seen import STORED_CLAIMS
+from webhook.kube.controller import VIEWED
+from webhook.kube.kinds import KINDS, OWN_GROUP, OWN_VERSION, SERVING, Kind
+from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS
 
 SYSTEM = {"kube-system", "kube-public", "kube-node-lease", "drawbridge-system"}
 NAMES = {
@@ -46,7 +49,7 @@ def _all(groups: str, versions: tuple[str, ...], resources: tuple[str, ...], *op
 
 CLAIMS = _all("resource.k8s.io", DRA, ("resourceclaims", "resourceclaimtemplates"), CREATE)
 CLASSES = _all("resource.k8s.io", DRA, ("deviceclasses",), CREATE, UPDATE)
-PODS = _all("", ("v1",), ("pods",), CREATE)
+POD_RULES = _all("", ("v1",), ("pods",), CREATE)
 WORKLOADS = _all("apps", ("v1",), ("deployments", "statefulsets", "daemonsets"), CREATE, UPDATE) | _all(
     "batch", ("v1",), ("jobs", "cronjobs"), CREATE, UPDATE
 )
@@ -60,10 +63,10 @@ OURS = _all(
 REGISTERED = {
     "claims.mutate.drawbridge.dev": ("/mutate/claims", CLAIMS, "Ignore", "None"),
     "deviceclasses.mutate.drawbridge.dev": ("/mutate/claims", CLASSES, "Ignore", "None"),
-    "pods.mutate.drawbridge.dev": ("/mutate/pods", PODS, "Ignore", "None"),
+    "pods.mutate.drawbridge.dev": ("/mutate/pods", POD_RULES, "Ignore", "None"),
     "claims.validate.drawbridge.dev": ("/validate/claims", CLAIMS, "Fail", "NoneOnDryRun"),
     "deviceclasses.validate.drawbridge.dev": ("/validate/claims", CLASSES, "Ignore", "None"),
-    "pods.validate.drawbridge.dev": ("/validate/pods", PODS, "Ignore", "None"),
+    "pods.validate.drawbridge.dev": ("/validate/pods", POD_RULES, "Ignore", "None"),
     "workloads.validate.drawbridge.dev": ("/validate/workloads", WORKLOADS, "Ignore", "None"),
     "config.validate.drawbridge.dev": ("/validate/config", OURS, "Fail", "None"),
 }
@@ -250,35 +253,39 @@ def _grants(role: str) -> set[tuple[str, str, str]]:
 
 
 READ = ("list", "watch")
-OWN_PLURALS = ("claimpolicies", "clusterdevicequotas", "deviceinventories", "devicequotas", "legacymappings")
+OWN = "drawbridge.dev"
+QUOTAS = ("devicequotas", "clusterdevicequotas")
 
 
-def test_serving_may_read_and_write_the_ledger_and_nothing_else() -> None:
-    dra, own, path = "resource.k8s.io", "drawbridge.dev", "path"
-    expected = {(dra, r, v) for r in ("deviceclasses", "resourceslices", "resourceclaimtemplates") for v in READ}
-    expected |= {("", r, v) for r in ("namespaces", "nodes", "resourcequotas", "limitranges") for v in READ}
-    expected |= {(own, r, v) for r in OWN_PLURALS for v in READ}
-    expected |= {(own, r, "get") for r in ("devicequotas", "clusterdevicequotas")}
-    expected |= {(own, f"{r}/status", "update") for r in ("devicequotas", "clusterdevicequotas")}
-    assert _grants("drawbridge") == expected | {(path, "/metrics", "get")}
+def _read(*kinds: Kind) -> set[tuple[str, str, str]]:
+    """What a reflector of each kind needs."""
+    return {(kind.group, kind.plural, verb) for kind in kinds for verb in READ}
 
 
-def test_the_controller_may_keep_templates_and_write_our_statuses_and_nothing_else() -> None:
-    dra, own = "resource.k8s.io", "drawbridge.dev"
-    expected = {(dra, r, v) for r in ("deviceclasses", "resourceslices", "resourceclaims") for v in READ}
-    expected |= {(dra, "resourceclaimtemplates", v) for v in (*READ, "get", "create", "delete")}
-    expected |= {("", r, v) for r in ("pods", "namespaces", "nodes") for v in READ}
-    expected |= {(own, r, v) for r in OWN_PLURALS for v in (*READ, "get")}
-    expected |= {(own, f"{r}/status", "update") for r in OWN_PLURALS}
-    expected |= {("", "events", v) for v in ("create", "patch")}
-    expected |= {("coordination.k8s.io", "leases", v) for v in ("create", "get", "update")}
+def test_serving_may_read_what_it_watches_write_the_ledger_and_nothing_else() -> None:
+    expected = _read(*SERVING) | {(OWN, name, "get") for name in QUOTAS}
+    expected |= {(OWN, f"{name}/status", "update") for name in QUOTAS}
+    assert _grants("drawbridge") == expected | {("path", "/metrics", "get")}
+
+
+def test_the_controller_may_keep_templates_write_statuses_and_nothing_else() -> None:
+    templates = "resourceclaimtemplates"
+    expected = _read(*VIEWED, STORED_CLAIMS, PODS, GENERATED_TEMPLATES)
+    expected |= {("resource.k8s.io", templates, verb) for verb in ("get", "create", "delete")}
+    expected |= {(OWN, name, "get") for name in QUOTAS}
+    expected |= {(OWN, f"{name}/status", "update") for name in (*QUOTAS, "legacymappings")}
+    expected |= {("", "events", "create")}
+    expected |= {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
     assert _grants("drawbridge-controller") == expected | {("path", "/metrics", "get")}
 
 
-def test_serving_may_read_every_kind_that_it_watches() -> None:
-    grants = _grants("drawbridge")
-    missing = [kind.plural for kind in SERVING for verb in READ if (kind.group, kind.plural, verb) not in grants]
-    assert missing == []
+def test_nobody_may_create_or_delete_claims_or_touch_secrets_and_webhooks() -> None:
+    for role in ("drawbridge", "drawbridge-controller"):
+        for group, resource, verb in _grants(role):
+            assert resource != "secrets"
+            assert group != "admissionregistration.k8s.io"
+            assert resource != "resourceclaims" or verb in READ
+            assert "*" not in (group, resource, verb)
 
 
 def test_leases_are_changed_by_name_only() -> None:
