@@ -67,6 +67,10 @@ class ServeProcess:
         except urllib.error.HTTPError:
             return False
 
+    def answered(self, endpoint: str = "/validate/claims") -> int:
+        """How many reviews it has decided at an endpoint, by its log."""
+        return self.program.output().count(f'"endpoint":"{endpoint}"')
+
     def stop(self, seconds: float = 40) -> int:
         """SIGTERM: drain and end; returns the exit code."""
         return self.program.stop(seconds=seconds)
