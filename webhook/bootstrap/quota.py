@@ -131,7 +131,7 @@ def release(path: Path, uid: str) -> bool:
     """End the charge of a claim in the standalone ledger; False where it is not known."""
     ledger = _existing(path)
     try:
-        return ledger.release_now(uid)
+        return ledger.release(uid)
     finally:
         ledger.close()
 

@@ -98,12 +98,8 @@ class SqliteLedger:
         with self._transaction(wait) as books:
             return [books.admit(asked.wanted, dry_run=asked.dry_run) for asked in batch]
 
-    async def release(self, uid: str) -> bool:
+    def release(self, uid: str) -> bool:
         """End the charge of a claim; False where it is not known."""
-        return await self._call(lambda: self._release(uid))
-
-    def release_now(self, uid: str) -> bool:
-        """As `release`, for a command."""
         return self._thread.submit(self._release, uid).result()
 
     def _release(self, uid: str) -> bool:

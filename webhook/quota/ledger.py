@@ -106,19 +106,6 @@ def admit(quota: DeviceQuota, wanted: Reservation) -> Outcome:
     return Admitted(_appended(quota.status, wanted), changed=True, standings=standings)
 
 
-def admit_all(quota: DeviceQuota, wanted: Iterable[Reservation]) -> tuple[QuotaStatus | None, tuple[Outcome, ...]]:
-    """Return the outcomes of several claims, one after the other, and the status after all (None: nothing to write)."""
-    outcomes = []
-    changed = False
-    for reservation in wanted:
-        outcome = admit(quota, reservation)
-        outcomes.append(outcome)
-        if isinstance(outcome, Admitted) and outcome.changed:
-            quota = replace(quota, status=outcome.status)
-            changed = True
-    return (quota.status if changed else None), tuple(outcomes)
-
-
 def give_back(status: QuotaStatus, uid: str, attempt: str) -> QuotaStatus | None:
     """Return the status without what one attempt holds of a reservation; None where it holds nothing any more.
 

@@ -19,7 +19,6 @@ from webhook.quota.ledger import (
     Outdated,
     Sightings,
     admit,
-    admit_all,
     due,
     ended,
     fold,
@@ -173,15 +172,6 @@ def test_too_many_open_reservations_are_not_written() -> None:
 def test_reservations_that_would_not_fit_into_etcd_are_not_written() -> None:
     long_names = tuple(replace(asking(f"u{number}", devices=0), name="n" * 2500) for number in range(500))
     assert isinstance(admit(quota(reservations=long_names), asking("new", devices=1)), NotReady)
-
-
-def test_a_group_of_claims_is_admitted_one_after_the_other() -> None:
-    status, outcomes = admit_all(quota({"devices": Fraction(6)}), [asking(f"u{n}", devices=1) for n in range(4)])
-    assert [type(outcome) for outcome in outcomes] == [Admitted, Admitted, Exceeded, Exceeded]
-    assert status is not None
-    assert status.limits[1].used == 8
-    nothing, _ = admit_all(quota({"devices": Fraction(8)}), [asking(devices=1)])
-    assert nothing is None
 
 
 def seen(version: int = 8, gone: frozenset[str] = frozenset(), **charges: int) -> Observation:
