@@ -84,9 +84,12 @@ Outcome = Admitted | Exceeded | NotReady
 def admit(quota: DeviceQuota, wanted: Reservation) -> Outcome:
     """Return whether a claim with these charges may be stored, and the status that says so.
 
-    `wanted.amounts` are the charges under this very spec. The same uid again is not charged again. A quota in mode
-    Warn or Audit records and never refuses, nor makes anybody wait: what it cannot record, the next fold will.
+    `wanted.amounts` are the charges under this very spec; a claim that is charged nothing need not wait for a status.
+    The same uid again is not charged again. A quota in mode Warn or Audit records and never refuses, nor makes anybody
+    wait: what it cannot record, the next fold will.
     """
+    if not any(amount > 0 for amount in wanted.amounts.values()):
+        return Admitted(quota.status, changed=False)
     lenient = quota.mode is not QuotaMode.DENY
     unready = _unready(quota)
     if quota.status is None or unready:
@@ -98,8 +101,6 @@ def admit(quota: DeviceQuota, wanted: Reservation) -> Outcome:
     over = tuple(standing for standing in standings if not standing.fits)
     if over and not lenient:
         return Exceeded(over, undecided=_fits_once_decided(quota.status, over))
-    if not standings:
-        return Admitted(quota.status, changed=False)
     if _is_full(quota.status):
         unready = f"quota '{quota.name}' has too many claims that have not been seen stored yet"
         return Admitted(quota.status, changed=False, standings=standings) if lenient else NotReady(unready)

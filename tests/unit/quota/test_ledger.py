@@ -137,6 +137,11 @@ def test_nothing_is_decided_by_a_status_that_does_not_fit(unready: DeviceQuota) 
 
 
 @pytest.mark.parametrize("unready", UNREADY.values(), ids=UNREADY.keys())
+def test_a_claim_that_is_charged_nothing_waits_for_no_status(unready: DeviceQuota) -> None:
+    assert admit(unready, asking(devices=0)) == Admitted(unready.status, changed=False)
+
+
+@pytest.mark.parametrize("unready", UNREADY.values(), ids=UNREADY.keys())
 @pytest.mark.parametrize("mode", [QuotaMode.WARN, QuotaMode.AUDIT])
 def test_a_quota_that_only_warns_makes_nobody_wait(unready: DeviceQuota, mode: QuotaMode) -> None:
     outcome = admit(replace(unready, mode=mode), asking(devices=1))
