@@ -1,15 +1,14 @@
 """What `drawbridge quota` reports, fetched: quotas, their use, and what one claim would be charged."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from webhook.bootstrap.offline import Offline, offline
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
-from webhook.core.cluster import NamespacedName
+from webhook.core.cluster import ClusterView, NamespacedName
 from webhook.core.errors import SettingsError
 from webhook.core.finding import Finding, Severity, in_order
-from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.core.raw import RawObject
 from webhook.kube.sqlite_books import Entry
@@ -33,7 +32,10 @@ class QuotaPicture:
 
 
 def picture(settings: Settings, documents: Sequence[RawObject] = ()) -> QuotaPicture:
-    """Return every quota of the cluster; with documents, what their one claim would be charged."""
+    """Return every quota of the cluster; with documents, what their one claim would be charged.
+
+    A claim that is stored already does not count as used beside itself.
+    """
     raw = _the_claim(documents) if documents else None
     judge = offline(settings, documents)
     tariff = tariff_of(judge.view)
@@ -43,7 +45,8 @@ def picture(settings: Settings, documents: Sequence[RawObject] = ()) -> QuotaPic
     claim = _as_claim(parse_claim(raw), namespace)
     charges = () if judge.rulebook.exempt(namespace) else charges_of(claim, namespace, judge.view, tariff)
     of_quota = {id(charged.quota): charged for charged in charges}
-    uses = _uses(judge, tariff, (namespace, claim.metadata.name))
+    stored = (namespace, claim.metadata.name) if raw.get("kind") == CLAIM else None
+    uses = _uses(judge, tariff, stored)
     found = judge.findings(raw)
     if raw.get("kind") == TEMPLATE:
         found = in_order((*found, *judge.applied(quota_unbounded.findings(charges))))
@@ -94,28 +97,23 @@ def _use(
         if (holder.claim.metadata.namespace, holder.claim.metadata.name) != without
     )
     if entries is not None:
-        held = tuple(_held(quota, entries, without))
+        held = tuple(_held(quota, judge.view, entries, without))
         return QuotaUse(quota, total(holder.amounts for holder in held), {}, held)
     if quota.status is not None and quota.status.observed_generation == quota.generation:
-        return QuotaUse(quota, _column(quota, "used"), _column(quota, "reserved"), holders)
+        used = {limit.name: limit.used for limit in quota.status.limits}
+        return QuotaUse(quota, used, {limit.name: limit.reserved for limit in quota.status.limits}, holders)
     return QuotaUse(quota, total(holder.amounts for holder in holders), {}, holders)
 
 
-def _held(quota: DeviceQuota, entries: Sequence[Entry], without: NamespacedName | None) -> Iterator[Holder]:
+def _held(
+    quota: DeviceQuota, view: ClusterView, entries: Sequence[Entry], without: NamespacedName | None
+) -> Iterator[Holder]:
     for entry in entries:
+        key = (entry.namespace, entry.name)
         amounts = entry.amounts.get((quota.namespace, quota.name))
-        if amounts and (entry.namespace, entry.name) != without:
+        if amounts and key != without:
             named = {"namespace": entry.namespace, "name": entry.name, "uid": entry.uid}
-            yield Holder(parse_claim({"kind": CLAIM, "metadata": named}), amounts)
-
-
-def _column(quota: DeviceQuota, column: str) -> Amounts:
-    limits = quota.status.limits if quota.status else ()
-    found: Mapping[str, Amounts] = {
-        "used": {limit.name: limit.used for limit in limits},
-        "reserved": {limit.name: limit.reserved for limit in limits},
-    }
-    return found[column]
+            yield Holder(view.claims.get(key) or parse_claim({"kind": CLAIM, "metadata": named}), amounts)
 
 
 def ledger_entries(path: Path) -> tuple[Entry, ...]:

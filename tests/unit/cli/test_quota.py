@@ -122,6 +122,13 @@ def test_a_template_is_asked_about_as_the_claim_that_it_makes(cluster: Path, tmp
     assert limits(result)["gpus"]["requested"] == "1"
 
 
+def test_a_template_does_not_stand_for_the_claim_of_its_name(cluster: Path, tmp_path: Path) -> None:
+    template = {**asking(name="train"), "kind": "ResourceClaimTemplate"}
+    template["spec"] = {"spec": template["spec"]}
+    result = run("--cluster", cluster, "--claim", write(tmp_path / "t.yaml", template), "-o", "json")
+    assert limits(result)["gpus"]["used"] == "3"
+
+
 REFUSED = {
     "a negative amount": (asking(capacity={"memory": "-1Gi"}), "request-capacity-negative"),
     "both spellings of a capacity": (
