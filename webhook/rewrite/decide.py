@@ -1,6 +1,7 @@
 """What `/mutate/pods` answers: a pod is rewritten, left alone with a warning, or refused (contract 6)."""
 
 from dataclasses import dataclass
+from itertools import islice
 
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, Deny
@@ -16,6 +17,7 @@ from webhook.rewrite.templates import Template, canonical
 
 AUDIT = "rewrite"
 _MOST_AUDIT = 8 * 1024
+_MOST_REFUSALS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def judged(asked: Survey, view: ClusterView) -> tuple[tuple[Finding, ...], Rewri
     In mode Deny nothing opens the door but being a mirror pod, which runs already: an opt-out skips no check.
     """
     if asked.mode is MappingMode.DENY and asked.namespace_known and MIRROR not in asked.pod.annotations:
-        return in_order(refusals(asked)), None
+        return in_order(islice(refusals(asked), _MOST_REFUSALS)), None
     outcome = rewritten(asked, view)
     if asked.mode is MappingMode.REPORT:
         return (reported(outcome),), outcome

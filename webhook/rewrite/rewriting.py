@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import ROOT, FieldPath
@@ -20,10 +21,20 @@ from webhook.rewrite.refusals import LeftAlone, name_refusals, need_refusals, po
 from webhook.rewrite.serving import Conflict, Served, labels_of, selecting, serve
 from webhook.rewrite.templates import Template, make_template
 
+_MOST_NAMES = 512
+_MOST_LIMITS = 2048
+"""What is looked at in one pod: names of extended resources, and mapped limits over all containers.
+
+No pod that a node could take comes near; one that is over is left alone before it takes time that others wait for.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The mapped names in a pod's limits, each with the place where it is first met, and how they are served."""
+    """The mapped names in a pod's limits, each with the place where it is first met, and how they are served.
+
+    `over` is True where there are more than are looked at.
+    """
 
     raw: RawObject
     pod: Pod
@@ -34,6 +45,7 @@ class Survey:
     mappings: tuple[LegacyMapping, ...]
     any_mode: bool
     namespace_known: bool
+    over: bool
     mode: MappingMode
 
     def first(self) -> FieldPath:
@@ -86,8 +98,9 @@ def survey(
     raw: RawObject, namespace: str, view: ClusterView, *, at: FieldPath = ROOT, any_mode: bool = False
 ) -> Survey | None:
     """Return the mapped names of a pod; None where there are none, or where the API server cannot read the pod."""
-    asked = _extended_names(raw) if view.mappings else frozenset()
-    if not any(mapping.find(name) for name in asked for mapping in view.mappings.values()):
+    limits = _extended_names(raw) if view.mappings else ()
+    looked_at = tuple(islice(dict.fromkeys(limits), _MOST_NAMES))
+    if not any(mapping.find(name) for name in looked_at for mapping in view.mappings.values()):
         return None
     pod = parse_pod(raw, at)
     if pod.misfits:
@@ -99,11 +112,13 @@ def survey(
     names: dict[str, FieldPath] = {}
     serving: dict[str, Served] = {}
     conflicts: list[Conflict] = []
+    served = {name: hit for name in looked_at if (hit := serve(name, mappings, any_mode=any_mode))}
     for container in pod.containers:
         for name in container.limits:
-            if name in names or not (hit := serve(name, mappings, any_mode=any_mode)):
+            if name in names or name not in served:
                 continue
             names[name] = container.path.child("resources", "limits").key(name)
+            hit = served[name]
             if isinstance(hit, Conflict):
                 conflicts.append(hit)
             else:
@@ -120,13 +135,14 @@ def survey(
         mappings=mappings,
         any_mode=any_mode,
         namespace_known=labels is not None,
+        over=len(looked_at) == _MOST_NAMES or sum(name in served for name in limits) > _MOST_LIMITS,
         mode=_mode(serving.values()),
     )
 
 
-def _extended_names(raw: RawObject) -> Collection[str]:
-    """Return the extended resources in the limits of a pod; quick, for most pods have none."""
-    names: set[str] = set()
+def _extended_names(raw: RawObject) -> Sequence[str]:
+    """Return the extended resources in the limits of each container of a pod; quick, for most pods have none."""
+    names: list[str] = []
     spec = raw.get("spec")
     for field in ("containers", "initContainers"):
         containers = spec.get(field) if isinstance(spec, dict) else None
@@ -134,7 +150,7 @@ def _extended_names(raw: RawObject) -> Collection[str]:
             resources = container.get("resources") if isinstance(container, dict) else None
             limits = resources.get("limits") if isinstance(resources, dict) else None
             if isinstance(limits, dict):
-                names.update(name for name in limits if is_extended(name))
+                names.extend(name for name in limits if is_extended(name))
     return names
 
 
@@ -192,6 +208,11 @@ def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
         yield Code.MAPPING_CONFLICT, f"LegacyMappings {listed} map `{conflict.name}` with equal priority"
     yield from pod_refusals(asked.pod, asked.namespace, view)
     yield from name_refusals(asked.serving, view)
+    if asked.over:
+        yield (
+            Code.TOO_MANY_DEVICES,
+            f"the pod has over {_MOST_LIMITS} limits to rewrite, or {_MOST_NAMES} names in them",
+        )
 
 
 def _refusal(found: Iterable[tuple[Code, str]], asked: Survey, passed: Collection[Code]) -> LeftAlone | None:

@@ -181,3 +181,20 @@ def test_a_pod_with_a_thousand_containers_is_told_briefly_in_the_audit_log() -> 
     assert isinstance(made.decision, Allow)
     assert json.loads(made.decision.audit["rewrite"]) == {"claims": 1000, "containers": 1000}
     assert len(made.templates) == 1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param([{f"nvidia.com/mig-{number}": "1" for number in range(60_000)}], id="60,000 names"),
+        pytest.param([{"nvidia.com/gpu": "1"}] * 10_000, id="10,000 containers"),
+    ],
+)
+def test_a_pod_beyond_all_measure_costs_next_to_nothing(limits: list[dict[str, str]]) -> None:
+    mig = {"pattern": "nvidia.com/mig-(?P<profile>.+)", "deviceClassName": "mig.nvidia.com"}
+    containers = [{"name": f"c-{number}", "resources": {"limits": asked}} for number, asked in enumerate(limits)]
+    pod: Raw = {"metadata": {}, "spec": {"containers": containers}}
+    left = _decide(pod, _view(resources=[GPU, mig])).decision
+    assert [finding.message for finding in left.findings] == ["left alone: too-many-devices"]
+    denied = _decide(pod, _view(resources=[GPU, mig], mode="Deny")).decision
+    assert len(denied.findings) == 256
