@@ -10,7 +10,9 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from tests.support.pages import rule_pages
+from webhook.bootstrap.numbers import CacheNumbers, WorkNumbers
 from webhook.cli import main
+from webhook.kube.controller import Figures
 from webhook.server.metrics import Metrics
 from webhook.settings import Settings
 
@@ -80,11 +82,13 @@ def settings_page() -> str:
 def metrics_page() -> str:
     """Return the page of our metrics."""
     rows = []
-    families = sorted(Metrics("0").registry.collect(), key=lambda family: family.name)
-    for family in families:
+    registry = Metrics("0").registry
+    registry.register(CacheNumbers(()))
+    registry.register(WorkNumbers(Figures))
+    for family in sorted(registry.collect(), key=lambda family: family.name):
         if family.name.startswith("drawbridge_"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
-            rows.append((f"`{name}`", family.type, ", ".join(_labels(family.name)), family.documentation))
+            rows.append((f"`{name}`", family.type, ", ".join(_labels(family)), family.documentation))
     return (
         "# Metrics\n\n"
         "`/metrics` on the plain port. No label holds a namespace, a user or the name of an object.\n\n"
@@ -92,10 +96,9 @@ def metrics_page() -> str:
     )
 
 
-def _labels(name: str) -> tuple[str, ...]:
-    metrics = Metrics("0")
-    registered: Any = metrics.registry
-    collector = registered._names_to_collectors[name]
+def _labels(family: Any) -> tuple[str, ...]:
+    registered: Any = Metrics("0").registry
+    collector = registered._names_to_collectors.get(family.name, family)
     return tuple(f"`{label}`" for label in collector._labelnames)
 
 

@@ -333,7 +333,7 @@ def test_a_bug_in_a_step_reaches_whoever_waits_and_spoils_nothing_for_the_next()
     async def run() -> None:
         async with fake_api(QUOTAS) as api, api.client() as client:
             quota = put_quota(api)
-            books = Books(client, TEAM, "gpus", Random(1), silent(), Patience())
+            books = Books(client, TEAM, "gpus", random=Random(1), log=silent(), patience=Patience())
 
             def broken(_: DeviceQuota) -> Outcome:
                 raise ZeroDivisionError

@@ -10,10 +10,8 @@ from importlib.metadata import version
 from random import SystemRandom
 
 import uvloop
-from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
+from webhook.bootstrap.numbers import CacheNumbers, WorkNumbers
 from webhook.bootstrap.offline import rulebook_of
 from webhook.kube.access import Access, load_access
 from webhook.kube.client import ApiClient
@@ -66,7 +64,8 @@ async def _run(
                 folding=FoldPace(settings.reservation_seconds), keeping=KeepPace(settings.template_grace_seconds)
             ),
         )
-        metrics.registry.register(Numbers(controller))
+        metrics.registry.register(WorkNumbers(controller.figures))
+        metrics.registry.register(CacheNumbers(controller.reflectors))
         health = _health(settings, controller, metrics)
         log.info("health", address=f"http://{health.address}")
         tasks = [
@@ -93,38 +92,3 @@ def _health(settings: Settings, controller: Controller, metrics: Metrics) -> Edg
     probes = Probes(lambda: (Check("cluster", controller.unready()),), lifecycle, metrics)
     listener = bound(settings.host, settings.health_port)
     return EdgeServer(probes, listener, Guard(Limits(), lifecycle, metrics))
-
-
-class Numbers(Collector):
-    """What the controller knows of itself, read when somebody asks."""
-
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
-
-    def collect(self) -> Iterable[Metric]:
-        keeper, folding = self._controller.keeper, self._controller.folding
-        yield GaugeMetricFamily("drawbridge_leading", "1 while this process leads.", float(self._controller.leading))
-        for name, text, value in (
-            ("drawbridge_quota_folds", "Folds of stored claims into a quota.", folding.folds),
-            ("drawbridge_quota_reservations_ended", "Reservations whose claim never came.", folding.ended),
-            ("drawbridge_templates_made", "Claim templates made.", keeper.made),
-            ("drawbridge_templates_collected", "Unused claim templates deleted.", keeper.collected),
-            ("drawbridge_templates_underivable", "Template references that do not follow.", keeper.underivable),
-            ("drawbridge_templates_refused", "Claim templates that the API server refused.", keeper.refused),
-        ):
-            yield CounterMetricFamily(name, text, float(value))
-        yield from self._of_watches()
-
-    def _of_watches(self) -> Iterable[Metric]:
-        synced = GaugeMetricFamily("drawbridge_cache_synced", "1 once listed.", labels=["kind"])
-        objects = GaugeMetricFamily("drawbridge_cache_objects", "Objects kept.", labels=["kind"])
-        age = GaugeMetricFamily("drawbridge_cache_last_event_age_seconds", "Silence of the watch.", labels=["kind"])
-        relists = CounterMetricFamily("drawbridge_cache_relists", "Lists made anew.", labels=["kind", "reason"])
-        for reflector in self._controller.reflectors:
-            kind = [reflector.kind.plural]
-            synced.add_metric(kind, float(reflector.synced))
-            objects.add_metric(kind, reflector.objects)
-            age.add_metric(kind, reflector.last_event_age())
-            for reason, count in reflector.relists.items():
-                relists.add_metric([*kind, reason], count)
-        yield from (synced, objects, age, relists)

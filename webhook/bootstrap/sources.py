@@ -8,7 +8,7 @@ from random import SystemRandom
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError
 from webhook.kube.access import Access
-from webhook.kube.client import ApiClient, ApiError
+from webhook.kube.client import ApiClient, ApiError, GarbledError
 from webhook.kube.folder import Folder, Reading
 from webhook.kube.folder_watch import watch_folder
 from webhook.kube.kinds import SERVING, Kind
@@ -18,6 +18,7 @@ from webhook.kube.view import Told, ViewBuilder
 from webhook.server.log import Log
 
 _ASK_AGAIN_SECONDS = 300.0
+_ASK_SOON_SECONDS = 2.0
 _LISTED_SECONDS = 30.0
 
 
@@ -54,6 +55,8 @@ class ApiSource:
         self._api = api
         self._log = log
         self._builder = ViewBuilder(told)
+        self._asked = False
+        self._is_whole = False
         self.reflectors = tuple(
             Reflector(kind, api, self._builder, clock=time.monotonic, random=SystemRandom(), log=log) for kind in kinds
         )
@@ -63,8 +66,16 @@ class ApiSource:
         return self._builder.view
 
     def unready(self) -> str:
+        """Return what is missing until the first view is whole; later faults make a view old, never unready."""
+        if self._is_whole:
+            return ""
         waiting = sorted(reflector.kind.plural for reflector in self.reflectors if not reflector.synced)
-        return f"not listed yet: {', '.join(waiting)}" if waiting else ""
+        if waiting:
+            return f"not listed yet: {', '.join(waiting)}"
+        if not self._asked:
+            return "the server's version is not known yet"
+        self._is_whole = not self._builder.pending
+        return "" if self._is_whole else "the first view is not published yet"
 
     async def whole(self) -> None:
         """Return once a view of everything has been published."""
@@ -85,9 +96,10 @@ class ApiSource:
         while True:
             try:
                 self._builder.told(await ask_version(self._api), await ask_gates(self._api))
-            except ApiError as error:
+                self._asked = True
+            except (ApiError, GarbledError) as error:
                 self._log.warning("server-version", why=str(error))
-                await asyncio.sleep(5)
+                await asyncio.sleep(_ASK_SOON_SECONDS)
             else:
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
 

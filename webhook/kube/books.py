@@ -48,7 +48,15 @@ class Books:
     """Applies steps to one quota; concurrent ones share a write."""
 
     def __init__(
-        self, api: ApiClient, namespace: str, name: str, random: Random, log: FilteringBoundLogger, patience: Patience
+        self,
+        api: ApiClient,
+        namespace: str,
+        name: str,
+        *,
+        random: Random,
+        log: FilteringBoundLogger,
+        patience: Patience,
+        on_conflict: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
         self._kind = QUOTAS if namespace else CLUSTER_QUOTAS
@@ -60,7 +68,7 @@ class Books:
         self._held: _Held | None = None
         self._waiting: list[tuple[Step, asyncio.Future[Outcome]]] = []
         self._running: asyncio.Task[None] | None = None
-        self.conflicts = 0
+        self._on_conflict = on_conflict
 
     async def judge(self, step: Step) -> Outcome:
         """Return the outcome of a step on a fresh read, writing nothing."""
@@ -104,7 +112,8 @@ class Books:
                 outcomes = await self._try(tuple(step for step, _ in batch))
             except (ConflictError, UnavailableError, GarbledError) as error:
                 self._held = None
-                self.conflicts += isinstance(error, ConflictError)
+                if isinstance(error, ConflictError):
+                    self._on_conflict()
                 reason = error
                 longest = self._patience.pause_seconds * 2 ** min(attempt, 4)
                 await asyncio.sleep(self._random.uniform(0.0, longest))

@@ -111,6 +111,7 @@ class ApiClient:
         self._headers: Mapping[str, str] = {}
         self._headers_until = float("-inf")
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,6 +120,8 @@ class ApiClient:
         await self.close()
 
     async def close(self) -> None:
+        """Close the connections; what is asked from now on is refused here."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -246,6 +249,8 @@ class ApiClient:
         return self._headers
 
     def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise UnavailableError(0, "Closed", "the client is closed")
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 ssl=self._access.tls or True, limit=0, keepalive_timeout=60.0, socket_factory=_kept_alive

@@ -62,6 +62,19 @@ class Surroundings:
     is_exempt: Callable[[str], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a controller has done since it began; `leading` is 1 while it leads."""
+
+    leading: int = 0
+    folds: int = 0
+    reservations_ended: int = 0
+    templates_made: int = 0
+    templates_collected: int = 0
+    templates_underivable: int = 0
+    templates_refused: int = 0
+
+
 class Controller:
     """Run it until it is cancelled; the lease is released then. The lease lies in a namespace that there is."""
 
@@ -83,7 +96,7 @@ class Controller:
             Reflector(kind, api, sink, clock=world.clock, random=world.random, log=world.log, pace=paces.watching)
             for kind, sink in sinks
         )
-        self.folding = Folding(
+        self._folding = Folding(
             api,
             claims,
             self._view,
@@ -94,7 +107,7 @@ class Controller:
             pace=paces.folding,
             awake=folding_awake,
         )
-        self.keeper = TemplateKeeper(
+        self._keeper = TemplateKeeper(
             api,
             needs,
             self._view,
@@ -106,9 +119,16 @@ class Controller:
         )
         self._election: Election | None = None
 
-    @property
-    def leading(self) -> bool:
-        return self._election is not None and self._election.leading
+    def figures(self) -> Figures:
+        return Figures(
+            leading=int(self._election is not None and self._election.leading),
+            folds=self._folding.folds,
+            reservations_ended=self._folding.ended,
+            templates_made=self._keeper.made,
+            templates_collected=self._keeper.collected,
+            templates_underivable=self._keeper.underivable,
+            templates_refused=self._keeper.refused,
+        )
 
     def unready(self) -> str:
         """Return why nothing can be done yet; empty where it can, be it only to wait for the lease."""
@@ -131,8 +151,8 @@ class Controller:
     async def _lead(self, announce: Callable[[], None]) -> None:
         announce()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.folding.run())
-            group.create_task(self.keeper.run())
+            group.create_task(self._folding.run())
+            group.create_task(self._keeper.run())
             group.create_task(self._history.run())
 
     async def _synced(self) -> None:

@@ -226,7 +226,7 @@ class Folding:
     def _books_of(self, quota: DeviceQuota) -> Books:
         key = (quota.namespace, quota.name)
         if key not in self._books:
-            self._books[key] = Books(self._api, *key, self._random, self._log, Patience())
+            self._books[key] = Books(self._api, *key, random=self._random, log=self._log, patience=Patience())
         return self._books[key]
 
 

@@ -45,6 +45,7 @@ class KubeLedger:
         now: Callable[[], datetime],
         random: Random,
         log: FilteringBoundLogger,
+        on_conflict: Callable[[], None] = lambda: None,
         settings: LedgerSettings = LedgerSettings(),
     ) -> None:
         self._api = api
@@ -52,14 +53,10 @@ class KubeLedger:
         self._now = now
         self._random = random
         self._log = log
+        self._on_conflict = on_conflict
         self._settings = settings
         self._books: dict[tuple[str, str], Books] = {}
         self._unawaited: set[asyncio.Task[Outcome]] = set()
-
-    @property
-    def conflicts(self) -> int:
-        """Writes so far that somebody else was faster with."""
-        return sum(books.conflicts for books in self._books.values())
 
     async def admit(self, wanted: Wanted, *, dry_run: bool, deadline: float) -> Charged | Refused:
         """Ask the quotas in name order; nothing is admitted before the last one has written (contract 5.7)."""
@@ -159,7 +156,14 @@ class KubeLedger:
     def _books_of(self, quota: DeviceQuota) -> Books:
         key = (quota.namespace, quota.name)
         if key not in self._books:
-            self._books[key] = Books(self._api, *key, self._random, self._log, self._settings.patience)
+            self._books[key] = Books(
+                self._api,
+                *key,
+                random=self._random,
+                log=self._log,
+                patience=self._settings.patience,
+                on_conflict=self._on_conflict,
+            )
         return self._books[key]
 
 
