@@ -15,7 +15,7 @@ from webhook.core.raw import EMPTY, RawObject
 from webhook.rewrite.asks import Selectors, UnusableQuantityError, needs_of
 from webhook.rewrite.labels import Condition, conditions, translate
 from webhook.rewrite.original import ANNOTATION, Original, parse_original
-from webhook.rewrite.serving import Served, labels_of, selecting, serve
+from webhook.rewrite.serving import MOST_NAMES, Served, labels_of, selecting, serve
 from webhook.rewrite.templates import MOST_DEVICES, PREFIX, Shape, Template, make_template
 
 _MOST_CANDIDATES = 4096
@@ -117,7 +117,7 @@ def _candidates(
         for container in parse_pod(pod).containers
         if container.name in original.containers
     ]
-    names = dict.fromkeys(name for container in recorded for name in container.limits)
+    names = tuple(islice(dict.fromkeys(name for container in recorded for name in container.limits), MOST_NAMES))
     for generation in _generations(tuple(view.mappings.values())):
         mappings = selecting(generation, labels)
         served = ((name, serve(name, mappings, any_mode=True)) for name in names)

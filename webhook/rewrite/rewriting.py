@@ -18,15 +18,11 @@ from webhook.rewrite.original import Original
 from webhook.rewrite.plan import Plan, plan
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone, name_refusals, need_refusals, pod_refusals
-from webhook.rewrite.serving import Conflict, Served, labels_of, selecting, serve
+from webhook.rewrite.serving import MOST_NAMES, Conflict, Served, labels_of, selecting, serve
 from webhook.rewrite.templates import Template, make_template
 
-_MOST_NAMES = 512
 _MOST_LIMITS = 2048
-"""What is looked at in one pod: names of extended resources, and mapped limits over all containers.
-
-No pod that a node could take comes near; one that is over is left alone before it takes time that others wait for.
-"""
+"""How many mapped limits are rewritten in one pod; one that has more is left alone before it costs time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ def survey(
 ) -> Survey | None:
     """Return the mapped names of a pod; None where there are none, or where the API server cannot read the pod."""
     limits = _extended_names(raw) if view.mappings else ()
-    looked_at = tuple(islice(dict.fromkeys(limits), _MOST_NAMES))
+    looked_at = tuple(islice(dict.fromkeys(limits), MOST_NAMES))
     if not any(mapping.find(name) for name in looked_at for mapping in view.mappings.values()):
         return None
     pod = parse_pod(raw, at)
@@ -135,7 +131,7 @@ def survey(
         mappings=mappings,
         any_mode=any_mode,
         namespace_known=labels is not None,
-        over=len(looked_at) == _MOST_NAMES or sum(name in served for name in limits) > _MOST_LIMITS,
+        over=len(looked_at) == MOST_NAMES or sum(name in served for name in limits) > _MOST_LIMITS,
         mode=_mode(serving.values()),
     )
 
@@ -211,7 +207,7 @@ def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
     if asked.over:
         yield (
             Code.TOO_MANY_DEVICES,
-            f"the pod has over {_MOST_LIMITS} limits to rewrite, or {_MOST_NAMES} names in them",
+            f"the pod has over {_MOST_LIMITS} limits to rewrite, or {MOST_NAMES} names in them",
         )
 
 

@@ -9,6 +9,9 @@ from webhook.core.mappings import LegacyMapping, MappedResource, MappingMode
 NAME_LABEL = "kubernetes.io/metadata.name"
 DEFAULT_NAMESPACE = "default"
 
+MOST_NAMES = 512
+"""How many names of extended resources are looked at in one pod; no pod that a node could take has as many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
