@@ -1,0 +1,158 @@
+"""What a quota counts in a cluster: what is really stored, once, and only as long as it is there."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controlplane.api import Api, ApiError, Json
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.gate import create_quota, denied_by, quota_status, standing
+from tests.controlplane.objects import (
+    CLAIMS,
+    CLASSES,
+    GPU_DRIVER,
+    NODES,
+    PODS,
+    SLICES,
+    TEMPLATES,
+    make_claim_object,
+    make_device_class,
+    make_device_quota,
+    make_exact_request,
+    make_gpu,
+    make_node,
+    make_pod,
+    make_slice,
+    make_template,
+)
+from tests.controlplane.waiting import wait_for
+
+pytestmark = pytest.mark.e2e
+LIMITS: tuple[Json, ...] = (
+    {"name": "whole-gpus", "match": {"deviceClassName": GPU_DRIVER}, "devices": 2},
+    {"name": "gpu-memory", "match": {"driver": GPU_DRIVER}, "capacity": {"name": "memory", "quantity": "320Gi"}},
+    {"name": "mig-1g", "match": {"driver": GPU_DRIVER, "migProfile": "1g.10gb"}, "devices": 1},
+)
+MIG_CLASS = "mig.nvidia.com"
+MIG_SELECTOR = f"device.driver == '{GPU_DRIVER}' && device.attributes['{GPU_DRIVER}'].type == 'mig'"
+
+
+def _make_mig(index: int) -> Json:
+    """Return a MIG device as NVIDIA's driver publishes it."""
+    attributes: Json = {"type": {"string": "mig"}, "profile": {"string": "1g.10gb"}}
+    capacity: Json = {"memory": {"value": "9856Mi"}}
+    return {"name": f"gpu-0-mig-{index}", "attributes": attributes, "capacity": capacity}
+
+
+@pytest.fixture
+def counted(cluster: ControlPlane, guarded: str) -> Iterator[str]:
+    """A guarded namespace with a quota of two whole GPUs, a node that has three, and a MIG device."""
+    api, node = cluster.api, f"node-{guarded}"
+    cluster.add_node(make_node(node))
+    devices = [make_gpu(0), make_gpu(1), make_gpu(2), _make_mig(0)]
+    with (
+        api.temporarily(CLASSES, make_device_class()),
+        api.temporarily(CLASSES, make_device_class(MIG_CLASS, MIG_SELECTOR)),
+        api.temporarily(SLICES, make_slice(node, devices)),
+    ):
+        create_quota(api, make_device_quota(guarded, "gpus", *LIMITS))
+        too_many = make_claim_object(guarded, "probe", make_exact_request(3))
+        wait_for("known quota", lambda: denied_by(api, too_many))
+        yield guarded
+    api.delete(NODES, node)
+
+
+def _used(api: Api, namespace: str) -> dict[str, str]:
+    """What is used of each limit; reservations count."""
+    return {limit["name"]: limit["used"] for limit in quota_status(api, namespace)["limits"]}
+
+
+def _settled(api: Api, namespace: str) -> dict[str, str] | None:
+    """What is used of each limit, once nothing is reserved any more."""
+    limits = quota_status(api, namespace)["limits"]
+    return None if any(limit["reserved"] != "0" for limit in limits) else _used(api, namespace)
+
+
+NOTHING = {"whole-gpus": "0", "gpu-memory": "0", "mig-1g": "0"}
+ONE_GPU = {"whole-gpus": "1", "gpu-memory": "81559Mi", "mig-1g": "0"}
+ONE_MIG = {"whole-gpus": "0", "gpu-memory": "9856Mi", "mig-1g": "1"}
+
+
+def test_a_dry_run_is_judged_and_charges_nothing(cluster: ControlPlane, counted: str) -> None:
+    claim = make_claim_object(counted, "one", make_exact_request())
+    before = quota_status(cluster.api, counted)
+    done = cluster.kubectl("create", "--dry-run=server", "-f", "-", manifests=[claim])
+    assert done.stdout == "resourceclaim.resource.k8s.io/one created (server dry run)\n"
+    claim = make_claim_object(counted, "three", make_exact_request(3))
+    done = cluster.kubectl("create", "--dry-run=server", "-f", "-", manifests=[claim], check=False)
+    assert "exceeded quota: 'whole-gpus'" in done.stderr
+    assert quota_status(cluster.api, counted) == before
+
+
+def test_a_charge_counts_at_once_and_goes_when_the_claim_is_gone(cluster: ControlPlane, counted: str) -> None:
+    api = cluster.api
+    api.create(CLAIMS, make_claim_object(counted, "one", make_exact_request()))
+    assert _used(api, counted) == ONE_GPU  # before any controller has seen the claim
+    wait_for("folded charge", lambda: _settled(api, counted) == ONE_GPU)
+
+    api.patch(CLAIMS, "one", {"metadata": {"finalizers": ["example.com/hold"]}}, counted)
+    api.delete(CLAIMS, "one", counted)
+    assert api.get(CLAIMS, "one", counted)["metadata"]["deletionTimestamp"]
+    api.create(CLAIMS, make_claim_object(counted, "two", make_exact_request()))
+    with pytest.raises(ApiError, match="requested: 1, used: 2, limited: 2"):
+        api.create(CLAIMS, make_claim_object(counted, "three", make_exact_request()))
+    api.patch(CLAIMS, "one", {"metadata": {"finalizers": None}}, counted)
+    wait_for("charge of the other alone", lambda: _settled(api, counted) == ONE_GPU)
+
+
+def test_a_mig_device_is_counted_by_its_profile_and_its_memory(cluster: ControlPlane, counted: str) -> None:
+    api = cluster.api
+    api.create(CLAIMS, make_claim_object(counted, "slice", make_exact_request(1, MIG_CLASS)))
+    assert _used(api, counted) == ONE_MIG
+    with pytest.raises(ApiError, match=r"exceeded quota: 'mig-1g' .*requested: 1, used: 1, limited: 1"):
+        api.create(CLAIMS, make_claim_object(counted, "another", make_exact_request(1, MIG_CLASS)))
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta2", "v1beta1"])
+def test_a_claim_is_charged_alike_in_every_version(cluster: ControlPlane, counted: str, version: str) -> None:
+    claim = make_claim_object(counted, "one", make_exact_request())
+    claim["apiVersion"] = f"resource.k8s.io/{version}"
+    if version == "v1beta1":
+        claim["spec"]["devices"]["requests"] = [{"name": "gpu", "deviceClassName": GPU_DRIVER, "count": 1}]
+    cluster.api.create(f"resource.k8s.io/{version}/resourceclaims", claim)
+    assert _used(cluster.api, counted) == ONE_GPU
+    wait_for("folded charge", lambda: _settled(cluster.api, counted) == ONE_GPU)
+
+
+def test_a_claim_made_from_a_template_is_charged_once_and_what_is_allocated_replaces_the_worst_case(
+    cluster: ControlPlane, counted: str
+) -> None:
+    api = cluster.api
+    api.create(TEMPLATES, make_template(counted, "one-gpu", make_exact_request()))
+    assert _used(api, counted) == NOTHING  # a template holds nothing
+    api.create(PODS, make_pod(counted, "train", "one-gpu"))
+    cluster.wait_for_pod(counted, "train")
+    wait_for("folded charge", lambda: _settled(api, counted) == ONE_GPU)
+    cluster.end_pod(counted, "train")
+    wait_for("free quota", lambda: _settled(api, counted) == NOTHING)
+
+
+def test_a_pod_whose_claim_the_quota_refuses_says_why_and_starts_when_there_is_room(
+    cluster: ControlPlane, counted: str
+) -> None:
+    """The claim controller tries again and again: a refusal charges nothing."""
+    api = cluster.api
+    api.create(TEMPLATES, make_template(counted, "two-gpus", make_exact_request(2)))
+    api.create(CLAIMS, make_claim_object(counted, "standalone", make_exact_request()))
+    api.create(PODS, make_pod(counted, "train", "two-gpus"))
+    event = wait_for("event on the pod", lambda: _refusal_event(api, counted))
+    assert "exceeded quota: 'whole-gpus'" in event
+    assert standing(api, counted, "whole-gpus")[0] == "1"
+    api.delete(CLAIMS, "standalone", counted)
+    cluster.wait_for_pod(counted, "train", seconds=60)
+    wait_for("folded charge", lambda: standing(api, counted, "whole-gpus") == ("2", "0"))
+
+
+def _refusal_event(api: Api, namespace: str) -> str:
+    events = api.list_all("v1/events", namespace)
+    return next((each["message"] for each in events if each["reason"] == "FailedResourceClaimCreation"), "")
