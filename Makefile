@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help install check fix test e2e demo bench lock controlplane conformance-reference
+.PHONY: conformance help install check fix test e2e demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -31,6 +31,9 @@ controlplane: install  ## Build etcd, Kubernetes' servers and kubectl for the e2
 
 conformance-reference: install  ## Build Kubernetes' own compiler of device selectors, to be asked by the tests.
 	$(BIN)/python -m tests.support.reference
+
+conformance: conformance-reference  ## 20,000 random selectors a release and seed, judged by us and by Kubernetes' compiler.
+	$(BIN)/python -m tests.conformance.differential
 
 test: controlplane  ## All tests, the real control plane's included.
 	$(BIN)/pytest

@@ -25,7 +25,7 @@ from webhook.cel.environment import Environment
 from webhook.cel.evaluator import evaluate
 from webhook.cel.syntax import Call, walk
 
-DEVICES = Path(__file__).with_name("eval_devices.json")
+DEVICES = Path(__file__).with_name("devices.json")
 _BATCH = 2_000
 _ASKED_AGAIN = 6
 _VALIDATORS = (

@@ -28,6 +28,7 @@ from webhook.cel.values import (
     SummedQuantity,
     Timestamp,
     Value,
+    key_value,
 )
 from webhook.core.quantity import Quantity
 
@@ -138,7 +139,7 @@ def _traversal(value: Value) -> int:
     if kind in LISTS:
         return sum(map(_traversal, value))
     if kind in MAPS:
-        return sum(_traversal(key[1] if type(key) is tuple else key) + _traversal(held) for key, held in value.items())
+        return sum(_traversal(key_value(key)) + _traversal(held) for key, held in value.items())
     return 1
 
 
@@ -275,6 +276,15 @@ _BY_LIBRARY: Final[Mapping[str, Cost]] = {
 # Overloads whose work grows with the square of what they get: their cost is known before.
 QUADRATIC: Final = frozenset(_BY_LIBRARY) - {"list_slice", "list_flatten", _FLATTEN, "lists_range", "list_reverse"}
 
+
+def _requirements(args: Sequence[Value], _: Value) -> int:
+    """The text of a label or field selector is read into a list, of a requirement for every two characters at most."""
+    if len(args) < 2:
+        return 1
+    size = _plain_size(args[1])
+    return LIST_COST + _share(size, 0.1) + _share(_share(size, 0.5), LIST_COST + STRUCT_COST)
+
+
 # What Kubernetes charges, by function. `check` is an authorization check.
 _BY_FUNCTION: Final[Mapping[str, Cost]] = {
     **dict.fromkeys(("isSorted", "sum", "max", "min", "indexOf", "lastIndexOf", "includes"), _whole),
@@ -288,6 +298,7 @@ _BY_FUNCTION: Final[Mapping[str, Cost]] = {
     "validate": _validate,
     "_==_": _equality,
     "check": lambda _, __: 350_000,
+    **dict.fromkeys(("fieldSelector", "labelSelector"), _requirements),
 }
 
 _COMPARISONS: Final = tuple(

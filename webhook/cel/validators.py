@@ -24,17 +24,18 @@ def validate(notable: Sequence[Expr]) -> list[SourceError]:
     Raises ReferencePanicError.
     """
     errors: list[SourceError] = []
+    of_formats: list[SourceError] = []  # at one place, what is wrong with a format comes last
     exempt = _inside_formats(notable)
     for node in notable:
         if isinstance(node, Call):
-            _validate_call(node, errors)
+            _validate_call(node, of_formats if node.function == "format" else errors)
         elif node.id in exempt:
             continue
         elif isinstance(node, ListLiteral):
             _validate_list(node, errors)
         elif isinstance(node, MapLiteral):
             _validate_map(node, errors)
-    return errors
+    return errors + of_formats
 
 
 def _inside_formats(notable: Sequence[Expr]) -> set[int]:
