@@ -1,7 +1,7 @@
 """The handlers of the admission endpoints: fetch for the pure decisions, carry their answers away."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ParamSpec, Protocol, TypeVar
 
 from webhook.core.claims import CLAIM, Claim
@@ -29,7 +29,7 @@ from webhook.endpoints import (
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, Refused, Wanted
 from webhook.rewrite.templates import Template
-from webhook.rules import quota_soft, quota_unbounded
+from webhook.rules import quota_soft, quota_unbounded, quota_will_wait
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work
@@ -111,8 +111,9 @@ class Admission:
         case = Case(subject, review.namespace, self._view(), budget.spent)
         findings = await self.work.run(validate_claims, case, self.rulebook)
         refused = any(finding.severity is Severity.DENY for finding in findings)
-        if isinstance(subject, Claim) and subject.kind == CLAIM and not refused:
-            findings = (*findings, *await self._quota(subject, case, review, budget))
+        if isinstance(subject, Claim) and not refused:
+            said = self._quota if subject.kind == CLAIM else self._early_quota
+            findings = (*findings, *await said(subject, case, review, budget))
         return decided(findings)
 
     async def validate_pods(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
@@ -141,6 +142,20 @@ class Admission:
         path = claim.requests_path()
         soft = (finding for charged, standings in said for finding in quota_soft.findings(charged, standings, path))
         return self._applied((*findings, *soft))
+
+    async def _early_quota(self, template: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
+        """Return what the quotas would say of one claim of a template now; where they cannot be asked, nothing."""
+        charges = await self.work.run(quota_charges, replace(template, kind=CLAIM), case)
+        findings = tuple(quota_will_wait.unbounded(charges))
+        listed = tuple(Charge(charged.quota, amounts) for charged in charges if (amounts := charged.amounts()))
+        wanted = Wanted(review.uid, review.namespace, template.metadata.name, listed)
+        try:
+            answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
+        except ClusterUnavailableError:
+            return self._applied(findings)
+        by_quota = {(c.quota.namespace, c.quota.name): c for c in charges}
+        said = [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answer.quotas]
+        return self._applied((*findings, *quota_will_wait.findings(said, template.requests_path())))
 
     def _applied(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return tuple(self.rulebook.severities.applied(findings))

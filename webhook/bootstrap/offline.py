@@ -52,7 +52,8 @@ class Offline:
             claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
             found = self._judged(Case(claim, claim.metadata.namespace, self.view))
             if not any(finding.severity is Severity.DENY for finding in self.applied(found)):
-                found = in_order((*found, *self.quotas.findings(claim)))
+                said = self.quotas.findings(claim) if name == CLAIM else self.quotas.early(claim)
+                found = in_order((*found, *said))
         elif group == GROUP and name == CLASS:
             found = self._judged(Case(parse_device_class(raw), "", self.view))
         elif (group, name) in POD_KINDS | WORKLOAD_KINDS:

@@ -1,9 +1,10 @@
 """Quotas over files: what `drawbridge check` says of claims that would be charged one after the other."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 
-from webhook.core.claims import Claim
+from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView, NamespacedName
 from webhook.core.finding import Finding, Severity
 from webhook.core.quota_status import Amounts
@@ -11,7 +12,7 @@ from webhook.core.quotas import DeviceQuota, QuotaMode
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.charges import Holder, charges_of, holders_of, standings_in, tariff_of
 from webhook.quota.ledger import total
-from webhook.rules import quota_exceeded, quota_soft, quota_unbounded
+from webhook.rules import quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 
 _QuotaKey = tuple[str, str]
 
@@ -41,6 +42,16 @@ class OfflineQuotas:
             self._charged[key] = {_key(charged.quota): charged.amounts() for charged in charges}
         return tuple(found)
 
+    def early(self, template: Claim) -> tuple[Finding, ...]:
+        """Return what the quotas would say of one claim that is made from a template now."""
+        namespace = template.metadata.namespace
+        if self._exempt(namespace):
+            return ()
+        charges = charges_of(replace(template, kind=CLAIM), namespace, self._view, self._tariff)
+        standings = [(charged, standings_in(charged, self._used(charged.quota, None))) for charged in charges]
+        found = quota_will_wait.findings(standings, template.requests_path())
+        return (*quota_will_wait.unbounded(charges), *found)
+
     @cached_property
     def _tariff(self) -> Tariff:
         return tariff_of(self._view)
@@ -56,12 +67,12 @@ class OfflineQuotas:
         else:
             yield from quota_soft.findings(charged, standings, path)
 
-    def _used(self, quota: DeviceQuota, but: NamespacedName) -> Amounts:
-        """Return what is used of a quota without the claim itself, with what was judged before it."""
+    def _used(self, quota: DeviceQuota, but: NamespacedName | None) -> Amounts:
+        """Return what is used of a quota without one claim, and with what was judged before."""
         judged = [
             amounts[_key(quota)] for key, amounts in self._charged.items() if key != but and _key(quota) in amounts
         ]
-        replaced = self._charged.keys() | {but}
+        replaced = self._charged.keys() | ({but} if but else set())
         if quota.status is not None and quota.status.observed_generation == quota.generation:
             booked = {limit.name: limit.used for limit in quota.status.limits}
             known = [claim for key in replaced if (claim := self._stored.claims.get(key)) is not None]

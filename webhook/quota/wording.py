@@ -21,9 +21,18 @@ def place_of(quota: DeviceQuota) -> str:
 
 def exceeded(quota: DeviceQuota, standing: Standing) -> str:
     """Return the numbers in Kubernetes' own order (messages.md 5)."""
+    return f"exceeded quota: '{standing.limit.name}' {place_of(quota)}, {numbers(standing)}"
+
+
+def numbers(standing: Standing) -> str:
     hard = standing.limit.hard
-    numbers = f"requested: {written(standing.requested, hard)}, used: {written(standing.used, hard)}, limited: {hard}"
-    return f"exceeded quota: '{standing.limit.name}' {place_of(quota)}, {numbers}"
+    return f"requested: {written(standing.requested, hard)}, used: {written(standing.used, hard)}, limited: {hard}"
+
+
+def reasons(quota: DeviceQuota, charged: LimitCharge | None) -> str:
+    """Return for a warning, whose first line must be short, where the quota holds and how the amount comes about."""
+    told = explained(charged) if charged else ""
+    return f"quota '{quota.name}' {place_of(quota)}" + (f": {told}" if told else "")
 
 
 def explained(charged: LimitCharge) -> str:

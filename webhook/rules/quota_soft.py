@@ -8,7 +8,7 @@ from webhook.core.quota_status import written
 from webhook.core.quotas import QuotaMode
 from webhook.quota.charge import QuotaCharge
 from webhook.quota.ledger import Standing
-from webhook.quota.wording import exceeded, explained, place_of
+from webhook.quota.wording import numbers, reasons
 
 NAME = "quota-soft"
 
@@ -25,16 +25,16 @@ def findings(charged: QuotaCharge, standings: Sequence[Standing], devices_path: 
             rule=NAME,
             severity=Severity.INFO if quota.mode is QuotaMode.AUDIT else Severity.WARN,
             path=largest.path if largest else devices_path,
-            message=_nearly(charged, standing) if standing.fits else exceeded(quota, standing),
-            why=explained(on_limit) if on_limit else "",
+            message=_nearly(standing) if standing.fits else f"over quota '{standing.limit.name}': {numbers(standing)}",
+            why=reasons(quota, on_limit),
             fixes=(Fix("delete claims that are not needed any more, or have the limit raised"),),
             reason=Reason.FORBIDDEN,
             permitted=False,
         )
 
 
-def _nearly(charged: QuotaCharge, standing: Standing) -> str:
+def _nearly(standing: Standing) -> str:
     after = standing.used + standing.requested
     percent = int(after * 100 / standing.hard) if standing.hard else 100
     used = f"{written(after, standing.limit.hard)} of {standing.limit.hard}"
-    return f"{percent} percent of quota '{standing.limit.name}' {place_of(charged.quota)} is used with this: {used}"
+    return f"{percent} percent of quota '{standing.limit.name}' is used with this: {used}"

@@ -30,8 +30,14 @@ def quota_findings(tmp_path: Path, cluster: list[Raw], judged: list[Raw]) -> lis
     return [(f["object"]["name"], f["rule"], f["severity"]) for f in found if f["rule"].startswith("quota-")]
 
 
+def template(name: str, count: int = 1) -> Raw:
+    raw = claim(name, count)
+    return {**raw, "kind": "ResourceClaimTemplate", "spec": {"spec": raw["spec"]}}
+
+
 LIMITED = quota_object(devices(4, "gpus"))
 EXCEEDED = ("quota-exceeded", "deny")
+WAITS = ("quota-will-wait", "warn")
 
 CASES: dict[str, tuple[list[Raw], list[Raw], list[tuple[str, str, str]]]] = {
     "a claim that fits": ([LIMITED], [claim("a", 4)], []),
@@ -76,6 +82,10 @@ CASES: dict[str, tuple[list[Raw], list[Raw], list[tuple[str, str, str]]]] = {
         [claim("a", device_class="soon")],
         [("a", "quota-unbounded", "deny")],
     ),
+    "a template whose claims would wait": ([LIMITED, claim("old", 3)], [template("t", 2)], [("t", *WAITS)]),
+    "a template whose claims fit": ([LIMITED], [template("t", 4)], []),
+    "a template is not charged": ([LIMITED], [template("t", 4), claim("a", 4)], []),
+    "a template that claims before it leave no room": ([LIMITED], [claim("a", 4), template("t")], [("t", *WAITS)]),
 }
 
 

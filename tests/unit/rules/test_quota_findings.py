@@ -21,9 +21,9 @@ from webhook.core.cluster import ClusterView
 from webhook.core.finding import Finding, Severity
 from webhook.core.quantity import parse_quantity
 from webhook.core.quotas import DeviceQuota
-from webhook.core.render import full_text
+from webhook.core.render import full_text, warnings
 from webhook.quota.charges import charges_of, known_holders, standings_in, tariff_of
-from webhook.rules import quota_exceeded, quota_soft, quota_unbounded
+from webhook.rules import quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 
 STEPS = {"default": "80Gi", "validRange": {"min": "1Gi", "max": "80Gi", "step": "5Gi"}}
 SHARED = cluster(shared_gpu("s", policy=STEPS))
@@ -160,7 +160,8 @@ ONE = make_claim(request("gpu", device_class="gpu.nvidia.com"))
 def test_warn_at_speaks_when_it_is_reached() -> None:
     assert soft(ONE, make_quota(devices(10), warnAt=80), "6") == []
     [finding] = soft(ONE, make_quota(devices(10), warnAt=80), "7")
-    assert finding.message == "80 percent of quota 'limit' in namespace 'team-a' is used with this: 8 of 10"
+    assert finding.message == "80 percent of quota 'limit' is used with this: 8 of 10"
+    assert finding.why == "quota 'gpus' in namespace 'team-a': 1 device"
     assert finding.severity is Severity.WARN
 
 
@@ -170,7 +171,7 @@ def test_without_warn_at_nothing_is_said() -> None:
 
 def test_a_quota_that_only_warns_says_that_it_is_exceeded() -> None:
     [finding] = soft(ONE, make_quota(devices(10), mode="Warn"), "10")
-    assert finding.message == "exceeded quota: 'limit' in namespace 'team-a', requested: 1, used: 10, limited: 10"
+    assert finding.message == "over quota 'limit': requested: 1, used: 10, limited: 10"
     assert finding.severity is Severity.WARN
 
 
@@ -197,6 +198,38 @@ def test_it_says_why_it_cannot_be_known() -> None:
     [nothing] = unbounded(free, cluster(shared_gpu("s")))
     assert nothing.why == "a share of no `memory` may use all of it"
     assert not nothing.permitted
+
+
+def will_wait(limit: Raw, view: ClusterView, used: str, **spec: str) -> list[Finding]:
+    raw = claim_object(request("gpu", device_class="gpu.nvidia.com"))
+    template = parse_claim({**raw, "kind": "ResourceClaimTemplate", "spec": {"spec": raw["spec"]}})
+    on_quota = charged(replace(template, kind="ResourceClaim"), make_quota(limit, **spec), view)
+    standings = standings_in(on_quota, {"limit": parse_quantity(used).amount})
+    found = quota_will_wait.findings([(on_quota, standings)], template.requests_path())
+    return [*quota_will_wait.unbounded([on_quota]), *found]
+
+
+def test_a_template_whose_claims_would_wait_is_warned_of() -> None:
+    [finding] = will_wait(devices(4), MIXED, "4")
+    assert finding.message == "a claim would wait: 'limit' requested: 1, used: 4, limited: 4"
+    assert (finding.severity, str(finding.path)) == (Severity.WARN, "spec.spec.devices.requests[0].exactly")
+    assert len(warnings([finding])[0]) <= 120
+    assert "limited: 4" in warnings([finding])[0]
+
+
+def test_a_template_whose_claims_fit_is_not() -> None:
+    assert will_wait(devices(4), MIXED, "3") == []
+
+
+def test_a_template_under_a_quota_that_only_warns_is_not() -> None:
+    assert will_wait(devices(4), MIXED, "4", mode="Warn") == []
+    assert will_wait(capacity("4"), cluster(), "4", mode="Audit") == []
+
+
+def test_a_template_whose_charge_cannot_be_known_is_warned_of() -> None:
+    [finding] = will_wait(capacity("1Ti"), cluster(), "0")
+    assert finding.message == "a claim would be refused: what it takes of 'limit' cannot be known"
+    assert finding.severity is Severity.WARN
 
 
 def test_templates_are_not_charged() -> None:
