@@ -21,6 +21,7 @@ from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
 from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, implementation, is_keen
+from webhook.cel.native import native_problem
 from webhook.cel.qualify import checked_key, optional_entry
 from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
 from webhook.cel.structs import make_struct
@@ -110,29 +111,8 @@ def as_bool(result: Value) -> bool:
     if type(result) is Optional and result is not NONE and type(result.value) is bool:
         return result.value
     raise EvaluationError(
-        f"CEL result of type {type_name(result)} could not be converted to bool: {_why_no_bool(result)}"
+        f"CEL result of type {type_name(result)} could not be converted to bool: {native_problem(result, 'bool')}"
     )
-
-
-def _why_no_bool(result: Value) -> str:
-    if type(result) is Optional:
-        return "optional.none() dereference" if result is NONE else _why_no_bool(result.value)
-    name = type_name(result)
-    return _NOT_BOOL.get(name, f"type conversion error from '{name.rpartition('.')[2]}' to 'bool'")
-
-
-_NOT_BOOL: Final = {
-    "string": "unsupported native conversion from string to 'bool'",
-    "int": "unsupported type conversion from 'int' to bool",
-    "uint": "unsupported type conversion from 'uint' to bool",
-    "double": "type conversion error from Double to 'bool'",
-    "bytes": "type conversion error from Bytes to 'bool'",
-    "list": "type conversion error from list to 'bool'",
-    "map": "type conversion error from map to 'bool'",
-    "null_type": "type conversion error from 'null_type' to 'bool'",
-    "type": "type conversion not supported for 'type'",
-    "kubernetes.NamedFormat": "type conversion error from 'Format' to 'bool'",
-}
 
 
 class BoundedProgram:

@@ -209,7 +209,9 @@ def _equality(args: Sequence[Value], result: Value) -> int:
 
 
 def _allocated(factor: float, size: int) -> int:
-    return min(int(float(size) * factor) + 1 + LIST_COST, MOST_UINT)
+    product = float(size) * factor
+    # What a uint64 cannot hold becomes 2**63 where Go converts a float on amd64.
+    return min((int(product) if product < 2**64 else 2**63) + 1 + LIST_COST, MOST_UINT)
 
 
 def check_countable(overload: str, position: int, value: Value) -> None:

@@ -84,7 +84,7 @@ def _outcomes(expression: str, environment: Environment, inventory: Inventory) -
     compiled = compiled_in(expression, environment)
     if compiled.ast is None or compiled.verdict in (Verdict.INVALID, Verdict.TOO_LONG):
         return None
-    matches = build(compiled.ast).matches
+    matches = build(compiled.ast, environment.version, bounded=compiled.verdict is Verdict.TOO_COSTLY).matches
     found: list[bool | str] = []
     for device in inventory.cel_devices:
         try:

@@ -1,6 +1,7 @@
 """Quantities in selectors (apiserver library/quantity.go)."""
 
 from collections.abc import Callable
+from copy import copy
 from typing import Final
 
 from webhook.cel.functions.dispatch import FunctionTable, Overload
@@ -10,9 +11,9 @@ from webhook.core.quantity import DECIMAL_EXPONENT, Quantity, parse_quantity, wh
 
 
 def to_quantity(text: str) -> Quantity:
-    """`quantity(text)`."""
+    """`quantity(text)`: a new object each time, for as keys of a map quantities equal only themselves."""
     try:
-        return parse_quantity(text)
+        return copy(parse_quantity(text))
     except ValueError as error:
         raise EvaluationError(str(error)) from None
 
