@@ -696,7 +696,7 @@ class _Parser:
             node = expander(make, frame.target or written, args)
         except MacroError as error:
             self.errors.append(SourceError(error.pos, error.message))
-            return self._nothing(frame.pos, end)
+            return self._nothing(error.pos, end)
         if node is not None:
             self.written[node.id] = written
         return node

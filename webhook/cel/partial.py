@@ -153,7 +153,9 @@ class _Visitor:
             return expander(self._make, target or plain, args) or plain
         except MacroError as error:
             self.errors.append(SourceError(error.pos, error.message))
-            return self._nothing(node)
+            nothing = self._nothing(None)
+            nothing.pos = error.pos
+            return nothing
 
     def ident(self, node: ParseNode) -> Expr:
         if "id" not in node.tokens:
