@@ -570,7 +570,7 @@ class _Planner:
         return _constructed(node.id, [part for entry in entries for part in entry[:2]], MAP_COST, make)
 
     def _struct(self, node: StructLiteral) -> Step:
-        name = node.reference or node.name
+        name = node.name.removeprefix(".")
         entries = [(entry.field, self.plan(entry.value), entry.optional) for entry in node.entries]
 
         def make(frame: Frame) -> Value:

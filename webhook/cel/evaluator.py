@@ -361,7 +361,7 @@ class _Builder:
         return make
 
     def _struct(self, node: StructLiteral, scope: Scope) -> Closure:
-        name = node.reference or node.name
+        name = node.name.removeprefix(".")
         entries = [(entry.field, self.expr(entry.value, scope), entry.optional) for entry in node.entries]
 
         def make(frame: Frame) -> Value:

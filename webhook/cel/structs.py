@@ -8,7 +8,6 @@ import struct
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from webhook.cel.functions.numbers import checked_int, checked_uint
 from webhook.cel.functions.times import printed_duration, printed_timestamp
 from webhook.cel.native import native_problem
 from webhook.cel.syntax import Uint
@@ -87,13 +86,11 @@ def _checked(value: Value, wanted: tuple[type, str], field: str) -> Value:
     kind, native = wanted
     if type(value) is not kind:
         raise _misfit(field, native_problem(value, native))
-    try:
-        if native == "int32" and not -(2**31) <= value < 2**31:
-            checked_int(2**63)
-        if native == "uint32" and not value < 2**32:
-            checked_uint(2**64)
-    except EvaluationError as error:
-        raise _misfit(field, str(error)) from None
+    number = value if isinstance(value, int) else 0
+    if native == "int32" and not -(2**31) <= number < 2**31:
+        raise _misfit(field, "integer overflow")
+    if native == "uint32" and number >= 2**32:
+        raise _misfit(field, "unsigned integer overflow")
     return value
 
 
