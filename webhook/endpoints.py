@@ -9,7 +9,7 @@ from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, Deny, decided
 from webhook.core.devices import CLASS, DeviceClass, parse_device_class, parse_inventory
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Finding, Severity, unjudged
+from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.mappings import parse_mapping
 from webhook.core.quotas import parse_quota
 from webhook.core.raw import EMPTY, Misfit, RawObject
@@ -19,7 +19,7 @@ from webhook.quota.charge import QuotaCharge
 from webhook.quota.charges import charges_of, known_holders, tariff_of
 from webhook.quota.ledger import Standing
 from webhook.rewrite.decide import PodDecision, decide_pod
-from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged, quota_exceeded
+from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged, legacy, quota_exceeded
 from webhook.rules.invalid_field import invalid
 
 OWN_GROUP = "drawbridge.dev"
@@ -156,6 +156,15 @@ def mutate_pods(review: Review, view: ClusterView, rulebook: Rulebook, *, templa
         patch, audit = (made.decision.patch, made.decision.audit) if isinstance(made.decision, Allow) else ((), {})
         return replace(made, decision=decided(findings, patch=patch, audit=audit))
     return made
+
+
+def validate_workloads(review: Review, view: ClusterView, rulebook: Rulebook) -> Decision:
+    """Say what will become of the legacy limits of a workload's pods; warnings only (architecture 2)."""
+    if review.object is None or review.operation not in ("CREATE", "UPDATE") or rulebook.exempt(review.namespace):
+        return Allow()
+    found = rulebook.severities.applied(legacy.findings(review.object, review.namespace, view))
+    rest = unjudged(ROOT, "workload", "how the workload's pods, claims and templates fit together is not judged")
+    return Allow(in_order((rest, *(finding.lowered(Severity.WARN) for finding in found))))
 
 
 def validate_config(review: Review, rulebook: Rulebook) -> Decision:

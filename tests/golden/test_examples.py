@@ -75,5 +75,5 @@ def test_what_is_let_pass_unjudged_in_the_examples_is_counted_with_its_reasons(
     # Claims and templates of the examples are judged whole; what surrounds pods is not judged yet.
     assert reasons.keys() <= {
         "how containers, claims and templates fit together is not judged",
-        "workloads are not judged",
+        "how the workload's pods, claims and templates fit together is not judged",
     }

@@ -25,6 +25,7 @@ from webhook.endpoints import (
     subject_of,
     validate_claims,
     validate_config,
+    validate_workloads,
 )
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, Refused, Wanted
@@ -120,7 +121,7 @@ class Admission:
         return Allow((unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),))
 
     async def validate_workloads(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
-        return Allow((unjudged(ROOT, "workload", "workloads are not judged"),))
+        return await self.work.run(validate_workloads, review, self._view(), self.rulebook)
 
     async def validate_config(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
         return await self.work.run(validate_config, review, self.rulebook)

@@ -16,7 +16,7 @@ from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
 from webhook.kube.manifests import Problem
-from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged
+from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged, legacy
 from webhook.rules.invalid_field import invalid
 from webhook.settings import Settings
 
@@ -57,7 +57,10 @@ class Offline:
         elif group == GROUP and name == CLASS:
             found = self._judged(Case(parse_device_class(raw), "", self.view))
         elif (group, name) in POD_KINDS | WORKLOAD_KINDS:
-            found = (unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),)
+            found = (
+                unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),
+                *in_order(legacy.findings(raw, self.namespace_of(raw), self.view)),
+            )
         elif group == OWN_GROUP and name in CONFIG_KINDS:
             found = in_order(invalid(CONFIG_KINDS[name](raw).misfits))
         else:

@@ -27,10 +27,7 @@ class Inventory:
             *(entry.device for entry in self.published),
             *(entry.device for entry in self.planned),
         )
-        self.forget_matches()
-
-    def forget_matches(self) -> None:
-        """Empty what matching has filled: outcomes of one expression on each device, and what several accept."""
+        # What matching has filled: outcomes of one expression on each device, and what several accept.
         most = _MOST_OUTCOMES // max(1, len(self.devices))
         self.outcomes: BoundedCache[tuple[str, int], tuple[bool | str, ...] | None] = BoundedCache(most)
         self.accepted: BoundedCache[tuple[tuple[str, ...], int], tuple[int, ...] | None] = BoundedCache(most)

@@ -1,6 +1,6 @@
 """What the devices known now publish: names, types and values of attributes and capacities, by domain."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -30,26 +30,26 @@ class DomainSchema:
 
 def domain_schemas(devices: Iterable[Device]) -> Mapping[str, DomainSchema]:
     """Return the schema of every domain that the devices publish; a driver's own domain is always there."""
-    drivers: dict[str, set[str]] = {}
-    types: dict[tuple[str, str], Counter[str]] = {}
-    values: dict[tuple[str, str], Counter[AttributeValue]] = {}
-    capacities: dict[str, Counter[str]] = {}
+    drivers: defaultdict[str, set[str]] = defaultdict(set)
+    types: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    values: defaultdict[tuple[str, str], Counter[AttributeValue]] = defaultdict(Counter)
+    capacities: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for device in devices:
-        drivers.setdefault(device.driver, set()).add(device.driver)
+        drivers[device.driver].add(device.driver)
         for name, value in device.attributes.items():
             domain, _, bare = name.partition("/")
-            drivers.setdefault(domain, set()).add(device.driver)
-            types.setdefault((domain, bare), Counter())[type_name(value)] += 1
-            values.setdefault((domain, bare), Counter())[value] += 1
+            drivers[domain].add(device.driver)
+            types[domain, bare][type_name(value)] += 1
+            values[domain, bare][value] += 1
         for name in device.capacity:
             domain, _, bare = name.partition("/")
-            drivers.setdefault(domain, set()).add(device.driver)
-            capacities.setdefault(domain, Counter())[bare] += 1
+            drivers[domain].add(device.driver)
+            capacities[domain][bare] += 1
     schemas: dict[str, dict[str, AttributeSchema]] = {domain: {} for domain in drivers}
     for (domain, bare), counted in types.items():
         schemas[domain][bare] = AttributeSchema(counted, values[domain, bare])
     return {
-        domain: DomainSchema(domain, frozenset(drivers[domain]), schemas[domain], capacities.get(domain, Counter()))
+        domain: DomainSchema(domain, frozenset(drivers[domain]), schemas[domain], capacities[domain])
         for domain in drivers
     }
 
