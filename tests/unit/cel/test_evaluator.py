@@ -229,7 +229,8 @@ CASES = [
                 "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/33')",
                 (
                     "network address parse error during conversion from string: network address "
-                    'parse error during conversion from string: netip.ParsePrefix("10.1.0.0/33"): prefix length out of range'
+                    'parse error during conversion from string: netip.ParsePrefix("10.1.0.0/33"): '
+                    "prefix length out of range"
                 ),
                 6,
             ),
