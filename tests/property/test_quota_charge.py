@@ -88,7 +88,9 @@ compound = st.one_of(
     simple, simple.map(lambda one: ("not", one)), st.tuples(simple, simple).map(lambda both: ("or", *both))
 )
 # One condition on the profile at most: what other drivers publish in that domain is not followed further.
-conditions: st.SearchStrategy[list[Any]] = st.one_of(st.just([]), compound.map(lambda one: [one]), st.tuples(of_driver, compound).map(list))
+conditions: st.SearchStrategy[list[Any]] = st.one_of(
+    st.just([]), compound.map(lambda one: [one]), st.tuples(of_driver, compound).map(list)
+)
 
 
 @st.composite
