@@ -259,7 +259,7 @@ class _Checker:
     def _member(self, pos: int, struct: str, field: str, node: Expr | None = None) -> Type | None:
         fields = self._environment.structs.get(struct)
         if fields is None:
-            self._error(pos, f"unexpected failed resolution of '{struct}'")
+            self._error(pos, f"unexpected failed resolution of '{struct}'", node)
             return None
         found = fields.get(field) or fields.get(ANY_FIELD)
         if found is None:

@@ -22,7 +22,7 @@ _KEYWORDS: Final = ("in", "true", "false", "null")
 
 def find_mistakes(text: str, tokens: Tokens, errors: list[SourceError]) -> list[Problem]:
     """What is wrong with a text that has syntax errors, at least one problem; known slips first."""
-    detectors = (_characters, _quotes, _doubled_operators, _words, _units, _fields, _separators)
+    detectors = (_characters, _quotes, _doubled_operators, _words, _units, _fields, _separators, _lists)
     found = list(islice((problem for detect in detectors for problem in detect(text, tokens)), _MOST))
     if not found:
         found = list(_brackets(text, tokens))
@@ -180,6 +180,22 @@ def _separators(text: str, tokens: Tokens) -> Iterator[Problem]:
             yield Problem(
                 f"nothing stands between ',' and '{kind}'", start, end, "leave the comma out", ((start, end, ""),)
             )
+
+
+def _lists(text: str, tokens: Tokens) -> Iterator[Problem]:
+    """`in ('a', 'b')` and `in {'a', 'b'}`."""
+    kinds = tokens.kinds
+    for index in range(len(kinds) - 1):
+        if kinds[index] != "in" or kinds[index + 1] not in ("(", "{"):
+            continue
+        end = index + 2
+        while kinds[end] in (STRING, INT, FLOAT, ",", "-"):
+            end += 1
+        if kinds[end] == _CLOSERS[kinds[index + 1]]:
+            start, stop = tokens.starts[index + 1], tokens.ends[end]
+            listed = f"[{text[start + 1 : stop - 1]}]"
+            words = f"a list stands in square brackets, not in '{text[start]}{text[stop - 1]}'"
+            yield Problem(words, start, stop, f"write {listed}", ((start, stop, listed),))
 
 
 def _brackets(text: str, tokens: Tokens) -> Iterator[Problem]:

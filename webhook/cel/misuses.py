@@ -167,6 +167,9 @@ def _undeclared(ast: Ast, node: Expr, match: re.Match[str], environment: Environ
     quoted = _unquoted_domain(ast, node)
     if quoted is not None:
         return quoted
+    compared = _unquoted_text(ast, node)
+    if compared is not None:
+        return compared
     fields = {field for members in environment.sizes.values() for field in members}
     if name in fields:
         fix = f"write device.{name}"
@@ -204,6 +207,23 @@ def _unquoted_domain(ast: Ast, node: Expr) -> Problem | None:
     return None
 
 
+def _unquoted_text(ast: Ast, node: Expr) -> Problem | None:
+    """`device.driver == gpu.example.com`: a text after a comparison that is not in quotes."""
+    for parent in walk(ast.root):
+        if not isinstance(parent, Call) or parent.function not in (EQUALS, NOT_EQUALS):
+            continue
+        left, right = parent.args
+        if (
+            right.start == node.start
+            and isinstance(right, Ident | Select)
+            and left.type.kind in (Kind.STRING, Kind.ANY)
+        ):
+            text = _text(ast, right)
+            words = f"the text {text} must be in quotes"
+            return Problem(words, right.start, right.end, f"write '{text}'", ((right.start, right.end, f"'{text}'"),))
+    return None
+
+
 def _unknown_function(ast: Ast, node: Call, environment: Environment) -> Problem:
     name = node.function
     start, end = _name_span(ast, node)
@@ -212,6 +232,11 @@ def _unknown_function(ast: Ast, node: Call, environment: Environment) -> Problem
         return Problem(
             f"`{name}` must have {_either(counts)} arguments, not {len(node.args)}", start, end, f"write {_FORMS[name]}"
         )
+    if name == "not" and len(node.args) == 1:
+        return Problem("`not` is not an operator", start, end, "use `!`", ((start, end, "!"),))
+    if name == "isEmpty" and node.target is not None and not node.args:
+        changes = ((start, node.end, "size() == 0"),)
+        return Problem("there is no method `isEmpty`", start, end, "write size() == 0", changes)
     known = _KNOWN_AS.get(name)
     candidates = {
         function.name
@@ -260,7 +285,11 @@ def _not_selectable(_: Ast, node: Expr, match: re.Match[str], __: Environment) -
     start = node.field_pos if node.field_pos >= 0 else node.start
     end = start + len(node.field)
     words = f"`{_kind(match[1])}` has no fields"
-    return Problem(words, start, end, f"leave out `.{node.field}`, or call a method: {node.field}()")
+    if node.field in ("size", "length", "len"):
+        return Problem(words, start, end, "write size()", ((start, end, "size()"),))
+    if node.field == "value" and match[1] in _COMPARABLE:
+        return Problem(words, start, end, "leave `.value` out", ((node.operand.end, end, ""),))
+    return Problem(words, start, end, f"leave `.{node.field}` out")
 
 
 def _literal(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Problem:
@@ -278,6 +307,9 @@ def _mixed(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Proble
     """An entry of a list or map whose type differs from those before it."""
     if match[1] == "bool" and _is_condition(ast, node):
         words = f"`&&` and `||` need conditions that are true or false, not `{_kind(match[2])}`"
+        repeated = _repeated(ast, node)
+        if repeated is not None:
+            return Problem(words, node.start, node.end, f"write {repeated}", ((node.start, node.end, repeated),))
         return Problem(words, node.start, node.end, "compare it with something, such as `== 'value'`")
     if "optional_type" in match[1]:
         return None
@@ -286,6 +318,18 @@ def _mixed(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Proble
         quoted = f"'{_text(ast, node)}'"
         return Problem(words, node.start, node.end, f"write {quoted}", ((node.start, node.end, quoted),))
     return Problem(words, node.start, node.end, "convert it, or put it into a list of its own")
+
+
+def _repeated(ast: Ast, node: Expr) -> str | None:
+    """`a == 'x' || 'y'`: the comparison before, with this value."""
+    if not isinstance(node, Literal):
+        return None
+    for other in walk(ast.root):
+        if isinstance(other, Call) and other.function in (EQUALS, NOT_EQUALS) and other.end <= node.start:
+            one, value = other.args
+            if isinstance(value, Literal) and type(value.value) is type(node.value):
+                return f"{_text(ast, one)} {_COMPARISONS[other.function]} {_text(ast, node)}"
+    return None
 
 
 def _is_condition(ast: Ast, node: Expr) -> bool:
@@ -299,7 +343,7 @@ def _is_condition(ast: Ast, node: Expr) -> bool:
 
 
 def _misfit(ast: Ast, node: Call, environment: Environment) -> Problem:
-    for explain in (_without_domain, _not_comparable, _matches, _arguments):
+    for explain in (_without_domain, _not_comparable, _method_argument, _membership, _device_key, _matches, _arguments):
         found = explain(ast, node, environment)
         if found is not None:
             return found
@@ -403,6 +447,56 @@ def _made(ast: Ast, node: Expr, maker: str) -> str | None:
     return f"{maker}({_text(ast, node)})" if node.type.kind == Kind.STRING else None
 
 
+def _method_argument(ast: Ast, node: Call, _: Environment) -> Problem | None:
+    """`compareTo('1Gi')`: the other quantity or version as a text or a number."""
+    target = node.target
+    if target is None or target.type.name not in _COMPARABLE or len(node.args) != 1:
+        return None
+    argument = node.args[0]
+    maker = _COMPARABLE[target.type.name]
+    made = _made(ast, argument, maker)
+    if node.function not in ("compareTo", "isGreaterThan", "isLessThan", "add", "sub") or made == _text(ast, argument):
+        return None
+    words = f"`{node.function}` needs another {'quantity' if maker == 'quantity' else 'version'}"
+    if made is None:
+        return Problem(words, argument.start, argument.end, f"write {maker}('...')")
+    return Problem(words, argument.start, argument.end, f"write {made}", ((argument.start, argument.end, made),))
+
+
+def _membership(ast: Ast, node: Call, _: Environment) -> Problem | None:
+    """`in` after `!`, or before a single value."""
+    if node.function == "!_" and len(node.args) == 1 and node.args[0].type.kind != Kind.BOOL:
+        for parent in walk(ast.root):
+            if isinstance(parent, Call) and parent.function == IN and parent.args[0] is node:
+                text = f"!({_text(ast, node.args[0])} in {_text(ast, parent.args[1])})"
+                words = "`!` belongs to what stands right behind it, not to `in`"
+                return Problem(words, parent.start, parent.end, f"write {text}", ((parent.start, parent.end, text),))
+    if node.function != IN:
+        return None
+    one, other = node.args
+    if other.type.kind == Kind.STRING and one.type.kind in (Kind.STRING, Kind.ANY, Kind.DYN):
+        text = f"[{_text(ast, other)}]"
+        words = "`in` needs a list or a map behind it, not a text"
+        return Problem(words, other.start, other.end, f"write {text}", ((other.start, other.end, text),))
+    return None
+
+
+def _device_key(ast: Ast, node: Call, environment: Environment) -> Problem | None:
+    """`device['driver']`."""
+    if node.function != INDEX or node.args[0].type.name != "kubernetes.DRADevice":
+        return None
+    key = node.args[1]
+    if (
+        isinstance(key, Literal)
+        and isinstance(key.value, str)
+        and key.value in environment.structs["kubernetes.DRADevice"]
+    ):
+        text = f"{_text(ast, node.args[0])}.{key.value}"
+        words = "`device` is no map"
+        return Problem(words, node.start, node.end, f"write {text}", ((node.start, node.end, text),))
+    return None
+
+
 def _matches(ast: Ast, node: Call, _: Environment) -> Problem | None:
     """Methods of texts on something else."""
     target = node.target
@@ -449,6 +543,7 @@ _BY_MESSAGE: Final[tuple[tuple[re.Pattern[str], _Explain], ...]] = (
     (_UNDECLARED, _undeclared),
     (_UNDEFINED, _undefined),
     (re.compile(r"type '(.*)' does not support field selection"), _not_selectable),
+    (re.compile(r"unexpected failed resolution of '(.*)'"), _not_selectable),
     (re.compile(r"invalid (duration|timestamp|matches) argument"), _literal),
     (re.compile(r"expected type '(.*)' but found '(.*)'"), _mixed),
 )

@@ -58,6 +58,25 @@ MENDED = {
     "a field of the device": ("driver == 'x'", "device.driver == 'x'"),
     "a mistyped field": ("device.attribute['d'].x == 1", "device.attributes['d'].x == 1"),
     "a list of mixed types": ("device.driver in ['x', 1]", "device.driver in ['x', '1']"),
+    "a text without quotes": ("device.driver == gpu.example.com", "device.driver == 'gpu.example.com'"),
+    "a second value without its comparison": (
+        "device.driver == 'a' || 'b'",
+        "device.driver == 'a' || device.driver == 'b'",
+    ),
+    "a quantity compared to a text by a method": (
+        "device.capacity['d'].m.isGreaterThan('1Gi')",
+        "device.capacity['d'].m.isGreaterThan(quantity('1Gi'))",
+    ),
+    "not as a function": ("not (device.driver == 'x')", "! (device.driver == 'x')"),
+    "a key of the device": ("device['driver'] == 'x'", "device.driver == 'x'"),
+    "in before a text": ("device.driver in 'x'", "device.driver in ['x']"),
+    "not before in": ("!device.driver in ['x']", "!(device.driver in ['x'])"),
+    "a list in round brackets": ("device.driver in ('x', 'y')", "device.driver in ['x', 'y']"),
+    "size without brackets": ("device.driver.size == 3", "device.driver.size() == 3"),
+    "the value of a quantity": (
+        "device.capacity['d'].m.value.isGreaterThan(quantity('1'))",
+        "device.capacity['d'].m.isGreaterThan(quantity('1'))",
+    ),
     "an optional as result": ("device.attributes['d'].?x", "device.attributes['d'].?x.orValue(false)"),
 }
 
