@@ -1,6 +1,7 @@
 """Kubernetes' own compiler for device selectors, to be asked: `make conformance-reference` builds it for each minor."""
 
 import json
+import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,8 @@ from tests.support.golang import BuildFailedError, GoBuild, ToolchainMissingErro
 MODULE = Path(__file__).parents[1] / "conformance" / "reference"
 MODFILES = {"1.34": "k134.mod", "1.35": "k135.mod", "1.36": "k136.mod", "1.37": "go.mod"}
 MINORS = tuple(MODFILES)
+DIED = "panic: the compiler died"
+_MOST_MEMORY = 4 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,7 @@ class Reference:
             got = [_answer(line) for line in self._run(left)]
             if len(got) < len(left):
                 # What no recover() stops, such as an exhausted stack, ends the program; go on behind the culprit.
-                got.append(
-                    Answer(left[len(got)].expression, ok=False, kind="invalid", error="panic: the compiler died")
-                )
+                got.append(Answer(left[len(got)].expression, ok=False, kind="invalid", error=DIED))
             answers += got
             left = left[len(got) :]
         return answers
@@ -98,8 +99,15 @@ class Reference:
     def _run(self, questions: Sequence[Question], *options: str) -> list[bytes]:
         text = "".join(question.line() for question in questions)
         command = [str(self._program), *options]
-        done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+        # Some values, a list of a billion items, exhaust any machine: the program ends before that.
+        done = subprocess.run(
+            command, input=text.encode(), capture_output=True, check=False, preexec_fn=_with_bounded_memory
+        )
         return done.stdout.splitlines()  # of bytes: a str is split at U+0085 as well
+
+
+def _with_bounded_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
 
 
 def _answer(line: bytes) -> Answer:
