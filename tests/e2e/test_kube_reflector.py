@@ -23,6 +23,9 @@ from webhook.kube.reflector import Pace, Reflector
 from webhook.kube.server_truth import ask_gates, ask_version
 
 pytestmark = pytest.mark.e2e
+PATIENCE = 60.0
+"""Seconds that a busy machine may take for what is done in one or two."""
+
 FAST = Pace(page=3, backoff_floor=0.05, backoff_ceiling=0.5)
 
 
@@ -48,7 +51,7 @@ async def reflecting(kubeconfig: Path, prefix: str, pace: Pace = FAST) -> AsyncI
         )
         task = asyncio.create_task(reflector.run())
         try:
-            await until(lambda: reflector.synced, seconds=20)
+            await until(lambda: reflector.synced, seconds=PATIENCE)
             yield Reflecting(reflector, copy, prefix)
         finally:
             task.cancel()
@@ -84,7 +87,7 @@ def test_pages_and_events_of_a_real_server_are_all_seen(cluster: ControlPlane, p
             assert len(seen.names()) == 10
             _create(cluster, prefix, "late")
             cluster.api.delete(CLASSES, f"{prefix}c0")
-            await until(lambda: "late" in seen.names() and "c0" not in seen.names())
+            await until(lambda: "late" in seen.names() and "c0" not in seen.names(), seconds=PATIENCE)
             assert seen.copy.lists == 1
 
     asyncio.run(run())
@@ -99,7 +102,7 @@ def test_a_restart_of_the_api_server_is_survived_without_a_gap(cluster: ControlP
             await asyncio.sleep(1.0)
             await _meanwhile(cluster.start_apiserver)
             _create(cluster, prefix, "after")
-            await until(lambda: seen.names() == {"before", "after"}, seconds=20)
+            await until(lambda: seen.names() == {"before", "after"}, seconds=PATIENCE)
 
     asyncio.run(run())
 
@@ -112,10 +115,10 @@ def test_a_connection_that_went_silent_is_replaced(cluster: ControlPlane, prefix
             async with reflecting(kubeconfig, prefix, pace) as seen:
                 forwarder.blackhole = True
                 _create(cluster, prefix, "unseen")
-                await asyncio.sleep(3.0)
-                assert seen.reflector.last_event_age() >= 2.5
+                await until(lambda: seen.reflector.last_event_age() >= 2.5, seconds=PATIENCE)
+                assert "unseen" not in seen.names()
                 forwarder.blackhole = False
-                await until(lambda: "unseen" in seen.names(), seconds=15)
+                await until(lambda: "unseen" in seen.names(), seconds=PATIENCE)
                 assert seen.copy.lists == 1
 
     asyncio.run(run())
@@ -136,7 +139,7 @@ def test_a_compacted_version_is_relisted_exactly_once(cluster: ControlPlane, pre
                 _compact(cluster)
                 await _meanwhile(cluster.start_apiserver)
                 forwarder.backend = backend
-                await until(lambda: seen.names() == {"kept", "new"}, seconds=20)
+                await until(lambda: seen.names() == {"kept", "new"}, seconds=PATIENCE)
                 await asyncio.sleep(0.5)
                 assert seen.reflector.relists == {"expired": 1}
 
