@@ -12,10 +12,14 @@ CLASSES = "resource.k8s.io/v1/deviceclasses"
 SLICES = "resource.k8s.io/v1/resourceslices"
 
 DEVICE_QUOTAS = "drawbridge.dev/v1alpha1/devicequotas"
+CLUSTER_DEVICE_QUOTAS = "drawbridge.dev/v1alpha1/clusterdevicequotas"
 LEGACY_MAPPINGS = "drawbridge.dev/v1alpha1/legacymappings"
 
 GPU_DRIVER = "gpu.nvidia.com"
 GPU_SELECTOR = f"device.driver == '{GPU_DRIVER}' && device.attributes['{GPU_DRIVER}'].type == 'gpu'"
+
+MIG_CLASS = "mig.nvidia.com"
+MIG_SELECTOR = f"device.driver == '{GPU_DRIVER}' && device.attributes['{GPU_DRIVER}'].type == 'mig'"
 
 
 def make_node(name: str, labels: Mapping[str, str] | None = None, **extended: str) -> Json:
@@ -55,6 +59,12 @@ def make_gpu(index: int, product: str = "NVIDIA H100 80GB HBM3", memory: str = "
         "resource.kubernetes.io/pcieRoot": {"string": f"pci0000:{index:02x}"},
     }
     return {"name": f"gpu-{index}", "attributes": attributes, "capacity": {"memory": {"value": memory}}}
+
+
+def make_mig(index: int, profile: str = "1g.10gb", memory: str = "9856Mi") -> Json:
+    """Return a MIG device as NVIDIA's driver publishes it."""
+    attributes: Json = {"type": {"string": "mig"}, "profile": {"string": profile}}
+    return {"name": f"mig-{index}", "attributes": attributes, "capacity": {"memory": {"value": memory}}}
 
 
 def make_slice(node: str, devices: Sequence[Json], driver: str = GPU_DRIVER) -> Json:

@@ -1,16 +1,21 @@
 """What a quota counts in a cluster: what is really stored, once, and only as long as it is there."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.controlplane.api import Api, ApiError, Json
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.gate import create_quota, denied_by, quota_status, standing
+from tests.controlplane.drawbridge import ControllerProcess, ServeProcess
+from tests.controlplane.gate import Gate, create_quota, denied_by, quota_status, standing
 from tests.controlplane.objects import (
     CLAIMS,
     CLASSES,
+    CLUSTER_DEVICE_QUOTAS,
     GPU_DRIVER,
+    MIG_CLASS,
+    MIG_SELECTOR,
     NODES,
     PODS,
     SLICES,
@@ -20,6 +25,7 @@ from tests.controlplane.objects import (
     make_device_quota,
     make_exact_request,
     make_gpu,
+    make_mig,
     make_node,
     make_pod,
     make_slice,
@@ -33,15 +39,6 @@ LIMITS: tuple[Json, ...] = (
     {"name": "gpu-memory", "match": {"driver": GPU_DRIVER}, "capacity": {"name": "memory", "quantity": "320Gi"}},
     {"name": "mig-1g", "match": {"driver": GPU_DRIVER, "migProfile": "1g.10gb"}, "devices": 1},
 )
-MIG_CLASS = "mig.nvidia.com"
-MIG_SELECTOR = f"device.driver == '{GPU_DRIVER}' && device.attributes['{GPU_DRIVER}'].type == 'mig'"
-
-
-def _make_mig(index: int) -> Json:
-    """Return a MIG device as NVIDIA's driver publishes it."""
-    attributes: Json = {"type": {"string": "mig"}, "profile": {"string": "1g.10gb"}}
-    capacity: Json = {"memory": {"value": "9856Mi"}}
-    return {"name": f"gpu-0-mig-{index}", "attributes": attributes, "capacity": capacity}
 
 
 @pytest.fixture
@@ -49,7 +46,7 @@ def counted(cluster: ControlPlane, guarded: str) -> Iterator[str]:
     """A guarded namespace with a quota of two whole GPUs, a node that has three, and a MIG device."""
     api, node = cluster.api, f"node-{guarded}"
     cluster.add_node(make_node(node))
-    devices = [make_gpu(0), make_gpu(1), make_gpu(2), _make_mig(0)]
+    devices = [make_gpu(0), make_gpu(1), make_gpu(2), make_mig(0)]
     with (
         api.temporarily(CLASSES, make_device_class()),
         api.temporarily(CLASSES, make_device_class(MIG_CLASS, MIG_SELECTOR)),
@@ -151,6 +148,48 @@ def test_a_pod_whose_claim_the_quota_refuses_says_why_and_starts_when_there_is_r
     api.delete(CLAIMS, "standalone", counted)
     cluster.wait_for_pod(counted, "train", seconds=60)
     wait_for("folded charge", lambda: standing(api, counted, "whole-gpus") == ("2", "0"))
+
+
+def test_a_claim_applied_together_with_its_quota_is_created_and_counted(cluster: ControlPlane, guarded: str) -> None:
+    """As GitOps does it: while the quota has no books yet, the API server is told to ask again."""
+    claims = [make_claim_object(guarded, f"claim-{index}", make_exact_request()) for index in range(2)]
+    quota = make_device_quota(guarded, "gpus", {"name": "all", "devices": 2})
+    cluster.kubectl("apply", "-f", "-", manifests=[quota, *claims])
+    wait_for("books of the quota", lambda: quota_status(cluster.api, guarded).get("limits"))
+    wait_for("both charges", lambda: standing(cluster.api, guarded, "all") == ("2", "0"))
+
+
+def test_a_cluster_quota_is_one_pot_for_its_namespaces(
+    gate: Gate,
+    replica: ServeProcess,
+    controller: ControllerProcess,  # noqa: ARG001 - it only has to run
+) -> None:
+    api = gate.cluster.api
+    first, second = namespaces = [gate.cluster.create_namespace() for _ in range(2)]
+    selected = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}
+    quota = {
+        "apiVersion": "drawbridge.dev/v1alpha1",
+        "kind": "ClusterDeviceQuota",
+        "metadata": {"name": f"pot-{first}"},
+        "spec": {
+            "namespaceSelector": {"matchExpressions": [selected]},
+            "limits": [{"name": "all", "devices": 2}],
+        },
+    }
+    with gate.guarding(namespaces, replica.port), api.temporarily(CLUSTER_DEVICE_QUOTAS, quota):
+        for namespace in namespaces:
+            too_many = make_claim_object(namespace, "probe", make_exact_request(3))
+            wait_for("known quota", partial(denied_by, api, too_many))
+            api.create(CLAIMS, make_claim_object(namespace, "one", make_exact_request()))
+        for namespace in namespaces:
+            with pytest.raises(ApiError, match="requested: 1, used: 2, limited: 2"):
+                api.create(CLAIMS, make_claim_object(namespace, "two", make_exact_request()))
+        api.delete(CLAIMS, "one", first)
+        freed = make_claim_object(second, "two", make_exact_request())
+        wait_for("room", lambda: not denied_by(api, freed))
+        api.create(CLAIMS, freed)
+    for namespace in namespaces:
+        gate.cluster.delete_namespace(namespace)
 
 
 def _refusal_event(api: Api, namespace: str) -> str:
