@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 from webhook.cel.compile import compile_selector
 from webhook.cel.device import make_device
-from webhook.cel.evaluator import EvaluationError, build
+from webhook.cel.evaluator import evaluate
 from webhook.cel.syntax import Ast
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
@@ -200,10 +200,7 @@ class ClusterSupply:
             return True
         capacity = {name: capacity.value for name, capacity in device.capacity.items()}
         shown = make_device(device.driver, device.attributes, capacity, device.allow_multiple_allocations)
-        try:
-            return build(ast).matches(shown)
-        except EvaluationError:
-            return False
+        return evaluate(ast, shown, version=self._view.server.version).result is True
 
     def device(self, driver: str, pool: str, name: str) -> Device | None:
         number = self._index.by_id.get((driver, pool, name))
