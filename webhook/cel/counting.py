@@ -346,7 +346,8 @@ class Called:
         tracker = frame.tracker
         taken = tracker.take([arg.id for arg in self.args])
         if taken is not None:
-            tracker.cost += call_cost(self.function, self.overload, taken, value, tracker.modern)
+            cost = call_cost(self.function, self.overload, taken, value, tracker.modern)
+            tracker.cost = (tracker.cost + cost) % 2**64
         tracker.push(self.id, value)
         return value
 

@@ -208,10 +208,12 @@ def _equality(args: Sequence[Value], result: Value) -> int:
     return 1 if type(args[0]) in _UNITS else _smaller(args, result)
 
 
-def _allocated(factor: float, size: int) -> int:
+def _allocated(factor: float, size: int, modern: bool = True) -> int:
     product = float(size) * factor
-    # What a uint64 cannot hold becomes 2**63 where Go converts a float on amd64.
-    return min((int(product) if product < 2**64 else 2**63) + 1 + LIST_COST, MOST_UINT)
+    # What a uint64 cannot hold becomes 2**63 where Go converts a float on amd64; negative numbers wrap around.
+    whole = int(product) % 2**64 if -(2.0**63) <= product < 2.0**64 else 2**63
+    total = whole + 1 + LIST_COST
+    return min(total, MOST_UINT) if modern else total % 2**64
 
 
 def check_countable(overload: str, position: int, value: Value) -> None:
@@ -241,8 +243,7 @@ def _flattened(args: Sequence[Value], _: Value) -> int:
     if len(args) == 2:
         check_countable(_FLATTEN, 1, args[1])
         depth = args[1]
-    # Where the depth is negative, cel-go 0.26 let the cost wrap around.
-    return _allocated(float(depth), _plain_size(args[0])) % 2**64
+    return _allocated(float(depth), _plain_size(args[0]))
 
 
 def _self_compared(overload: str) -> Cost:
@@ -331,11 +332,13 @@ def call_cost(function: str, overload: str, args: Sequence[Value], result: Value
     """What a call costs. `modern`: as cel-go 0.29 (Kubernetes 1.37) counts, not 0.26."""
     by_library = _BY_LIBRARY.get(overload)
     if by_library is not None:
-        if modern and overload == _FLATTEN and type(args[1]) is int and args[1] < 0:
-            return _allocated(1.0, _plain_size(args[0]))
+        if overload == _FLATTEN and type(args[1]) is int and args[1] < 0:
+            return _allocated(1.0 if modern else float(args[1]), _plain_size(args[0]), modern)
         return by_library(args, result)
     if overload in ("starts_with_string", "ends_with_string"):
         return _share(size_of(args[1] if modern else args[0]), 0.1)
+    if overload == "list_includes_dyn_dyn" and not modern:
+        return 1
     if overload == "matches" and modern:
         return _BY_OVERLOAD["matches_string"](args, result)
     if overload not in _BY_OVERLOAD and function in _CONTAINS_ADDRESS:

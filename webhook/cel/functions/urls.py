@@ -44,6 +44,9 @@ class Url(Opaque):
     def same(self, other: Opaque) -> bool:
         return isinstance(other, Url) and self.text() == other.text()
 
+    def __str__(self) -> str:
+        return _as_text(self.text())
+
     def escaped_path(self) -> bytes:
         """The path as it was written, if that is a valid way to write it."""
         if all(byte in _VALID_ANYWAY or byte in _IN_PATH for byte in self.path):
