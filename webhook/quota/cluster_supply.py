@@ -200,7 +200,7 @@ class ClusterSupply:
             return True
         capacity = {name: capacity.value for name, capacity in device.capacity.items()}
         shown = make_device(device.driver, device.attributes, capacity, device.allow_multiple_allocations)
-        return evaluate(ast, shown, version=self._view.server.version).result is True
+        return bool(evaluate(ast, shown, version=self._view.server.version).result)
 
     def device(self, driver: str, pool: str, name: str) -> Device | None:
         number = self._index.by_id.get((driver, pool, name))
