@@ -23,6 +23,23 @@ from tests.controlplane.programs import ProgramEndedError, Programs
 from tests.controlplane.waiting import wait_for
 
 ADMINISTRATOR = "administrator"
+# What a cluster's auditors would see of admission, and nothing of the rest.
+AUDIT_POLICY: Json = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {
+            "level": "Metadata",
+            "verbs": ["create"],
+            "resources": [
+                {"group": "", "resources": ["pods"]},
+                {"group": "resource.k8s.io", "resources": ["resourceclaims", "resourceclaimtemplates"]},
+            ],
+        },
+        {"level": "None"},
+    ],
+}
 LOOPBACK = "127.0.0.1"
 
 
@@ -113,6 +130,14 @@ class ControlPlane:
         assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done
 
+    def audit_annotations(self, resource: str, namespace: str) -> dict[str, str]:
+        """What admission noted in the audit log at the latest creation of such an object, "pods", in a namespace."""
+        entries = [json.loads(line) for line in self._audit_log.read_text().splitlines()]
+        wanted = (resource, namespace)
+        found = [each for each in entries if (each["objectRef"]["resource"], each["objectRef"]["namespace"]) == wanted]
+        annotations: dict[str, str] = found[-1].get("annotations", {})
+        return annotations
+
     def create_namespace(self, prefix: str = "test-", labels: Mapping[str, str] | None = None) -> str:
         """Create a namespace with a generated name."""
         manifest = {
@@ -182,6 +207,8 @@ class ControlPlane:
             f"--secure-port={self._port}",
             f"--cert-dir={self.folder}",
             f"--token-auth-file={self.folder}/tokens.csv",
+            f"--audit-policy-file={self.folder}/audit.json",
+            f"--audit-log-path={self._audit_log}",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-signing-key-file={self.folder}/service-accounts.key",
             f"--service-account-key-file={self.folder}/service-accounts.key",
@@ -238,7 +265,12 @@ class ControlPlane:
         except (OSError, ApiError):
             return False
 
+    @property
+    def _audit_log(self) -> Path:
+        return self.folder / "audit.log"
+
     def _write_credentials(self) -> None:
+        (self.folder / "audit.json").write_text(json.dumps(AUDIT_POLICY))
         groups = {ADMINISTRATOR: "system:masters"}
         lines = [f'{token},{name},{name},"{groups.get(name, "developers")}"' for name, token in self._tokens.items()]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""What kubectl shows its user of a denial, word for word (`--update-golden` writes it anew)."""
+"""What kubectl shows its user of denials and warnings, word for word (`--update-golden` writes it anew)."""
 
 import copy
 import json
@@ -16,12 +16,15 @@ from tests.controlplane.objects import (
     CLAIMS,
     CLASSES,
     GPU_DRIVER,
+    LEGACY_MAPPINGS,
     SLICES,
     make_claim_object,
     make_device_class,
     make_device_quota,
     make_exact_request,
     make_gpu,
+    make_legacy_mapping,
+    make_pod,
     make_slice,
     make_template,
 )
@@ -42,20 +45,31 @@ CASES: Mapping[str, Json] = {
 }
 
 
+WARNED: Mapping[str, Json] = {
+    "quota-nearly-used-up": make_claim_object(NAMESPACE, "training", make_exact_request()),
+    "legacy-pod-left-alone": make_pod(NAMESPACE, "legacy", nvidia_com__gpu="1"),
+}
+WARNED["legacy-pod-left-alone"]["spec"]["nodeName"] = "golden"
+
+
 @pytest.fixture(scope="module")
 def user(gate: Gate, controller: ControllerProcess, replica: ServeProcess) -> Iterator[str]:  # noqa: ARG001 - it only has to run
     """An ordinary user of a guarded namespace in which one of two devices is taken."""
     cluster, api = gate.cluster, gate.cluster.api
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    mapping = make_legacy_mapping("golden", NAMESPACE, {"name": "nvidia.com/gpu", "deviceClassName": GPU_DRIVER})
+    limit = {"name": "whole-gpus", "match": {"deviceClassName": GPU_DRIVER}, "devices": 2}
+    quota = make_device_quota(NAMESPACE, "gpus", limit)
+    quota["spec"]["warnAt"] = 80
     with (
         api.temporarily("v1/namespaces", namespace),
         api.temporarily(CLASSES, make_device_class()),
         api.temporarily(SLICES, make_slice("golden", [make_gpu(0), make_gpu(1)])),
+        api.temporarily(LEGACY_MAPPINGS, mapping),
         gate.guarding(NAMESPACE, replica.port),
     ):
         cluster.grant("alice", NAMESPACE)
-        limit = {"name": "whole-gpus", "match": {"deviceClassName": GPU_DRIVER}, "devices": 2}
-        create_quota(api, make_device_quota(NAMESPACE, "gpus", limit))
+        create_quota(api, quota)
         api.create(CLAIMS, make_claim_object(NAMESPACE, "held", make_exact_request()))
         wait_for("folded charge", lambda: standing(api, NAMESPACE, "whole-gpus") == ("1", "0"))
         wait_for("known devices", lambda: denied_by(api, _claim(CASES["misspelt-attribute"])))
@@ -91,11 +105,28 @@ def test_kubectl_shows_a_denial(
     cluster: ControlPlane, user: str, case: str, version: str, request: pytest.FixtureRequest
 ) -> None:
     said = _said(cluster, user, _in_version(_claim(CASES[case]), version))
-    golden = GOLDEN / f"{case}.{version}.txt"
+    _compare(said, f"{case}.{version}.txt", request)
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_kubectl_shows_a_warning(cluster: ControlPlane, user: str, case: str, request: pytest.FixtureRequest) -> None:
+    manifest = json.dumps(WARNED[case])
+    done = cluster.kubectl("create", "--dry-run=server", "-f", "-", manifests=manifest, user=user)
+    _compare(done.stderr + done.stdout, f"{case}.txt", request)
+
+
+def _compare(said: str, name: str, request: pytest.FixtureRequest) -> None:
+    golden = GOLDEN / name
     if request.config.getoption("--update-golden"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(said)
     assert said == golden.read_text()
+
+
+def test_the_audit_log_keeps_the_findings(cluster: ControlPlane, user: str) -> None:
+    _said(cluster, user, _claim(CASES["two-mistakes-in-one-round"]))
+    told = json.loads(cluster.audit_annotations("resourceclaims", NAMESPACE)["claims.mutate.drawbridge.dev/findings"])
+    assert [finding["rule"] for finding in told["findings"]] == ["selector-unknown-attribute", "cel-type"]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -112,6 +112,12 @@ def test_a_legacy_pod_gets_its_devices_by_way_of_template_claim_and_quota(
         }
         assert json.loads(pod["metadata"]["annotations"][ORIGINAL]) == {"containers": {"main-0": {KEY: "2"}}}
 
+        told = json.loads(cluster.audit_annotations("pods", mapped)["pods.mutate.drawbridge.dev/rewrite"])
+        assert told == {
+            "claims": {"gpu": {"count": 2, "resource": KEY, "template": template_name}},
+            "original": {"main-0": {KEY: "2"}},
+        }
+
         assert cluster.wait_for_pod(mapped, name)["spec"]["nodeName"] == node
         template = api.get(TEMPLATES, template_name, mapped)
         assert template["metadata"]["labels"] == {"drawbridge.dev/generated": "true"}
