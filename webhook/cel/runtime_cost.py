@@ -337,7 +337,7 @@ def call_cost(function: str, overload: str, args: Sequence[Value], result: Value
         return by_library(args, result)
     if overload in ("starts_with_string", "ends_with_string"):
         return _share(size_of(args[1] if modern else args[0]), 0.1)
-    if overload == "list_includes_dyn_dyn" and not modern:
+    if function == "includes" and not modern:
         return 1
     if overload == "matches" and modern:
         return _BY_OVERLOAD["matches_string"](args, result)
