@@ -22,7 +22,7 @@ from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
 from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, implementation, is_keen
 from webhook.cel.native import native_problem
-from webhook.cel.qualify import checked_key, optional_entry
+from webhook.cel.qualify import checked_key, optional_element, optional_entry
 from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
 from webhook.cel.structs import make_struct
 from webhook.cel.syntax import (
@@ -61,7 +61,6 @@ from webhook.cel.values import (
     Optional,
     TypeValue,
     Value,
-    go_text,
     map_key,
     type_name,
 )
@@ -328,13 +327,9 @@ class _Builder:
             for element, optional in marked:
                 value = element(frame)
                 if optional:
-                    if type(value) is not Optional:
-                        raise EvaluationError(
-                            f"cannot initialize optional list element from non-optional value {go_text(value)}"
-                        )
-                    if value is NONE:
+                    value = optional_element(value)
+                    if value is MISSING:
                         continue
-                    value = value.value
                 made.append(value)
             return made
 

@@ -137,3 +137,10 @@ def optional_entry(key: Value, value: Value) -> Value:
             f"cannot initialize optional entry '{go_text(key)}' from non-optional value {go_text(value)}"
         )
     return MISSING if value is NONE else value.value
+
+
+def optional_element(value: Value) -> Value:
+    """What an element `?x` of a list holds, or MISSING."""
+    if type(value) is not Optional:
+        raise EvaluationError(f"cannot initialize optional list element from non-optional value {go_text(value)}")
+    return MISSING if value is NONE else value.value
