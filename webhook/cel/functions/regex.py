@@ -47,9 +47,8 @@ _GO_WORDS: Final = {
 def _go_words(problem: object) -> str:
     """RE2's message as Go's: what the problem is about stands in backquotes."""
     text = problem.decode(errors="replace") if isinstance(problem, bytes) else str(problem)
-    what, colon, about = text.partition(": ")
-    words = _GO_WORDS.get(what, what)
-    return f"{words}: `{about}`" if colon else words
+    what, _, about = text.partition(": ")
+    return f"{_GO_WORDS.get(what, what)}: `{about}`"
 
 
 def matches(text: Value, pattern: Value) -> bool:
