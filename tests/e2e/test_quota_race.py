@@ -141,6 +141,7 @@ def test_of_sixty_creates_at_once_exactly_five_are_stored(gate: Gate, tmp_path: 
         assert min(scene.replicas.answered()) > CREATES // 4
 
 
+@pytest.mark.timeout(600)  # on a machine with nothing else to do it takes one minute and a half
 @pytest.mark.usefixtures("controller")
 def test_a_replica_killed_in_the_middle_gives_nobody_more_and_takes_nobody_less(gate: Gate, tmp_path: Path) -> None:
     """What a lost replica had charged for claims that were never stored is free again when the reservations end."""
