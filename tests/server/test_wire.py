@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -126,6 +127,16 @@ def test_nesting_of_exactly_10_000_is_read() -> None:
         decoded(b"[" * 10_001 + b"]" * 10_001)
 
 
+@pytest.fixture
+def usual_stack() -> Iterator[None]:
+    """Python's own recursion limit, which deep selectors judged before may have raised."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("usual_stack")
 def test_a_text_both_deep_and_long_is_refused_in_time() -> None:
     with pytest.raises(BadReviewError, match="too deeply for its length"):
         decoded(b"[" * 2_000 + b"[]," * 2_000_000 + b"1" + b"]" * 2_000)
