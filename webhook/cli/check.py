@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from webhook.bootstrap.offline import Offline, offline
-from webhook.cli.options import cluster_options, fail, settings_from
+from webhook.cli.options import cluster_options, fail, settings_from, told
 from webhook.cli.report import Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT
@@ -32,7 +32,7 @@ def check(files: tuple[str, ...], output: str, fail_on: str, reference_text: boo
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
-        fail((str(error),))
+        fail((told(error),))
     for problem in judge.problems:
         click.echo(f"drawbridge: {problem}", err=True)
     placed = sorted(_judged(inputs, judge), key=lambda p: (p.file, p.position.line, p.position.column))

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from webhook.core.errors import SettingsError
+from webhook.core.versions import SUPPORTED, minor, supported
 from webhook.settings import Settings, read_settings
 
 COULD_NOT_RUN = 2
@@ -43,7 +44,18 @@ def settings_from(flags: dict[str, Any]) -> Settings:
     """Return the settings of a command's flags, the environment and the settings file; SettingsError otherwise."""
     drivers = drivers_stated(flags.pop("drivers"))
     file = flags.pop("settings_file")
-    return read_settings({**flags, **({"drivers": drivers} if drivers else {})}, file, os.environ)
+    settings = read_settings({**flags, **({"drivers": drivers} if drivers else {})}, file, os.environ)
+    wanted = settings.kubernetes_version
+    if wanted is not None and f"1.{minor(wanted)}" not in SUPPORTED:
+        click.echo(f"drawbridge: Kubernetes {wanted} is not known; it is judged as {supported(wanted)}", err=True)
+    return settings
+
+
+def told(error: Exception) -> str:
+    """Return what went wrong, as a person would say it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+    return str(error)
 
 
 def fail(problems: tuple[str, ...]) -> NoReturn:

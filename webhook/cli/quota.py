@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from webhook.bootstrap.quota import QuotaPicture, picture, release
-from webhook.cli.options import cluster_options, fail, settings_from
+from webhook.cli.options import cluster_options, fail, settings_from, told
 from webhook.cli.report import API_VERSION, Placed, finding_json
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.render import full_text
@@ -45,7 +45,7 @@ def quota(context: click.Context, /, claim_file: str | None, output: str, watch:
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
-        fail((str(error),))
+        fail((told(error),))
     except KeyboardInterrupt:
         raise SystemExit(0) from None
 
@@ -64,7 +64,7 @@ def release_uid(settings: Settings, uid: str, ledger: Path | None) -> None:
     except SettingsError as error:
         fail(error.problems)
     except ClusterUnavailableError as error:
-        fail((str(error),))
+        fail((told(error),))
     if not known:
         fail((f"no claim with the uid '{uid}' is charged",))
     click.echo(f"released '{uid}'")
