@@ -228,6 +228,14 @@ def test_without_a_place_for_templates_one_warning_names_the_one_that_is_missing
     assert "drawbridge migrate" in warning
 
 
+def test_without_a_folder_for_certificates_they_are_kept_with_the_users_state(
+    programs: Programs, cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert ServeProcess(programs, ["--cluster", cluster, "--drain-seconds", "0"]).port
+    assert (tmp_path / "state" / "drawbridge" / "certs" / "ca.crt").exists()
+
+
 def test_wrong_settings_are_all_listed_and_the_exit_code_is_2() -> None:
     options = ["--port", "99999", "--tls-min-version", "1.1", "--rule", "cel-cost=loud", "--feature-gates", "X"]
     done = subprocess.run([str(DRAWBRIDGE), "serve", *options], capture_output=True, text=True, check=False, timeout=20)

@@ -1,5 +1,6 @@
 """Joins settings, cluster, ledger, rules and server into one running process."""
 
+import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -87,17 +88,23 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
 
 def _certificates(settings: Settings, log: Log) -> tuple[Path, tuple[Background, ...]]:
     """Return the folder to serve from; standalone, a self-signed pair is made there if there is none, and renewed."""
+    if settings.cluster:
+        path = settings.cert_dir or _state_folder() / "certs"
+        renewal = Renewal(Directory(path), (settings.host,), _now, log)
+        renewal.begin()
+        return path, (renewal.follow,)
     if settings.cert_dir is None:
         raise SettingsError(("a certificate is needed: give `--cert-dir DIR`; `drawbridge certs issue` makes one",))
     directory = Directory(settings.cert_dir)
-    if settings.cluster:
-        renewal = Renewal(directory, (settings.host,), _now, log)
-        renewal.begin()
-        return settings.cert_dir, (renewal.follow,)
     if directory.read().serving is None:
         problem = f"--cert-dir '{settings.cert_dir}' holds no tls.crt; `drawbridge certs issue` makes one"
         raise SettingsError((problem,))
     return settings.cert_dir, ()
+
+
+def _state_folder() -> Path:
+    """Return where a program of a user keeps its state (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "drawbridge"
 
 
 def _now() -> datetime:
