@@ -23,7 +23,6 @@ BACKDATED = timedelta(hours=1)
 
 ALWAYS = ("localhost", "127.0.0.1", "::1")
 _SERIAL_BYTES = 20
-_LONGEST_NAME = 64
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - nothing is bound here
 
 Random = Callable[[int], bytes]

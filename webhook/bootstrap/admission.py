@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
@@ -28,15 +28,14 @@ from webhook.endpoints import (
     validate_workloads,
 )
 from webhook.inventory.case import Case
-from webhook.kube.ledgers import Charge, Ledger, Refused, Wanted
+from webhook.kube.ledgers import Charge, Ledger, QuotaStanding, Refused, Wanted
+from webhook.quota.charge import QuotaCharge
+from webhook.quota.ledger import Standing
 from webhook.rewrite.templates import Template
 from webhook.rules import quota_soft, quota_unbounded, quota_will_wait
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class ClusterSource(Protocol):
@@ -136,8 +135,7 @@ class Admission:
         listed = tuple(Charge(charged.quota, charged.amounts()) for charged in charges)
         wanted = Wanted(uid, review.namespace, claim.metadata.name or claim.metadata.generate_name, listed)
         answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
-        by_quota = {(c.quota.namespace, c.quota.name): c for c in charges}
-        said = [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answer.quotas]
+        said = _said(charges, answer.quotas)
         if isinstance(answer, Refused):
             return self._applied((*findings, *await self.work.run(quota_refusal, claim, case, said)))
         path = claim.requests_path()
@@ -154,8 +152,7 @@ class Admission:
             answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
         except ClusterUnavailableError:
             return self._applied(findings)
-        by_quota = {(c.quota.namespace, c.quota.name): c for c in charges}
-        said = [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answer.quotas]
+        said = _said(charges, answer.quotas)
         return self._applied((*findings, *quota_will_wait.findings(said, template.requests_path())))
 
     def _applied(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -167,3 +164,11 @@ class Admission:
         if why:
             raise ClusterUnavailableError(why)
         return self.source.view
+
+
+def _said(
+    charges: Iterable[QuotaCharge], answers: Iterable[QuotaStanding]
+) -> list[tuple[QuotaCharge, tuple[Standing, ...]]]:
+    """Return what the ledger said of each quota, beside what the claim is charged on it."""
+    by_quota = {(charged.quota.namespace, charged.quota.name): charged for charged in charges}
+    return [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answers]

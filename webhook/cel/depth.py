@@ -13,5 +13,10 @@ def allow_depth() -> None:
     the length of the text and by the limits of the language. Python frames live on the heap, so a higher limit
     costs no stack.
     """
-    if sys.getrecursionlimit() < _DEEPEST:
+    if not has_depth():
         sys.setrecursionlimit(_DEEPEST)
+
+
+def has_depth() -> bool:
+    """Whether functions may nest that deep already."""
+    return sys.getrecursionlimit() >= _DEEPEST

@@ -9,13 +9,13 @@ hold an error, which only using it raises. Source for what happens when: cel-go 
 """
 
 import operator
-import sys
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from webhook.cel import closures
 from webhook.cel.closures import Closure, Frame, Link
 from webhook.cel.counting import Outcome, counted, is_modern
+from webhook.cel.depth import allow_depth, has_depth
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.quantity_state import with_own_quantities
@@ -72,7 +72,6 @@ Scope: TypeAlias = Mapping[str, int]
 _ORDERINGS: Final = {LESS: operator.lt, LESS_EQUALS: operator.le, GREATER: operator.gt, GREATER_EQUALS: operator.ge}
 MOST_COST: Final = 1_000_000
 _MANY_NODES: Final = 150
-_DEEPEST_RECURSION: Final = 20_000
 _PURE: Final = CONVERSIONS | {"quantity", "semver", "ip", "cidr", "url"}
 
 
@@ -160,8 +159,8 @@ def evaluate(ast: Ast, device: CelDevice, cost_limit: int = MOST_COST, version: 
 
 def _allow_deep_trees(ast: Ast) -> None:
     """Make room for the deepest tree that the parser accepts, some 1,000 levels; frames live on the heap."""
-    if sys.getrecursionlimit() < _DEEPEST_RECURSION and sum(1 for _ in walk(ast.root)) > _MANY_NODES:
-        sys.setrecursionlimit(_DEEPEST_RECURSION)
+    if not has_depth() and sum(1 for _ in walk(ast.root)) > _MANY_NODES:
+        allow_depth()
 
 
 class _Builder:

@@ -116,7 +116,6 @@ def _token(*kinds: str, name: str = "") -> _Token:
 
 
 _RELATIONS: Final = ("<", "<=", ">=", ">", "==", "!=", "in")
-_DOT: Final = _Optional([_token(".", name="dot")])
 _GRAMMAR: Final[dict[str, list[Element]]] = {
     "start": [_Rule("expr", "e"), _token(END)],
     "expr": [

@@ -1,5 +1,6 @@
 """Why an expression is refused. The words are made when they are asked for: they take longer than the verdict."""
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from webhook.cel.depth import allow_depth
@@ -17,19 +18,19 @@ _MOST_EXPLAINED: Final = 10
 _LONG: Final = 2_000  # of an expression that long only the first error is explained
 
 
-class Refusal:
+class Refusal(ABC):
     """`error` is the API server's text, `found` what is wrong in our words."""
 
     def __init__(self, expression: str) -> None:
         self.expression = expression
 
+    @abstractmethod
     def error(self) -> str:
         """What the API server says."""
-        raise NotImplementedError
 
+    @abstractmethod
     def found(self) -> Found:
         """The problems, at least one."""
-        raise NotImplementedError
 
     def _whole(self, kind: DiagnosticKind, words: str, fix: str) -> Found:
         return Found((Problem(words, 0, len(self.expression), fix),), kind, self.error())

@@ -19,8 +19,6 @@ CLAIM = "ResourceClaim"
 TEMPLATE = "ResourceClaimTemplate"
 FLAT_VERSION = f"{GROUP}/v1beta1"
 
-EXTENDED_RESOURCE_CLAIM = "resource.kubernetes.io/extended-resource-claim"
-
 
 class AllocationMode(Enum):
     """`allocationMode`; UNKNOWN is a mode of a later release, which is charged but not judged."""

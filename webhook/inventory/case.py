@@ -12,7 +12,8 @@ from webhook.core.devices import DeviceClass
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Return that the time is not over: nobody waits."""
     return False
 
 
@@ -26,7 +27,7 @@ class Case:
     subject: Claim | DeviceClass
     namespace: str
     view: ClusterView
-    expired: Callable[[], bool] = field(default=_never)
+    expired: Callable[[], bool] = field(default=never)
 
     def alternatives(self) -> tuple[Alternative, ...]:
         return tuple(self.subject.alternatives()) if isinstance(self.subject, Claim) else ()

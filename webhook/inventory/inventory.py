@@ -48,10 +48,6 @@ class Inventory:
     def domains(self) -> Mapping[str, DomainSchema]:
         return domain_schemas(self.devices)
 
-    @cached_property
-    def drivers(self) -> frozenset[str]:
-        return frozenset(device.driver for device in self.devices)
-
 
 class _Latest:
     """The inventories made last, so that reviews of one cluster view share one."""

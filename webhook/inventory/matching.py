@@ -5,30 +5,15 @@ Selectors are judged as the scheduler does, in the environment for stored expres
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from webhook.cel.compile import Verdict, device_environment
 from webhook.cel.environment import Environment
 from webhook.cel.evaluator import EvaluationError, build
-from webhook.core.claims import Alternative, Selector
+from webhook.core.claims import Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import DeviceClass
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
 from webhook.inventory.case import compiled_in
-from webhook.inventory.inventory import Inventory, inventory_of
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """The numbers of the devices that are accepted, in the inventory's order.
-
-    `device_class` is None where the class does not exist. `complete` is False where some selector could not be
-    judged (it does not compile): then nothing is known about the devices.
-    """
-
-    device_class: DeviceClass | None
-    accepted: tuple[int, ...]
-    complete: bool = True
+from webhook.inventory.inventory import Inventory
 
 
 def stored_environment(server: ServerTruth) -> Environment:
@@ -39,18 +24,6 @@ def stored_environment(server: ServerTruth) -> Environment:
         consumable_capacity=server.gate_or_default(CONSUMABLE_CAPACITY),
         list_attributes=server.gate_or_default(LIST_ATTRIBUTES),
     )
-
-
-def matching(view: ClusterView, alternative: Alternative) -> Matching:
-    """Return the known devices that the alternative may get, whatever is free and whatever taints say."""
-    inventory = inventory_of(view)
-    device_class = view.device_classes.get(alternative.device_class_name)
-    if device_class is None:
-        return Matching(None, ())
-    accepted = accepting(view, inventory, (*device_class.selectors, *alternative.selectors))
-    if accepted is None:
-        return Matching(device_class, (), complete=False)
-    return Matching(device_class, accepted)
 
 
 def accepting(view: ClusterView, inventory: Inventory, selectors: Iterable[Selector]) -> tuple[int, ...] | None:

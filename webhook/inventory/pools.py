@@ -16,10 +16,6 @@ class PublishedDevice:
     pool: str
     reach: Reach
 
-    @property
-    def full_name(self) -> str:
-        return f"{self.device.driver}/{self.pool}/{self.device.name}"
-
 
 @dataclass(frozen=True, slots=True)
 class PlannedDevices:

@@ -10,6 +10,7 @@ from webhook.core.cluster import ClusterView
 from webhook.core.devices import Device
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
+from webhook.inventory.case import never
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId
 from webhook.quota.consumed import arithmetic_of
@@ -17,10 +18,6 @@ from webhook.quota.drivers import KNOWN_DRIVERS
 from webhook.quota.ledger import Standing
 
 _MOST_COUNTED = 300
-
-
-def _never() -> bool:
-    return False
 
 
 def _none_exempt(namespace: str) -> bool:  # noqa: ARG001 - the answer for every namespace
@@ -31,7 +28,7 @@ def tariff_of(
     view: ClusterView,
     *,
     gone: Mapping[DeviceId, Device] | None = None,
-    expired: Callable[[], bool] = _never,
+    expired: Callable[[], bool] = never,
 ) -> Tariff:
     """Return by what claims are charged in the cluster of a view; see ClusterSupply for the options."""
     supply = ClusterSupply(view, KNOWN_DRIVERS, gone=gone, expired=expired)

@@ -12,6 +12,7 @@ from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import Device
 from webhook.core.quotas import Match
+from webhook.inventory.case import never
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting, accepting_texts, stored_environment
 from webhook.inventory.reach import Reach
@@ -67,10 +68,6 @@ def _index_of(inventory: Inventory) -> _Index:
     return index
 
 
-def _never() -> bool:
-    return False
-
-
 class ClusterSupply:
     """Implements `Supply` over a view.
 
@@ -84,7 +81,7 @@ class ClusterSupply:
         facts: DriverFacts,
         *,
         gone: Mapping[DeviceId, Device] | None = None,
-        expired: Callable[[], bool] = _never,
+        expired: Callable[[], bool] = never,
     ) -> None:
         self._view = view
         self._facts = facts

@@ -36,7 +36,6 @@ VALIDATE_CLAIMS = "/validate/claims"
 VALIDATE_PODS = "/validate/pods"
 VALIDATE_WORKLOADS = "/validate/workloads"
 VALIDATE_CONFIG = "/validate/config"
-ENDPOINTS = (MUTATE_CLAIMS, MUTATE_PODS, VALIDATE_CLAIMS, VALIDATE_PODS, VALIDATE_WORKLOADS, VALIDATE_CONFIG)
 
 Handler = Callable[[Review, Budget], Awaitable[Decision]]
 
