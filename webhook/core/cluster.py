@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from webhook.core.catalogue import DriverPack, StatedDriver
 from webhook.core.claims import Claim
 from webhook.core.devices import DeviceClass, DeviceInventory, ResourceSlice
 from webhook.core.mappings import LegacyMapping
@@ -59,6 +60,8 @@ class ClusterView:
 
     `given` is False where no cluster was given at all: then nothing is known to be absent, and findings about
     absence stay silent (contract 2). Keys are names, or (namespace, name); a ClusterDeviceQuota's namespace is "".
+    `catalogue` holds the driver packs by driver, those of standard attributes by their domain; `drivers` what the
+    operator states of them.
     """
 
     given: bool = False
@@ -74,6 +77,8 @@ class ClusterView:
     limit_ranges: Mapping[NamespacedName, LimitRange] = field(default_factory=dict)
     quotas: Mapping[NamespacedName, DeviceQuota] = field(default_factory=dict)
     mappings: Mapping[str, LegacyMapping] = field(default_factory=dict)
+    catalogue: Mapping[str, DriverPack] = field(default_factory=dict)
+    drivers: Mapping[str, StatedDriver] = field(default_factory=dict)
 
     def quotas_of(self, namespace: str) -> tuple[DeviceQuota, ...]:
         """Return the quotas that all must admit a claim of the namespace, in name order (contract 5.7)."""

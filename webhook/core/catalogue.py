@@ -1,0 +1,154 @@
+"""The driver catalogue: what a driver is documented to publish and to accept, by driver version.
+
+The data are `policies/drivers/*.yaml`, one pack a driver, from the drivers' public documentation. What a pack says is
+apart from what live ResourceSlices show: a rule that rests on both asks both (architecture 5, attribute schema).
+Attribute and capacity names are qualified here, as in `devices.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from webhook.core.devices import AttributeValue
+from webhook.core.quantity import Quantity
+from webhook.core.raw import EMPTY, RawObject
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """The driver versions that have a thing: from `since` to before `until`; empty means without bound."""
+
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueName:
+    """What attributes and capacities have in common.
+
+    `kinds` are the kinds of device (see `DeviceKind`) that publish it, empty for all; `optional` is True where a
+    device of these kinds may lack it. `gate` is the driver's feature gate that it needs. `source` says where it is
+    documented, in words.
+    """
+
+    name: str
+    kinds: frozenset[str] = frozenset()
+    optional: bool = False
+    lifetime: Lifetime = Lifetime()
+    renamed_to: str = ""
+    gate: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueAttribute(CatalogueName):
+    """An attribute with its type (`bool`, `int`, `string`, `version`, or a plural for a list) and known values.
+
+    `closed` says that no other value exists.
+    """
+
+    types: frozenset[str] = frozenset()
+    values: tuple[AttributeValue, ...] = ()
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueCapacity(CatalogueName):
+    """A capacity; `aliases` are capacities that quotas count as the same one (qualified names)."""
+
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKind:
+    """A kind of device of one driver, known by the values of some attributes (NVIDIA: `type == 'gpu'`)."""
+
+    name: str
+    marks: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A partition that a model offers: its compute slices, memory, and at which memory slices it may start.
+
+    `width` is how many memory slices it occupies; `most` how many of it fit on one device.
+    """
+
+    name: str
+    slices: int
+    memory: Quantity | None = None
+    starts: tuple[int, ...] = ()
+    width: int = 0
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A product (the values of `productName` that name it) and how it divides; `slices` are its compute slices."""
+
+    products: tuple[str, ...]
+    slices: int = 0
+    memory: Quantity | None = None
+    profiles: tuple[Profile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKind:
+    """A kind of opaque configuration: its JSON Schema, the kinds of device that it is for, gates by field value.
+
+    `gates` are pairs of a path with the value that needs a gate (`sharing.strategy=MPS`) and the gate's name.
+    """
+
+    api_version: str
+    kind: str
+    schema: RawObject = field(default_factory=lambda: EMPTY)
+    kinds: frozenset[str] = frozenset()
+    gates: tuple[tuple[str, str], ...] = ()
+    lifetime: Lifetime = Lifetime()
+
+
+class MistakeKind(Enum):
+    """Where a known mistake stands."""
+
+    DOMAIN = "domain"
+    ATTRIBUTE = "attribute"
+    CAPACITY = "capacity"
+    VALUE = "value"
+    PROFILE = "profile"
+    CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMistake:
+    """A wrong name or value that people write, and the right one (contract 4); `of` names the attribute of a value."""
+
+    kind: MistakeKind
+    wrong: str
+    right: str
+    of: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverPack:
+    """All that is documented of one driver; `version` is the newest driver version that the pack knows."""
+
+    driver: str
+    title: str = ""
+    version: str = ""
+    kinds: tuple[DeviceKind, ...] = ()
+    attributes: Mapping[str, CatalogueAttribute] = field(default_factory=dict)
+    capacities: Mapping[str, CatalogueCapacity] = field(default_factory=dict)
+    models: tuple[Model, ...] = ()
+    configs: tuple[ConfigKind, ...] = ()
+    mistakes: tuple[KnownMistake, ...] = ()
+    gates: Mapping[str, Lifetime] = field(default_factory=dict)
+    default_on: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDriver:
+    """A driver's version and feature gates as the operator stated them (`--driver`, settings `drivers`)."""
+
+    version: str = ""
+    gates: Mapping[str, bool] = field(default_factory=dict)
