@@ -47,3 +47,10 @@ def test_gates_change_the_language(reference: Reference) -> None:
 def test_times_are_told(reference: Reference) -> None:
     (timing,) = reference.time([Question("device.driver == 'gpu.nvidia.com'", H100)])
     assert timing.compile_ns > timing.eval_ns > 0
+
+
+def test_times_of_passes_are_told_in_order_also_where_the_compiler_panics(reference: Reference) -> None:
+    texts = ("true", "{b'k': 1} == {}", "device.driver == 'gpu.nvidia.com'")
+    timings = reference.time_in_passes([Question(text) for text in texts], 3)
+    assert [timing.expression for timing in timings] == list(texts)
+    assert all(timing.compile_ns > 0 for timing in timings)

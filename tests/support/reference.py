@@ -93,8 +93,11 @@ class Reference:
 
     def time(self, questions: Sequence[Question]) -> list[Timing]:
         """The warm medians for each question; about 700 compilations and evaluations each."""
-        lines = [json.loads(line) for line in self._run(questions, "-time")]
-        return [Timing(line["expr"], line["compile_ns"], line["eval_ns"]) for line in lines]
+        return [_timing(line) for line in self._run(questions, "-time")]
+
+    def time_in_passes(self, questions: Sequence[Question], passes: int) -> list[Timing]:
+        """The medians of compiling each question in so many passes over all of them."""
+        return [_timing(line) for line in self._run(questions, "-passes", str(passes))]
 
     def _run(self, questions: Sequence[Question], *options: str) -> list[bytes]:
         text = "".join(question.line() for question in questions)
@@ -113,6 +116,11 @@ def _with_bounded_memory() -> None:
 def _answer(line: bytes) -> Answer:
     raw: dict[str, Any] = json.loads(line)
     return Answer(expression=raw.pop("expr"), **raw)
+
+
+def _timing(line: bytes) -> Timing:
+    raw = json.loads(line)
+    return Timing(raw["expr"], raw["compile_ns"], raw["eval_ns"])
 
 
 def main() -> int:
