@@ -9,9 +9,9 @@ from webhook.core.cluster import ClusterView
 from webhook.core.devices import DeviceInventory, parse_inventory
 from webhook.core.quantity import parse_quantity
 from webhook.core.quotas import DeviceQuota, parse_quota
+from webhook.inventory.consumed import arithmetic_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply
-from webhook.quota.consumed import arithmetic_of
 from webhook.quota.drivers import KNOWN_DRIVERS
 
 NVIDIA = "gpu.nvidia.com"

@@ -9,10 +9,10 @@ from webhook.core.cluster import ClusterView
 from webhook.core.devices import Device
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
+from webhook.inventory.consumed import arithmetic_of
 from webhook.inventory.inventory import inventory_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId, charged_shape
-from webhook.quota.consumed import arithmetic_of
 from webhook.quota.drivers import KNOWN_DRIVERS
 
 _SLICE_SECONDS = 0.005

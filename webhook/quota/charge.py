@@ -14,7 +14,7 @@ from webhook.core.devices import Device, qualified
 from webhook.core.fieldpath import FieldPath
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota, Dimension, Limit
-from webhook.quota.consumed import Arithmetic, asked_of, consumed
+from webhook.inventory.consumed import Arithmetic, asked_of, consumed
 from webhook.quota.drivers import DriverFacts, profile_of
 from webhook.quota.supply import Supply
 

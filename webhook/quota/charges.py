@@ -11,9 +11,9 @@ from webhook.core.devices import Device
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.inventory.case import never
+from webhook.inventory.consumed import arithmetic_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId
-from webhook.quota.consumed import arithmetic_of
 from webhook.quota.drivers import KNOWN_DRIVERS
 from webhook.quota.ledger import Standing
 

@@ -13,11 +13,11 @@ from webhook.core.cluster import ClusterView
 from webhook.core.devices import Device
 from webhook.core.quotas import Match
 from webhook.inventory.case import never
+from webhook.inventory.consumed import arithmetic_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting, accepting_texts, stored_environment
 from webhook.inventory.reach import Reach
 from webhook.quota import exclusion
-from webhook.quota.consumed import arithmetic_of, can_serve
 from webhook.quota.drivers import DriverFacts
 from webhook.quota.supply import Node
 

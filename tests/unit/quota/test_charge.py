@@ -26,9 +26,9 @@ from tests.support.quota import (
 from webhook.core.claims import Claim, parse_claim
 from webhook.core.cluster import ClusterView, Node
 from webhook.core.versions import ServerTruth
+from webhook.inventory.consumed import Arithmetic
 from webhook.quota.charge import Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply
-from webhook.quota.consumed import Arithmetic
 from webhook.quota.drivers import KNOWN_DRIVERS
 
 PROFILE = f"device.attributes['{NVIDIA}'].profile == "

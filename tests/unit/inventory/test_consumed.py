@@ -9,7 +9,7 @@ from webhook.core.devices import Capacity, Device, RequestPolicy
 from webhook.core.fieldpath import ROOT
 from webhook.core.quantity import parse_quantity
 from webhook.core.versions import ServerTruth
-from webhook.quota.consumed import Arithmetic, arithmetic_of, can_serve, consumed
+from webhook.inventory.consumed import Arithmetic, arithmetic_of, can_serve, consumed
 
 Q = parse_quantity
 
