@@ -1,7 +1,6 @@
 """Text to tokens, exactly as the lexer that cel-go generates from its grammar."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 IDENT: Final = "IDENTIFIER"
@@ -20,33 +19,31 @@ _QUOTED = rf"""
   | "(?:[^\\"\n\r]++|{_ESCAPE})*+" | '(?:[^\\'\n\r]++|{_ESCAPE})*+'
   | [rR](?:\"\"\"(?s:.)*?\"\"\" | '''(?s:.)*?''' | "[^"\n\r]*+" | '[^'\n\r]*+')
 """
-# The longest match wins; the alternatives are ordered so that the first that matches is the longest,
-# and the frequent ones come first. A name before a quote may be the prefix of a string.
-_TOKEN = re.compile(
+# Pieces that tile the text. The longest match wins; the alternatives are ordered so that the first that matches is
+# the longest, and the frequent ones come first. A name before a quote may be the prefix of a string.
+_PIECES = re.compile(
     rf"""
-    (?:[ \t\r\n\f]++|//[^\n]*+)*+
-    (?:
-        ([\[\](){{}},:?+*/%\-] | \.(?![0-9]) | == | != | <=? | >=? | && | \|\| | !)
-      | ([A-Za-z_][A-Za-z0-9_]*+)(?!["'])
-      | ({_QUOTED})
-      | ([bB](?:{_QUOTED}))
-      | ([0-9]++\.[0-9]++(?:{_EXPONENT})?+ | [0-9]++{_EXPONENT} | \.[0-9]++(?:{_EXPONENT})?+)
-      | (0x[0-9a-fA-F]++[uU] | [0-9]++[uU])
-      | (0x[0-9a-fA-F]++ | [0-9]++)
-      | ([A-Za-z_][A-Za-z0-9_]*+)
-      | (`[A-Za-z0-9_.\-/\ ]++`)
-      | (\Z)
-      | ((?s:.))
-    )
+    [A-Za-z_][A-Za-z0-9_]*+(?!["']) | [ \t\r\n\f]++ | [\[\](){{}},:?+*%\-] | \.(?![0-9])
+  | {_QUOTED}
+  | ==? | && | \|\| | != | <=? | >=? | ! | //[^\n]*+ | /
+  | [bB](?:{_QUOTED})
+  | [0-9]++\.[0-9]++(?:{_EXPONENT})?+ | [0-9]++{_EXPONENT} | \.[0-9]++(?:{_EXPONENT})?+
+  | 0x[0-9a-fA-F]++[uU] | [0-9]++[uU] | 0x[0-9a-fA-F]++ | [0-9]++
+  | [A-Za-z_][A-Za-z0-9_]*+ | `[A-Za-z0-9_.\-/\ ]++` | (?s:.)
     """,
     re.VERBOSE,
 )
-_OPERATOR_GROUP: Final = 1
-_NAME_GROUPS: Final = (2, 8)
-_END_GROUP: Final = 10
-_ERROR_GROUP: Final = 11
-_KINDS: Final = ("", "", IDENT, STRING, BYTES, FLOAT, UINT, INT, IDENT, ESCAPED_IDENT, END)
-_KEYWORDS: Final = {"true": "true", "false": "false", "null": "null", "in": "in"}
+_OPERATORS: Final = frozenset("[ ] ( ) { } , : ? + * % - . == && || != < <= > >= ! /".split())
+_WHOLE: Final = {word: word for word in (*_OPERATORS, "true", "false", "null", "in")}
+_QUOTES: Final = "'\""
+_SKIPPED: Final = ""
+_WRONG: Final = "wrong"
+# The kind of a piece by its first character, where that alone tells.
+_BY_FIRST: Final = {
+    **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", IDENT),
+    **dict.fromkeys(" \t\r\n\f/", _SKIPPED),
+    **dict.fromkeys(_QUOTES, STRING),
+}
 
 # How far the generated lexer reads into a token that it then gives up: it skips what it has read.
 _UNFINISHED_ESCAPE = r"\\(?:[xX][0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|U[0-9a-fA-F]{0,7}|[0-3][0-7]?)?"
@@ -61,45 +58,69 @@ _UNFINISHED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Tokens:
-    """Parallel sequences, the end token last. A kind is the operator itself, a keyword, or a name above.
+    """Parallel lists, the end token last. A kind is the operator itself, a keyword, or a name above.
 
     `errors` holds the spans of text that no token begins with; the tokens are those around them.
     """
 
-    kinds: list[str]
-    starts: list[int]
-    ends: list[int]
-    errors: list[tuple[int, int]]
+    __slots__ = ("_ends", "errors", "kinds", "pieces", "starts")
+
+    def __init__(self, kinds: list[str], starts: list[int], pieces: list[str], errors: list[tuple[int, int]]) -> None:
+        self.kinds = kinds
+        self.starts = starts
+        self.pieces = pieces
+        self.errors = errors
+        self._ends: list[int] | None = None
+
+    @property
+    def ends(self) -> list[int]:
+        """Where each token ends."""
+        if self._ends is None:
+            self._ends = [start + len(piece) for start, piece in zip(self.starts, self.pieces, strict=True)]
+        return self._ends
 
 
 def tokenize(text: str) -> Tokens:
     """All tokens of the text; never fails."""
     kinds: list[str] = []
     starts: list[int] = []
-    ends: list[int] = []
+    pieces: list[str] = []
     errors: list[tuple[int, int]] = []
     position = 0
-    while True:
-        for match in _TOKEN.finditer(text, position):
-            group = match.lastindex
-            assert group is not None
-            start, end = match.span(group)
-            if group == _OPERATOR_GROUP:
-                kinds.append(match[group])
-            elif group in _NAME_GROUPS:
-                kinds.append(_KEYWORDS.get(match[group], IDENT))
-            elif group == _ERROR_GROUP:
-                position = _give_up(text, start)
-                errors.append((start, position))
-                break
-            else:
-                kinds.append(_KINDS[group])
-            starts.append(start)
-            ends.append(end)
-            if group == _END_GROUP:
-                return Tokens(kinds, starts, ends, errors)
+    while position < len(text):
+        for piece in _PIECES.findall(text, position):
+            kind = _WHOLE.get(piece)
+            if kind is None:
+                kind = _BY_FIRST.get(piece[0])
+                if kind is None or (piece[-1] in _QUOTES and (kind is IDENT or len(piece) == 1)):
+                    kind = _kind(piece)
+            if kind:
+                if kind is _WRONG:
+                    end = _give_up(text, position)
+                    errors.append((position, end))
+                    position = end
+                    break
+                kinds.append(kind)
+                starts.append(position)
+                pieces.append(piece)
+            position += len(piece)
+    kinds.append(END)
+    starts.append(position)
+    pieces.append("")
+    return Tokens(kinds, starts, pieces, errors)
+
+
+def _kind(piece: str) -> str:
+    """The kind of a piece whose first character does not tell it."""
+    first = piece[0]
+    if piece[-1] in _QUOTES and len(piece) > 1:
+        return BYTES if first in "bB" else STRING
+    if first in "0123456789.":
+        if piece[-1] in "uU":
+            return UINT
+        return INT if piece.isdecimal() or piece.startswith("0x") else FLOAT
+    return ESCAPED_IDENT if first == "`" and len(piece) > 1 else _WRONG
 
 
 def _give_up(text: str, start: int) -> int:
