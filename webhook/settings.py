@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from webhook.core.catalogue import StatedDriver
 from webhook.core.errors import SettingsError
 from webhook.core.finding import Severity
 from webhook.core.versions import minor
@@ -100,6 +101,9 @@ class Settings(BaseModel):
 
     def severities(self) -> Mapping[str, Severity | None]:
         return {rule: None if level == OFF else Severity(level) for rule, level in self.rules.items()}
+
+    def stated_drivers(self) -> Mapping[str, StatedDriver]:
+        return {name: StatedDriver(driver.version, driver.feature_gates) for name, driver in self.drivers.items()}
 
 
 def read_settings(flags: Mapping[str, Any], file: Path | None, environment: Mapping[str, str]) -> Settings:

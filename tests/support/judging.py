@@ -72,13 +72,22 @@ def patched(manifest: Json, response: Json) -> Json:
 @contextmanager
 def judge_over(folders: Sequence[Path], **settings: Any) -> Iterator[Judge]:
     """A judge over folders, with a ledger in memory and the settings given."""
+    with admission_over(folders, **settings) as admission:
+        yield Judge(admission)
+
+
+@contextmanager
+def admission_over(folders: Sequence[Path], **settings: Any) -> Iterator[Admission]:
+    """Admission over folders, with a ledger in memory and the settings given."""
     given = Settings(cluster=tuple(folders), **settings)
     sink, work, ledger = LineSink(io.StringIO()), Work(1), SqliteLedger(None)
     try:
-        assumptions = Assumptions(given.kubernetes_version, given.feature_gates, given.namespace)
+        assumptions = Assumptions(
+            given.kubernetes_version, given.feature_gates, given.namespace, given.stated_drivers()
+        )
         source = FolderSource(Folder(given.cluster, assumptions), make_log(sink), ledger.observe)
         unknown: list[str] = []
-        yield Judge(Admission(source, ledger, rulebook_of(given), work, LeftToOthers(are_made=False), unknown.append))
+        yield Admission(source, ledger, rulebook_of(given), work, LeftToOthers(are_made=False), unknown.append)
     finally:
         work.close()
         sink.close()

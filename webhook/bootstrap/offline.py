@@ -110,6 +110,7 @@ def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:
         kubernetes_version=settings.kubernetes_version,
         feature_gates=settings.feature_gates,
         namespace=settings.namespace,
+        drivers=settings.stated_drivers(),
     )
     return replace(view, given=bool(settings.cluster)), problems
 

@@ -5,6 +5,7 @@ apart from what live ResourceSlices show: a rule that rests on both asks both (a
 Attribute and capacity names are qualified here, as in `devices.py`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,8 @@ from enum import Enum
 from webhook.core.devices import AttributeValue
 from webhook.core.quantity import Quantity
 from webhook.core.raw import EMPTY, RawObject
+
+_RELEASE = re.compile(r"v?(\d+(?:\.\d+)*)(?:[-+].*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class DeviceKind:
 class Profile:
     """A partition that a model offers: its compute slices, memory, and at which memory slices it may start.
 
-    `width` is how many memory slices it occupies; `most` how many of it fit on one device.
+    `memory` is what its name says, `width` how many memory slices it occupies, `most` how many of it fit on one
+    device; 0, or no starts, where that is not documented.
     """
 
     name: str
@@ -84,12 +88,17 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A product (the values of `productName` that name it) and how it divides; `slices` are its compute slices."""
+    """A product (the values of `productName` that name it) and how it divides.
+
+    `slices` are its compute slices, `memory_slices` its memory slices; `memory` is the size it is sold by.
+    """
 
     products: tuple[str, ...]
     slices: int = 0
     memory: Quantity | None = None
     profiles: tuple[Profile, ...] = ()
+    memory_slices: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class ConfigKind:
     kinds: frozenset[str] = frozenset()
     gates: tuple[tuple[str, str], ...] = ()
     lifetime: Lifetime = Lifetime()
+    source: str = ""
 
 
 class MistakeKind(Enum):
@@ -131,7 +141,11 @@ class KnownMistake:
 
 @dataclass(frozen=True, slots=True)
 class DriverPack:
-    """All that is documented of one driver; `version` is the newest driver version that the pack knows."""
+    """All that is documented of one driver; `version` is the newest driver version that the pack knows.
+
+    `former` are release lines of an older numbering with the versions that they count as (`25.8` is `0.2`).
+    `is_driver` is False for a domain of standard attributes, which drivers of any name publish.
+    """
 
     driver: str
     title: str = ""
@@ -144,6 +158,8 @@ class DriverPack:
     mistakes: tuple[KnownMistake, ...] = ()
     gates: Mapping[str, Lifetime] = field(default_factory=dict)
     default_on: frozenset[str] = frozenset()
+    former: Mapping[str, str] = field(default_factory=dict)
+    is_driver: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +168,24 @@ class StatedDriver:
 
     version: str = ""
     gates: Mapping[str, bool] = field(default_factory=dict)
+
+
+Release = tuple[int, ...]
+"""A driver version that can be compared: its numbers."""
+
+
+def release(version: str, former: Mapping[str, str] | None = None) -> Release | None:
+    """Return a version as its numbers, one of an older numbering as that which it counts as; None if it is none."""
+    found = _RELEASE.fullmatch(version)
+    if found is None:
+        return None
+    numbers = _numbers(found[1])
+    for old, new in (former or {}).items():
+        line = _numbers(old)
+        if numbers[: len(line)] == line:
+            return (*_numbers(new), *numbers[len(line) :])
+    return numbers
+
+
+def _numbers(text: str) -> Release:
+    return tuple(int(part) for part in text.split("."))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from webhook.core.catalogue import DriverPack, StatedDriver
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import SettingsError
@@ -19,6 +20,7 @@ from webhook.core.raw import RawObject
 from webhook.kube.gates import inferred_gates, server_truth
 from webhook.kube.kinds import Kind, Projected, kind_of, projected
 from webhook.kube.manifests import Document, Problem, read_documents
+from webhook.kube.shipped import shipped_catalogue
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _NAME = ROOT.child("metadata", "name")
@@ -29,11 +31,16 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What files do not say of the server that they describe; the namespace is for objects without one."""
+    """What files do not say of the server and the drivers that they describe; the namespace is for objects without one.
+
+    `catalogue` is what is documented of drivers.
+    """
 
     kubernetes_version: str | None = None
     feature_gates: Mapping[str, bool] = field(default_factory=dict)
     namespace: str = "default"
+    drivers: Mapping[str, StatedDriver] = field(default_factory=dict)
+    catalogue: Mapping[str, DriverPack] = field(default_factory=shipped_catalogue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +67,13 @@ def load_folder(
     kubernetes_version: str | None = None,
     feature_gates: Mapping[str, bool] | None = None,
     namespace: str = "default",
+    drivers: Mapping[str, StatedDriver] | None = None,
 ) -> tuple[ClusterView, tuple[Problem, ...]]:
     """Return the view of the manifests in folders and files together, and what in them could not be used.
 
     Raises SettingsError for a path that cannot be read at all.
     """
-    reading = Folder(paths, Assumptions(kubernetes_version, feature_gates or {}, namespace)).read()
+    reading = Folder(paths, Assumptions(kubernetes_version, feature_gates or {}, namespace, drivers or {})).read()
     return reading.view, reading.problems
 
 
@@ -204,7 +212,9 @@ def _view_of(
                 problems.append(Problem(file, 1, "", said))
             origin[place] = file
             fields.setdefault(found.kind.field, {})[found.key] = found.value
-    view = ClusterView(given=True, **_shared(fields, before))
+    view = ClusterView(
+        given=True, catalogue=assumptions.catalogue, drivers=assumptions.drivers, **_shared(fields, before)
+    )
     gates = {**inferred_gates(view.slices.values()), **assumptions.feature_gates}
     server = server_truth(assumptions.kubernetes_version, gates, assume_defaults=True)
     return replace(view, server=server), tuple(problems)

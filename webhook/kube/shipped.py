@@ -1,13 +1,21 @@
-"""The LegacyMappings that Drawbridge ships, and those of files."""
+"""What Drawbridge ships as data: LegacyMappings (and those of files), and the driver catalogue."""
 
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
+import yaml
+
+from webhook.core.catalogue import DriverPack
+from webhook.core.catalogue_parse import parse_pack
 from webhook.core.errors import SettingsError
 from webhook.core.mappings import KIND, LegacyMapping, parse_mapping
 from webhook.kube.manifests import read_documents
 
 MAPPINGS = Path(__file__).parents[2] / "policies" / "mappings"
+DRIVERS = MAPPINGS.parent / "drivers"
 DEFAULT_MAPPING = "nvidia"
+_SAFE: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load_mapping(name: str) -> LegacyMapping:
@@ -25,3 +33,40 @@ def load_mapping(name: str) -> LegacyMapping:
     if mappings[0].misfits:
         raise SettingsError(tuple(f"--mapping: {path}: {m.path}: {m.message}" for m in mappings[0].misfits))
     return mappings[0]
+
+
+class Catalogue(Mapping[str, DriverPack]):
+    """The shipped packs by driver, or by domain where no driver has its name; each file is read when it is asked for.
+
+    A file's name is its pack's key.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+        self._read: dict[str, DriverPack] = {}
+
+    def __getitem__(self, key: str) -> DriverPack:
+        found = self._read.get(key)
+        if found is None:
+            found = self._read[key] = read_pack(self._files[key])
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def read_pack(path: Path) -> DriverPack:
+    """Return the pack of a file; BrokenPackError where it does not have the form."""
+    return parse_pack(yaml.load(path.read_bytes(), _SAFE))  # noqa: S506  # both are safe loaders
+
+
+@cache
+def shipped_catalogue() -> Catalogue:
+    """Return the catalogue that Drawbridge ships; one for the process, for caches go by identity."""
+    return Catalogue(DRIVERS)

@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from webhook.core.catalogue import StatedDriver
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import ResourceSlice
 from webhook.kube.gates import inferred_gates, server_truth
 from webhook.kube.kinds import SLICES, Key, Kind
+from webhook.kube.shipped import shipped_catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What flags state and what the server tells of its version and gates; None is not known.
+    """What flags state of the server and of drivers, and what the server tells of itself; None is not known.
 
     What is stated wins over what the server tells, and that over what is inferred from slices.
     """
@@ -22,6 +24,7 @@ class Told:
     stated_gates: Mapping[str, bool] = field(default_factory=dict)
     version: str | None = None
     gates: Mapping[str, bool] = field(default_factory=dict)
+    drivers: Mapping[str, StatedDriver] = field(default_factory=dict)
 
 
 class ViewBuilder:
@@ -32,7 +35,7 @@ class ViewBuilder:
     """
 
     def __init__(self, told: Told = Told(), *, batch_seconds: float = 0.005) -> None:
-        self.view = ClusterView(given=True)
+        self.view = ClusterView(given=True, catalogue=shipped_catalogue(), drivers=told.drivers)
         self.published = 0
         self._told = told
         self._batch_seconds = batch_seconds
