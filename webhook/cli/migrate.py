@@ -1,9 +1,7 @@
 """`drawbridge migrate`: legacy manifests rewritten file to file, as the server would rewrite their pods."""
 
-import difflib
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +9,13 @@ from typing import Any
 import click
 
 from webhook.bootstrap.offline import offline
+from webhook.cli.changes import difference, write_changes
 from webhook.cli.migrate_report import REPORTS
 from webhook.cli.options import cluster_options, drivers_stated, fail
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.raw import RawObject
-from webhook.kube.folder import manifest_files
-from webhook.kube.inputs import STDIN
+from webhook.kube.inputs import read_sources
 from webhook.kube.manifests import read_documents
 from webhook.kube.migration import Migration, Migrator
 from webhook.kube.shipped import DEFAULT_MAPPING, load_mapping
@@ -61,7 +59,7 @@ def migrate(
         flags["drivers"] = drivers_stated(flags["drivers"])
         settings = read_settings(flags, flags.pop("settings_file"), os.environ)
         codes = _codes(ignored)
-        inputs = tuple(_read(files[1:] if quotas else files))
+        inputs = tuple(read_sources(files[1:] if quotas else files))
         objects = [document.raw for name, content in inputs for document in read_documents(name, content)[0]]
         view = _view(settings, objects, names)
     except SettingsError as error:
@@ -76,9 +74,9 @@ def migrate(
         migrator.knows(raw)
     migrations = tuple(migrator.migrate(name, content) for name, content in inputs)
     if in_place:
-        _write(migrations)
+        write_changes(migrations)
     elif diff:
-        click.echo("".join(_difference(migrations)), nl=False)
+        click.echo("".join(difference(migrations)), nl=False)
     else:
         click.echo(_whole(migrations), nl=False)
     click.echo(REPORTS[report](migrations), err=True, nl=False)
@@ -102,16 +100,6 @@ def _codes(written: str) -> frozenset[Code]:
     return frozenset(known[name] for name in wanted)
 
 
-def _read(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    for name in names:
-        if name == STDIN:
-            yield "<stdin>", sys.stdin.buffer.read()
-        elif Path(name).is_dir():
-            yield from ((str(file), file.read_bytes()) for file in manifest_files([Path(name)]))
-        else:
-            yield name, Path(name).read_bytes()
-
-
 def _view(settings: Settings, objects: Sequence[RawObject], names: Sequence[str]) -> ClusterView:
     """Return the cluster with the mappings that are named, else its own, else the shipped default."""
     judge = offline(settings, objects)
@@ -121,22 +109,6 @@ def _view(settings: Settings, objects: Sequence[RawObject], names: Sequence[str]
         return judge.view
     chosen = [load_mapping(name) for name in names or (DEFAULT_MAPPING,)]
     return replace(judge.view, mappings={mapping.name: mapping for mapping in chosen})
-
-
-def _write(migrations: Iterable[Migration]) -> None:
-    for migration in migrations:
-        if migration.after != migration.before:
-            if migration.file == "<stdin>":
-                click.echo(migration.after, nl=False)
-            else:
-                Path(migration.file).write_bytes(migration.after.encode())
-
-
-def _difference(migrations: Iterable[Migration]) -> Iterator[str]:
-    for migration in migrations:
-        before, after = migration.before.splitlines(keepends=True), migration.after.splitlines(keepends=True)
-        for line in difflib.unified_diff(before, after, migration.file, migration.file):
-            yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
 def _whole(migrations: Iterable[Migration]) -> str:

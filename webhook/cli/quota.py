@@ -105,7 +105,7 @@ def _json(shown: QuotaPicture, documents: tuple[Document, ...]) -> str:
         namespace = shown.judge.namespace_of(document.raw)
         report["findings"] = [
             finding_json(
-                Placed(document.file, document.position(found.path, found.span), document.raw, namespace, found),
+                Placed(document.file, document.extract(found.path, found.span), document.raw, namespace, found),
                 shown.judge.style(),
             )
             for found in shown.findings

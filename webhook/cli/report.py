@@ -1,50 +1,107 @@
-"""How `drawbridge check` reports: text for people, JSON for programs (contract 3)."""
+"""What `drawbridge check` has found, placed in files, and how it is reported as text and as JSON (contract 3)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from webhook.core.finding import Finding, Fix, Severity
+from webhook.core.finding import Finding, Fix, Severity, Span
 from webhook.core.raw import EMPTY, RawObject
-from webhook.core.render import Style, full_text
-from webhook.kube.manifests import Position
+from webhook.core.render import Style, excerpt, full_text
+from webhook.kube.manifests import Extract, Position
 
 API_VERSION = "drawbridge.dev/v1alpha1"
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A finding with the object and the place in a file that it is about; `raw` is empty where none could be read."""
+    """A finding with the object and the place in a file that it is about; `raw` is empty where none could be read.
+
+    `clusters` are those in which it was found, where several were asked.
+    """
 
     file: str
-    position: Position
+    extract: Extract
     raw: RawObject
     namespace: str
     finding: Finding
+    clusters: tuple[str, ...] = ()
+
+    @property
+    def position(self) -> Position:
+        return self.extract.position
 
 
-def text_report(placed: Sequence[Placed], objects: int, style: Style) -> str:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All that a run has found; `objects` is how many were judged, `clusters` are named where there are several."""
+
+    placed: tuple[Placed, ...]
+    objects: int
+    clusters: tuple[str, ...] = ()
+
+    def worst(self, raw: RawObject, cluster: str) -> str:
+        """Return what an object has come to in a cluster: `denied`, `warned` or `ok`."""
+        found = {entry.finding.severity for entry in self.placed if entry.raw is raw and cluster in entry.clusters}
+        if Severity.DENY in found:
+            return "denied"
+        return "warned" if Severity.WARN in found else "ok"
+
+
+def text_report(checked: Checked, style: Style) -> str:
     """Return each finding with its place, then a line of counts; what is `info` is counted, not shown."""
-    blocks = [
-        f"{entry.file}:{entry.position.line}:{entry.position.column}: {entry.finding.severity.value}: "
-        f"{full_text(entry.finding, style)}"
-        for entry in placed
-        if entry.finding.severity is not Severity.INFO
-    ]
-    counts = _summary(placed, objects)
+    shown = [entry for entry in checked.placed if entry.finding.severity is not Severity.INFO]
+    counts = _summary(checked.placed, checked.objects)
     line = f"{counts['objects']} objects, {counts['denied']} denied, {counts['warned']} warned"
-    return "\n\n".join([*blocks, line])
+    columns = ["\n".join(_columns(checked))] if checked.clusters and shown else []
+    return "\n\n".join([*(_block(entry, checked, style) for entry in shown), *columns, line])
 
 
-def json_report(placed: Sequence[Placed], objects: int, style: Style) -> str:
-    """Return the CheckReport."""
+def _block(entry: Placed, checked: Checked, style: Style) -> str:
+    finding, at = entry.finding, entry.position
+    where = ""
+    if len(entry.clusters) < len(checked.clusters):
+        where = f" (in {', '.join(entry.clusters)})"
+    text = full_text(finding, style, _source_lines(entry))
+    return f"{entry.file}:{at.line}:{at.column}: {finding.severity.value}{where}: {text}"
+
+
+def _source_lines(entry: Placed) -> list[str] | None:
+    """Return the line of the file with carets; None where the finding's own source shows the place better."""
+    found = entry.extract
+    if not found.exact or not found.text:
+        return None
+    start = found.position.column - 1
+    return list(excerpt(found.text, Span(start, start + found.length), f"{found.position.line} "))
+
+
+def _columns(checked: Checked) -> Iterator[str]:
+    """Yield a table: a row for each object of which something is said, a column for each cluster."""
+    objects = {id(entry.raw): entry for entry in checked.placed if entry.raw}
+    names = [object_name(entry.raw, entry.namespace) for entry in objects.values()]
+    first = max(len(name) for name in ["object", *names])
+    widths = [max(len(cluster), len("denied")) for cluster in checked.clusters]
+    rows = [("object", checked.clusters)]
+    for name, entry in zip(names, objects.values(), strict=True):
+        rows.append((name, tuple(checked.worst(entry.raw, cluster) for cluster in checked.clusters)))
+    for name, cells in rows:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield "  ".join([name.ljust(first), *padded]).rstrip()
+
+
+def json_report(checked: Checked, style: Style) -> str:
+    """Return the CheckReport; with several clusters each finding names those in which it was found."""
     report = {
         "apiVersion": API_VERSION,
         "kind": "CheckReport",
-        "findings": [finding_json(entry, style) for entry in placed],
-        "summary": _summary(placed, objects),
+        "findings": [finding_json(entry, style) for entry in checked.placed],
+        "summary": _summary(checked.placed, checked.objects),
     }
+    if checked.clusters:
+        report["clusters"] = [
+            {"name": name, **_summary([entry for entry in checked.placed if name in entry.clusters], checked.objects)}
+            for name in checked.clusters
+        ]
     return json.dumps(report, indent=1, ensure_ascii=False)
 
 
@@ -74,6 +131,7 @@ def finding_json(entry: Placed, style: Style) -> dict[str, Any]:
         "fixes": [_fix(fix) for fix in finding.fixes[:3]],
         "see": style.see(finding.rule),
         **({"reference": finding.reference_text} if style.reference_text and finding.reference_text else {}),
+        **({"clusters": list(entry.clusters)} if entry.clusters else {}),
     }
 
 
@@ -86,6 +144,12 @@ def object_reference(raw: RawObject, namespace: str) -> dict[str, Any]:
         "namespace": namespace or None,
         "name": metadata.get("name") or metadata.get("generateName"),
     }
+
+
+def object_name(raw: RawObject, namespace: str) -> str:
+    """Return `ResourceClaim team-a/x`, as people name objects."""
+    reference = object_reference(raw, namespace)
+    return f"{reference['kind']} {'/'.join(filter(None, (namespace, str(reference['name'] or ''))))}"
 
 
 def _fix(fix: Fix) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Edit, Finding, Fix, Replacement
+from webhook.core.patch import Operation, PatchError, apply
 
 
 def mended(findings: Iterable[Finding]) -> Mapping[FieldPath, str]:
@@ -58,3 +60,19 @@ def with_edits(findings: Iterable[Finding], texts: Mapping[FieldPath, str]) -> t
 
 def _first_with_edit(fixes: tuple[Fix, ...], path: FieldPath, text: str) -> tuple[Fix, ...]:
     return (replace(fixes[0], edits=(Edit(path, text),)), *fixes[1:])
+
+
+def edited(raw: Any, edits: Iterable[Edit]) -> tuple[Any, int]:
+    """Return the object with the edits made, and how many fitted; one whose place is not there is passed over."""
+    values = {edit.path: edit.value for edit in edits}
+    made = 0
+    # What goes is taken last and from behind, so that the indices of the others still hold.
+    for path in sorted(sorted(values, key=FieldPath.order, reverse=True), key=lambda path: values[path] is None):
+        value = values[path]
+        named = "replace" if isinstance(path.steps[-1], int) else "add"
+        try:
+            raw = apply(raw, (Operation("remove" if value is None else named, path.pointer(), value),))
+        except PatchError:
+            continue
+        made += 1
+    return raw, made

@@ -39,13 +39,16 @@ def message(findings: Sequence[Finding], style: Style = PLAIN) -> str:
     return "\n".join(shown)
 
 
-def full_text(finding: Finding, style: Style = PLAIN) -> str:
-    """Return path, problem and rule on the first line, then excerpt, why, fixes and where to read more."""
+def full_text(finding: Finding, style: Style = PLAIN, shown: Sequence[str] | None = None) -> str:
+    """Return path, problem and rule on the first line, then excerpt, why, fixes and where to read more.
+
+    `shown` are lines that take the place of the excerpt of the finding's own source.
+    """
     path = str(finding.path)
     head = f"{path}: " if path else ""
     tail = f" [{finding.rule}]"
     problem = cut(printable(finding.message), max(40, FIRST_LINE - len(head) - len(tail)))
-    return "\n".join([f"{head}{problem}{tail}", *_details(finding, style)])
+    return "\n".join([f"{head}{problem}{tail}", *_details(finding, style, shown)])
 
 
 def cause_text(finding: Finding, style: Style = PLAIN) -> str:
@@ -53,8 +56,8 @@ def cause_text(finding: Finding, style: Style = PLAIN) -> str:
     return "\n".join([f"{printable(finding.message)} [{finding.rule}]", *_details(finding, style)])
 
 
-def _details(finding: Finding, style: Style) -> Iterator[str]:
-    yield from excerpt(finding.source, finding.span)
+def _details(finding: Finding, style: Style, shown: Sequence[str] | None = None) -> Iterator[str]:
+    yield from excerpt(finding.source, finding.span) if shown is None else shown
     if finding.why:
         yield f"  why: {printable(finding.why)}"
     for fix in finding.fixes[:MOST_FIXES]:
@@ -64,8 +67,10 @@ def _details(finding: Finding, style: Style) -> Iterator[str]:
     yield f"  see: {style.see(finding.rule)}"
 
 
-def excerpt(source: str, span: Span | None) -> Iterator[str]:
+def excerpt(source: str, span: Span | None, gutter: str = "") -> Iterator[str]:
     """Yield the line of the source that holds the span's start, and carets under the span; nothing without a span.
+
+    The gutter, a line's number, stands left of the line.
 
     A line of over 200 characters is cut around the span. Tabs are drawn as one space, other characters that do not
     print as their escapes, and the caret line is widened for wide ones, so that carets point right.
@@ -81,8 +86,8 @@ def excerpt(source: str, span: Span | None) -> Iterator[str]:
     before, lead = (_ELLIPSIS, len(_ELLIPSIS)) if left else ("", 0)
     after = _ELLIPSIS if left + EXCERPT < len(line) else ""
     carets = line[start:end][: max(1, left + EXCERPT - start)]
-    yield f"  | {before}{drawn(shown)}{after}"
-    yield f"  | {' ' * (lead + width(line[left:start]))}{'^' * max(1, width(carets))}"
+    yield f"  {gutter}| {before}{drawn(shown)}{after}"
+    yield f"  {' ' * len(gutter)}| {' ' * (lead + width(line[left:start]))}{'^' * max(1, width(carets))}"
 
 
 def drawn(text: str) -> str:

@@ -8,24 +8,33 @@ from webhook.kube.folder import manifest_files
 from webhook.kube.manifests import Document, Problem, read_documents
 
 STDIN = "-"
+STDIN_NAME = "<stdin>"
+
+Source = tuple[str, bytes]
+"""A file's name and content."""
 
 
-def read_inputs(names: Iterable[str]) -> Iterator[Document | Problem]:
-    """Yield the objects of files, of folders (recursively) and of standard input (`-`), and what is broken in them.
+def read_sources(names: Iterable[str]) -> Iterator[Source]:
+    """Yield the content of files, of folders' manifests (recursively) and of standard input (`-`).
 
     FileNotFoundError, or another OSError, where a name leads nowhere: that is a wrong call, not a wrong manifest.
     """
     for name in names:
         if name == STDIN:
-            yield from _both(read_documents("<stdin>", sys.stdin.buffer.read()))
+            yield STDIN_NAME, sys.stdin.buffer.read()
         elif (path := Path(name)).is_dir():
-            for file in manifest_files([path]):
-                yield from _both(read_documents(str(file), file.read_bytes()))
+            yield from ((str(file), file.read_bytes()) for file in manifest_files([path]))
         else:
-            yield from _both(read_documents(name, path.read_bytes()))
+            yield name, path.read_bytes()
 
 
-def _both(read: tuple[tuple[Document, ...], tuple[Problem, ...]]) -> Iterator[Document | Problem]:
-    documents, problems = read
-    yield from documents
-    yield from problems
+def read_inputs(names: Iterable[str]) -> Iterator[Document | Problem]:
+    """Yield the objects of files, folders and standard input, and what is broken in them."""
+    return inputs_of(read_sources(names))
+
+
+def inputs_of(sources: Iterable[Source]) -> Iterator[Document | Problem]:
+    for name, content in sources:
+        documents, problems = read_documents(name, content)
+        yield from documents
+        yield from problems

@@ -49,6 +49,19 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Extract:
+    """A line of a file and the `length` characters of it, from the position on, that are meant.
+
+    `exact` is False where a span was asked for and folding or escapes have moved it: then the value begins there.
+    """
+
+    position: Position
+    text: str
+    length: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One object of a file; `text` is its YAML document, which begins on `line`; `at` its place in that document."""
 
@@ -67,6 +80,10 @@ class Document:
 
         With a span, where its first character stands, unless folding or escapes have moved it.
         """
+        return self.extract(path, span).position
+
+    def extract(self, path: FieldPath, span: Span | None = None) -> "Extract":
+        """Return the line that holds the value at a path, or a span of it, and what of the line is meant."""
         node, whole = _composed(self.text), True
         for step in (*self.at.steps, *path.steps):
             inner = _inside(node, step)
@@ -75,9 +92,14 @@ class Document:
                 break
             node = inner
         if node is None:
-            return Position(self.line, 1)
-        line, column = _start(node, self.text, span.start if span is not None and whole else None)
-        return Position(self.line + line, column + 1)
+            return Extract(Position(self.line, 1), "", 0, exact=span is None)
+        found = _start(node, self.text, span.start) if span is not None and whole else None
+        exact = span is None or found is not None
+        line, column = found or (int(node.start_mark.line), int(node.start_mark.column))
+        lines = self.text.splitlines()
+        shown = lines[line] if line < len(lines) else ""
+        length = _length(node, len(shown)) if span is None or found is None else span.end - span.start
+        return Extract(Position(self.line + line, column + 1), shown, max(1, min(length, len(shown) - column)), exact)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -179,19 +201,27 @@ def _composed(text: str) -> yaml.Node | None:
     return yaml.compose(text, Loader=_Loader)
 
 
-def _start(node: yaml.Node, text: str, offset: int | None) -> tuple[int, int]:
-    """Return the line and column, from 0, of a node or of a character of its value."""
+def _length(node: yaml.Node, room: int) -> int:
+    """Return how much of its first line a node takes; a collection is told by its first character."""
+    if not isinstance(node, yaml.ScalarNode):
+        return 1
+    if node.start_mark.line != node.end_mark.line:
+        return room - int(node.start_mark.column)
+    return int(node.end_mark.column) - int(node.start_mark.column)
+
+
+def _start(node: yaml.Node, text: str, offset: int) -> tuple[int, int] | None:
+    """Return the line and column, from 0, of a character of a node's value; None where it stands elsewhere."""
+    if not isinstance(node, yaml.ScalarNode):
+        return None
     line, column = int(node.start_mark.line), int(node.start_mark.column)
-    if offset is None or not isinstance(node, yaml.ScalarNode):
-        return line, column
     if node.style == "|":
-        return _in_block(node, text, offset) or (line, column)
+        return _in_block(node, text, offset)
     quoted = 1 if node.style in ("'", '"') else 0
     lines = text.splitlines()
     written = lines[line][column + quoted :] if line < len(lines) else ""
-    value = str(node.value)
-    moved = node.style == ">" or not written.startswith(value)
-    return (line, column) if moved else (line, column + quoted + offset)
+    moved = node.style == ">" or not written.startswith(str(node.value))
+    return None if moved else (line, column + quoted + offset)
 
 
 def _in_block(node: yaml.ScalarNode, text: str, offset: int) -> tuple[int, int] | None:

@@ -4,15 +4,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
 from webhook.core.claims import TEMPLATE
 from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.pods import pod_template
 from webhook.core.raw import EMPTY, RawObject
+from webhook.kube.fixing import edit_in_place
 from webhook.kube.manifests import Problem, parts_of, read_documents, values_of
-from webhook.kube.yaml_edit import dump, edit
+from webhook.kube.yaml_edit import dump
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, rewrite
@@ -179,13 +178,8 @@ def _edited(part: str, before: object, after: object) -> str:
     """Return the document's text with the changes; written anew, without its comments, where it must be."""
     if before is after:
         return part
-    try:
-        text = edit(part, before, after)
-        if list(values_of(text)) == [after]:
-            return text
-    except (yaml.YAMLError, ValueError):
-        pass  # libyaml has read what the parser in Python does not: the data is all there is to go by
-    return f"{_SEPARATOR}\n{dump(after)}"
+    text = edit_in_place(part, before, after)
+    return f"{_SEPARATOR}\n{dump(after)}" if text is None else text
 
 
 def _joined(pieces: Iterable[str]) -> str:

@@ -244,10 +244,12 @@ class _Editor:
         further = "  " if block and node.form is Form.SEQUENCE and not dashes else ""
         if block and after and isinstance(after, dict | list):
             text = self._lines(dump(after, indented=self._indented), node.column + len(further)).strip()
+        elif node.form is Form.SCALAR and isinstance(after, str):
+            text = self._scalar(node, after)
         else:
             text = _flow(after)
         text = further + text
-        if self._text[node.end - 1 : node.end] == "\n":
+        if self._text[node.end - 1 : node.end] == "\n" and not text.endswith("\n"):
             text += self._newline
         comments = self._comments(Node(Form.SCALAR, node.start, node.start, 0), node, node.end, 0)
         if comments:
@@ -256,11 +258,37 @@ class _Editor:
             self._edits.append(_Edit(start, start, self._lines(comments, column)))
         self._edits.append(_Edit(node.start, node.end, text))
 
+    def _scalar(self, node: Node, after: str) -> str:
+        """Return a text in the style of the scalar that it replaces: in its quotes, or as a literal block."""
+        if node.style == "|":
+            header, _, body = self._text[node.start : node.end].partition("\n")
+            lines = after.splitlines()
+            if _fits_block(node.text, after):
+                indent = len(body) - len(body.lstrip(" "))
+                shown = [f"{' ' * indent}{line}" if line else "" for line in lines]
+                return self._newline.join([header.rstrip("\r"), *shown]) + self._newline
+        return _flow(after, node.style if node.style in ("'", '"') else None)
 
-def _flow(value: object) -> str:
-    """Return a value on one line."""
-    whole = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=_WIDTH)
-    return whole.removesuffix("\n").removesuffix("\n...")
+
+def _fits_block(before: str, after: str) -> bool:
+    """Return whether a literal block that held one text can hold the other under the same header."""
+    ends = [len(text) - len(text.rstrip("\n")) for text in (before, after)]
+    lines = after.splitlines()
+    return ends[0] == ends[1] and bool(lines) and lines[0][:1] not in (" ", "") and all(map(str.isprintable, lines))
+
+
+def _flow(value: object, style: str | None = None) -> str:
+    """Return a value on one line, a text in the given quotes; it may stand inside a flow collection as well."""
+    whole = yaml.dump(
+        [value],
+        Dumper=_Dumper,
+        default_flow_style=True,
+        default_style=style,
+        sort_keys=False,
+        allow_unicode=True,
+        width=_WIDTH,
+    )
+    return whole.removesuffix("\n")[1:-1]
 
 
 def _dashes_indented(root: Node) -> bool:
