@@ -1,7 +1,7 @@
 """What a cluster view answers to charging: the devices that class and selectors accept, by CEL."""
 
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from weakref import WeakKeyDictionary
 
 from webhook.cel.compile import compile_selector
@@ -16,7 +16,7 @@ from webhook.inventory.case import never
 from webhook.inventory.consumed import arithmetic_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting, accepting_texts, stored_environment
-from webhook.inventory.reach import Reach
+from webhook.inventory.nodes import on_nodes
 from webhook.quota import exclusion
 from webhook.quota.drivers import DriverFacts
 from webhook.quota.supply import Node
@@ -138,45 +138,10 @@ class ClusterSupply:
 
     def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
         usable = {id(device) for device in self.offers(alternative, selector)}
-        named: dict[str, Counter[int]] = defaultdict(Counter)
-        selected: dict[Reach, Counter[int]] = defaultdict(Counter)
-        everywhere: Counter[int] = Counter()
-        planned: Counter[int] = Counter()
-        live = len(self._inventory.published)
-        for number in self._accepted(alternative, selector):
-            shape = self._index.shape[number]
-            if id(self._inventory.devices[shape]) not in usable:
-                continue
-            if number >= live:
-                stated = self._inventory.planned[number - live]
-                planned[shape] += min(stated.per_node, stated.count)
-                continue
-            reach = self._inventory.published[number].reach
-            if reach.all_nodes:
-                everywhere[shape] += 1
-            elif reach.node_name:
-                named[reach.node_name][shape] += 1
-            else:
-                selected[reach][shape] += 1
-        nodes = (everywhere + node for node in (planned, *self._nodes(named, selected)))
-        for node in {frozenset(node.items()) for node in nodes}:
+        shapes = ((number, self._index.shape[number]) for number in self._accepted(alternative, selector))
+        counted = ((number, shape) for number, shape in shapes if id(self._inventory.devices[shape]) in usable)
+        for node in {frozenset(found.items()) for _, found in on_nodes(self._view, self._inventory, counted)}:
             yield [(self._inventory.devices[shape], count) for shape, count in node]
-
-    def _nodes(
-        self, named: Mapping[str, Counter[int]], selected: Mapping[Reach, Counter[int]]
-    ) -> Iterator[Counter[int]]:
-        """Yield what each node reaches beside the all-nodes pools; also a node that a pool's selector waits for.
-
-        A node whose labels are not known may be any that a selector names.
-        """
-        yield from selected.values()
-        for name in named.keys() | (self._view.nodes.keys() if selected else set()):
-            node = self._view.nodes.get(name)
-            reached = Counter(named.get(name, ()))
-            for reach, devices in selected.items():
-                if node is None or reach.includes(node):
-                    reached += devices
-            yield reached
 
     def _accepted(self, alternative: Alternative, selector: Selector | None) -> Iterable[int]:
         """Return the numbers of the single devices that are accepted."""

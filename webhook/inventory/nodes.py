@@ -1,0 +1,80 @@
+"""How many of some devices one node reaches: pools of a node, of all nodes and of those that a selector names."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from webhook.core.cluster import ClusterView
+from webhook.inventory.inventory import Inventory
+from webhook.inventory.reach import Reach
+
+Key = TypeVar("Key")
+
+
+def on_nodes(
+    view: ClusterView, inventory: Inventory, devices: Iterable[tuple[int, Key]]
+) -> Iterator[tuple[str, Counter[Key]]]:
+    """Yield what each node reaches of the devices (numbers with a key), counted by key.
+
+    The name is empty for nodes that are not known: the one that a DeviceInventory promises, with at most `perNode` of
+    each shape, and those that a pool's selector waits for.
+    """
+    named: dict[str, Counter[Key]] = defaultdict(Counter)
+    selected: dict[Reach, Counter[Key]] = defaultdict(Counter)
+    everywhere: Counter[Key] = Counter()
+    planned: Counter[Key] = Counter()
+    live = len(inventory.published)
+    for number, key in devices:
+        if number >= live:
+            stated = inventory.planned[number - live]
+            planned[key] += min(stated.per_node, stated.count)
+            continue
+        reach = inventory.published[number].reach
+        if reach.all_nodes:
+            everywhere[key] += 1
+        elif reach.node_name:
+            named[reach.node_name][key] += 1
+        else:
+            selected[reach][key] += 1
+    for name, reached in (("", planned), *_nodes(view, named, selected)):
+        yield name, everywhere + reached
+
+
+def _nodes(
+    view: ClusterView, named: Mapping[str, Counter[Key]], selected: Mapping[Reach, Counter[Key]]
+) -> Iterator[tuple[str, Counter[Key]]]:
+    """Yield what each node reaches beside the all-nodes pools.
+
+    A node whose labels are not known may be any that a selector names.
+    """
+    for alone in selected.values():
+        yield "", alone
+    for name in sorted(named.keys() | (view.nodes.keys() if selected else set())):
+        node = view.nodes.get(name)
+        reached = Counter(named.get(name, ()))
+        for reach, devices in selected.items():
+            if node is None or reach.includes(node):
+                reached += devices
+        yield name, reached
+
+
+def most_on_one(view: ClusterView, inventory: Inventory, numbers: Iterable[int], enough: int) -> tuple[int, str]:
+    """Return the largest number of the devices that one node reaches, and its name; `enough` of them end the search."""
+    numbers = tuple(numbers)
+    if _are_on_one(inventory, numbers, enough):
+        return enough, ""
+    counted = ((devices[None], name) for name, devices in on_nodes(view, inventory, ((n, None) for n in numbers)))
+    return max(counted, key=lambda found: found[0], default=(0, ""))
+
+
+def _are_on_one(inventory: Inventory, numbers: Iterable[int], enough: int) -> bool:
+    """Return whether so many are found in the pools of one node: the quick answer to the common question."""
+    found: Counter[str] = Counter()
+    live = len(inventory.published)
+    for number in numbers:
+        node = inventory.published[number].reach.node_name if number < live else ""
+        if node:
+            found[node] += 1
+            if found[node] >= enough:
+                return True
+    return False
