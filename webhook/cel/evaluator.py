@@ -65,7 +65,7 @@ from webhook.cel.values import (
     type_name,
 )
 
-__all__ = ["BoundedProgram", "EvaluationError", "Outcome", "Program", "build", "evaluate"]
+__all__ = ["BoundedProgram", "EvaluationError", "Outcome", "Program", "build", "constant_value", "evaluate"]
 
 Scope: TypeAlias = Mapping[str, int]
 
@@ -394,6 +394,11 @@ class _Builder:
             return closures.quantified(items, self.expr(quantifier, inside), exists=_is_exists(node))
         loop = closures.Loop(accumulator, initial, self.expr(node.condition, inside), self.expr(node.step, inside))
         return closures.folded(items, loop, self.expr(node.result, outside))
+
+
+def constant_value(node: Expr) -> Value:
+    """The value of an expression that is made of literals and conversions alone; MISSING for any other."""
+    return _constant(node, _PURE)
 
 
 def _constant(node: Expr, folded: frozenset[str] = CONVERSIONS) -> Value:

@@ -1,0 +1,134 @@
+"""Whether clauses can hold together on any device at all, and whether one holds on every device.
+
+Exact where it speaks: what it does not understand it takes to be possible, and parts that read different places of the
+device it takes to be independent, which can only make more possible.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from webhook.cel.demands import Alternatives, Demand, TooManyError, Wanted, alternatives, every_of
+from webhook.cel.device import CelDevice
+from webhook.cel.evaluator import EvaluationError, Program, build
+from webhook.cel.places import Place, places_in
+from webhook.cel.samples import Constants, Sample, constants_of, samples_of
+from webhook.cel.syntax import NOT, Ast, Call, Expr
+from webhook.cel.types import BOOL, Kind
+from webhook.cel.values import DefaultMap
+
+_NO_DEVICE: Final = CelDevice("", DefaultMap(), DefaultMap(), False)
+_MOST_SAMPLES: Final = 400
+
+
+class _Part:
+    """One part of a selector that has no logic of its own: what it reads, and what it comes to on a sample."""
+
+    __slots__ = ("_expression", "_negated", "_outcomes", "_program", "_version", "constants", "place", "understood")
+
+    def __init__(self, expression: Expr, version: str, is_root: bool) -> None:
+        places = places_in(expression)
+        self.understood = places is not None and len(places) <= 1
+        self.place: Place | None = next(iter(places), None) if places else None
+        self.constants = constants_of(expression) if self.place is not None and self.understood else Constants(False)
+        self._expression = expression
+        self._version = version
+        self._negated = not is_root and expression.type.kind != Kind.BOOL
+        self._program: Program | None = None
+        self._outcomes: dict[int, bool | None] = {}
+
+    def outcome(self, device: CelDevice) -> bool | None:
+        """True, false, or None for an error."""
+        if self._program is None:
+            self._program = self._built()
+        try:
+            result = self._program.matches(device)
+        except EvaluationError:
+            return None
+        return result is not self._negated
+
+    def _built(self) -> Program:
+        root = self._expression
+        if self._negated:  # what is no bool is an error inside of logic, though not always as the result
+            at = (root.pos, root.start, root.end)
+            root = Call(0, *at, NOT, (root,))
+            root.type, root.overloads = BOOL, ("logical_not",)
+        program = build(Ast(root, "", {}), self._version)
+        assert isinstance(program, Program)
+        return program
+
+
+@dataclass(slots=True)
+class Logic:
+    """Answers about the clauses of some selectors; what it has computed of them it keeps.
+
+    `roots` are the ids of the nodes that are whole selectors: a result is converted where an operand is not.
+    """
+
+    version: str
+    roots: frozenset[int] = frozenset()
+    _parts: dict[int, _Part] = field(default_factory=dict)
+    _kept: list[Expr] = field(default_factory=list)
+
+    def can_hold(self, clauses: Iterable[Expr]) -> bool:
+        """Whether some device may exist on which every clause is true; true where that cannot be told."""
+        try:
+            found = every_of(self._possible(alternatives(clause, Wanted.TRUE)) for clause in clauses)
+        except TooManyError:
+            return True
+        return any(self._is_possible(demands) for demands in found)
+
+    def always_holds(self, root: Expr) -> bool:
+        """Whether the selector is true on every device; false where that cannot be told."""
+        try:
+            found = alternatives(root, Wanted.NOT_TRUE)
+        except TooManyError:
+            return False
+        return not any(self._is_possible(demands) for demands in found)
+
+    def _possible(self, found: Alternatives) -> Alternatives:
+        return tuple(demands for demands in found if self._is_possible(demands))
+
+    def _is_possible(self, demands: Sequence[Demand]) -> bool:
+        by_place: dict[Place | None, list[tuple[_Part, Wanted]]] = {}
+        for demand in demands:
+            part = self._part(demand.part)
+            if part.understood:
+                by_place.setdefault(part.place, []).append((part, demand.wanted))
+        return all(
+            _constants_possible(wanted) if place is None else _place_possible(place, wanted)
+            for place, wanted in by_place.items()
+        )
+
+    def _part(self, expression: Expr) -> _Part:
+        part = self._parts.get(id(expression))
+        if part is None:
+            part = self._parts[id(expression)] = _Part(expression, self.version, id(expression) in self.roots)
+            self._kept.append(expression)  # so that no other node can have its id
+        return part
+
+
+def _constants_possible(wanted: Iterable[tuple[_Part, Wanted]]) -> bool:
+    return all(want.admits(part.outcome(_NO_DEVICE)) for part, want in wanted)
+
+
+def _place_possible(place: Place, wanted: Sequence[tuple[_Part, Wanted]]) -> bool:
+    """Whether the place can have a value, or none, with which every part ends as wanted."""
+    constants = [part.constants for part, _ in wanted]
+    contained = [text for part, want in wanted if want is Wanted.TRUE for text in part.constants.parts]
+    mixed = any(one.texts_are_ordered for one in constants) and any(
+        one.prefixes or one.suffixes or one.parts for one in constants
+    )
+    for number, sample in enumerate(samples_of(place, constants, contained)):
+        if number == _MOST_SAMPLES or _fits(sample, wanted, mixed):
+            return True
+    return False
+
+
+def _fits(sample: Sample, wanted: Sequence[tuple[_Part, Wanted]], mixed: bool) -> bool:
+    """Whether every part that the sample decides ends as wanted; `mixed`: order is asked of strings, and parts too."""
+    if mixed and sample.text and not sample.point:
+        return True
+    return all(
+        want.admits(part.outcome(sample.device)) for part, want in wanted if sample.point or part.constants.understood
+    )
