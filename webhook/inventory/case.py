@@ -9,6 +9,7 @@ from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Claim, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import DeviceClass
+from webhook.core.raw import RawObject
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
 
 
@@ -22,12 +23,15 @@ class Case:
     """One claim, template or class to judge, beside the cluster as it is known.
 
     `expired` answers whether the time for this review is over: what is left then is `unjudged` (contract 7.5).
+    `raw` is the subject as received. `before` is what a DeviceClass was before this change; None where it is new.
     """
 
     subject: Claim | DeviceClass
     namespace: str
     view: ClusterView
     expired: Callable[[], bool] = field(default=never)
+    raw: RawObject = field(default_factory=dict)
+    before: DeviceClass | None = None
 
     def alternatives(self) -> tuple[Alternative, ...]:
         return tuple(self.subject.alternatives()) if isinstance(self.subject, Claim) else ()
