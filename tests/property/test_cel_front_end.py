@@ -75,7 +75,7 @@ def tree(text: str) -> Ast | None:
     tokens = tokenize(text)
     if tokens.errors:
         return None
-    parsed = parse(text, tokens, device_environment().macros, escaped_names=True)
+    parsed = parse(tokens, device_environment().macros, escaped_names=True)
     return None if parsed.root is None else Ast(parsed.root, text, parsed.macros)
 
 

@@ -12,7 +12,7 @@ SIGNS = {"_&&_": "&&", "_||_": "||", "_+_": "+", "_-_": "-", "_*_": "*", "_<_": 
 def parsed(text: str, version: str = "1.37") -> Ast:
     """The tree of a text that has no syntax errors."""
     environment = device_environment(version)
-    result = parse(text, tokenize(text), environment.macros, escaped_names=environment.escaped_names)
+    result = parse(tokenize(text), environment.macros, escaped_names=environment.escaped_names)
     assert result.root is not None, result.errors
     return Ast(result.root, text, result.macros)
 

@@ -128,7 +128,7 @@ def compile_selector(expression: str, environment: Environment) -> Compiled:
         return _invalid(Ungrammatical(expression, tokens, environment), environment)
     if len(tokens.kinds) > _MANY_TOKENS:
         allow_depth()
-    parsed = parse(expression, tokens, environment.macros, escaped_names=environment.escaped_names)
+    parsed = parse(tokens, environment.macros, escaped_names=environment.escaped_names)
     if parsed.exhausted:
         return Compiled(expression, environment, Verdict.TOO_COSTLY, TooCostly(expression))
     if parsed.misfit is not None:

@@ -33,7 +33,7 @@ _PIECES = re.compile(
     """,
     re.VERBOSE,
 )
-_OPERATORS: Final = frozenset("[ ] ( ) { } , : ? + * % - . == && || != < <= > >= ! /".split())
+_OPERATORS: Final = (*"[](){},:?+*%-.<>!/", "==", "&&", "||", "!=", "<=", ">=")
 _WHOLE: Final = {word: word for word in (*_OPERATORS, "true", "false", "null", "in")}
 _QUOTES: Final = "'\""
 _SKIPPED: Final = ""
@@ -89,7 +89,9 @@ def tokenize(text: str) -> Tokens:
     errors: list[tuple[int, int]] = []
     position = 0
     while position < len(text):
-        for piece in _PIECES.findall(text, position):
+        # All at once, but after an error one by one, as many may follow.
+        found = (match[0] for match in _PIECES.finditer(text, position)) if errors else _PIECES.findall(text)
+        for piece in found:
             kind = _WHOLE.get(piece)
             if kind is None:
                 kind = _BY_FIRST.get(piece[0])

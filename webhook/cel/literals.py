@@ -20,6 +20,9 @@ _SIMPLE: Final = {
     "?": "?",
 }
 _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7][0-7])|(.))", re.DOTALL)
+_SHORT_INTEGER: Final = 19  # so many digits may be too many for an int
+_QUOTES: Final = "'\""
+_TRIPLE_QUOTES: Final = ('"""', "'''")
 _CARRIAGE_RETURN = re.compile(r"\r\n?")
 
 
@@ -29,6 +32,8 @@ class BadLiteralError(Exception):
 
 def string_value(token: str) -> str:
     """The text that a STRING token stands for."""
+    if token[0] in _QUOTES and "\\" not in token and token[:3] not in _TRIPLE_QUOTES:
+        return token[1:-1]
     body, raw = _body(token)
     return body if raw or "\\" not in body else _ESCAPE.sub(_unescape, body)
 
@@ -49,6 +54,8 @@ def bytes_value(token: str) -> bytes:
 
 def read_number(kind: str, token: str, *, negative: bool) -> int | Uint | float:
     """The number that a token of the kind `int`, `uint` or `float` stands for, with a sign before it."""
+    if kind == "int" and len(token) < _SHORT_INTEGER and token.isdecimal():
+        return -int(token) if negative else int(token)
     if kind == "float":
         number = float(token)
         if number == float("inf"):
@@ -77,7 +84,7 @@ def _body(token: str) -> tuple[str, bool]:
     raw = token[0] in "rR"
     if raw:
         token = token[1:]
-    quotes = 3 if len(token) >= 6 and token[:3] in ('"""', "'''") else 1
+    quotes = 3 if len(token) >= 6 and token[:3] in _TRIPLE_QUOTES else 1
     body = token[quotes:-quotes]
     return (_CARRIAGE_RETURN.sub("\n", body) if "\r" in body else body), raw
 

@@ -7,8 +7,7 @@ the words that the API server would use.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from webhook.cel.lexer import BYTES, END, ESCAPED_IDENT, FLOAT, IDENT, INT, STRING, UINT, Tokens
 from webhook.cel.literals import BadLiteralError, bytes_value, read_number, string_value
@@ -80,7 +79,11 @@ _BINARY: Final[Mapping[str, tuple[int, str]]] = {
     "/": (_PRODUCT, DIVIDE),
     "%": (_PRODUCT, MODULO),
 }
-_NUMBERS: Final = {INT: "int", UINT: "uint", FLOAT: "float"}
+_LITERALS: Final = {STRING: "string", INT: "int", BYTES: "bytes", UINT: "uint", FLOAT: "float"}
+_WORDS: Final[Mapping[str, LiteralValue]] = {"true": True, "false": False, "null": None}
+_SIGNED: Final = (INT, FLOAT)
+_PREFIXES: Final = ("!", "-")
+_MEMBERS: Final = (".", "[")
 _CALL: Final = "call"
 _INDEX: Final = "index"
 _STRUCT: Final = "struct"
@@ -94,8 +97,7 @@ class _DepthError(Exception):
     """A limit of nesting is passed while the text is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """`root` is set if there is no error at all. `misfit` is the token at or near which the text leaves the
     grammar; then `errors` lacks that. `exhausted` is true if macro expansion made too many nodes.
     """
@@ -107,9 +109,9 @@ class Parsed:
     exhausted: bool = False
 
 
-def parse(text: str, tokens: Tokens, macros: Macros, *, escaped_names: bool) -> Parsed:
+def parse(tokens: Tokens, macros: Macros, *, escaped_names: bool) -> Parsed:
     """The syntax tree of tokens that have no lexical errors; never raises."""
-    parser = _Parser(text, tokens, macros, escaped_names)
+    parser = _Parser(tokens, macros, escaped_names)
     try:
         root = parser.run()
     except _SyntaxError:
@@ -139,26 +141,11 @@ class _Frame:
     """An open bracket and what is in it so far. `op` is `(`, `[`, `{`, or one of the names above.
 
     `start` is where the whole expression begins, `pos` where its error position is. `name` is a
-    function or message, `target` what an index or a method stands on. `label` is the field, or the
-    position of the colon, of the entry that is being read. `errors`: how many there were before.
+    function or message, `target` what an index or a method stands on. `flags`: the elements with a
+    question mark. `errors`: how many there were before, if the name is reserved.
     """
 
-    __slots__ = (
-        "entries",
-        "errors",
-        "fields",
-        "flags",
-        "key",
-        "label",
-        "label_pos",
-        "name",
-        "op",
-        "optional",
-        "parts",
-        "pos",
-        "start",
-        "target",
-    )
+    __slots__ = ("errors", "flags", "name", "op", "parts", "pos", "start", "target")
     level = _FRAME
 
     def __init__(self, op: str, pos: int, start: int, name: str = "", target: Expr | None = None) -> None:
@@ -168,43 +155,53 @@ class _Frame:
         self.name = name
         self.target = target
         self.parts: list[Expr] = []
-        self.flags: list[int] = []
+        self.flags: tuple[int, ...] = ()
+        self.errors = -1
+
+
+class _Entries(_Frame):
+    """The bracket of a map or message. `label` is the field of the entry that is being read, `label_pos` the
+    position of its colon.
+    """
+
+    __slots__ = ("entries", "fields", "key", "label", "label_pos", "optional")
+
+    def __init__(self, op: str, pos: int, start: int, name: str = "") -> None:
+        super().__init__(op, pos, start, name)
         self.optional = False
         self.key: Expr | None = None
         self.label = ""
         self.label_pos = 0
         self.entries: list[MapEntry] = []
         self.fields: list[FieldEntry] = []
-        self.errors = -1
 
 
 class _Parser:
+    """`_deep`: there are so many tokens that a limit of nesting could be passed; only then is it counted."""
+
     __slots__ = (
         "_calc_depth",
         "_deep",
-        "_ends",
         "_escaped_names",
         "_expr_depth",
         "_has_braces",
         "_kinds",
         "_macros",
         "_make",
-        "_names",
         "_next",
+        "_pieces",
         "_relation_depth",
         "_stack",
         "_starts",
-        "_text",
         "errors",
         "heights",
         "written",
     )
 
-    def __init__(self, text: str, tokens: Tokens, macros: Macros, escaped_names: bool) -> None:
-        self._text = text
+    def __init__(self, tokens: Tokens, macros: Macros, escaped_names: bool) -> None:
         self._kinds = tokens.kinds
         self._starts = tokens.starts
-        self._ends = tokens.ends
+        self._pieces = tokens.pieces
         self._macros = macros
         self._escaped_names = escaped_names
         self._make = Factory()
@@ -224,65 +221,67 @@ class _Parser:
 
     def run(self) -> Expr:
         """The whole expression."""
+        kinds = self._kinds
+        stack = self._stack
         while True:
             node = self._operand()
             while node is not None:
-                kind = self._kinds[self._next]
-                if kind == ".":
-                    node = self._member(node)
-                elif kind == "[":
-                    self._open_index(node)
+                kind = kinds[self._next]
+                if kind in _MEMBERS:
+                    node = self._members(node)
+                    continue
+                operator = _BINARY.get(kind)
+                if operator is not None:
+                    self._binary(node, *operator)
                     break
-                elif kind in _BINARY:
-                    self._binary(node, *_BINARY[kind])
-                    break
-                elif kind == "?":
+                if kind == "?":
                     self._question(node)
                     break
-                else:
+                if stack and stack[-1].level >= _OR:
                     node = self._reduce(node, _OR)
-                    top = self._stack[-1] if self._stack else None
-                    if kind == ":" and isinstance(top, _Operator) and len(top.parts) == 1:
-                        self._otherwise(node, top)
-                        break
+                top = stack[-1] if stack else None
+                if kind == ":" and isinstance(top, _Operator) and len(top.parts) == 1:
+                    self._otherwise(node, top)
+                    break
+                if top is not None and top.level:
                     node = self._reduce(node, _TERNARY)
-                    if not self._stack:
-                        if kind != END:
-                            raise _SyntaxError
-                        return node
-                    node = self._in_frame(node, kind)
+                if not stack:
+                    if kind != END:
+                        raise _SyntaxError
+                    return node
+                node = self._in_frame(node, kind)
 
     # Operands
 
     def _operand(self) -> Expr | None:
         """A primary with what stands before it, or None if it opened a bracket that is yet to be filled."""
         index = self._next
-        kind = self._kinds[index]
-        if kind in ("!", "-"):
+        kinds = self._kinds
+        kind = kinds[index]
+        if kind in _PREFIXES:
             kind = self._prefix(kind)
             index = self._next
         self._next = index + 1
-        if kind == IDENT:
-            return self._name(index, self._starts[index])
         start = self._starts[index]
-        if kind in (STRING, BYTES, INT, UINT, FLOAT):
+        if kind == IDENT:
+            return self._name(index, start)
+        if kind in _LITERALS:
             return self._literal(kind, index, start)
         if kind == "(":
             self._open(_Frame("(", start, start))
             return None
         if kind == "[":
             return self._open_list(start)
-        if kind in ("true", "false", "null"):
-            value = {"true": True, "false": False, "null": None}[kind]
-            return Literal(self._make.next_id(), start, start, self._ends[index], value)
+        if kind in _WORDS:
+            return Literal(self._make.next_id(), start, start, start + len(kind), _WORDS[kind])
         if kind == "{":
             return self._open_map(start)
-        if kind == "." and self._kinds[index + 1] == IDENT:
+        if kind == "." and kinds[index + 1] == IDENT:
             self._next = index + 2
             return self._name(index + 1, start)
-        if kind == "-" and self._kinds[index + 1] in (INT, FLOAT):
+        if kind == "-" and kinds[index + 1] in _SIGNED:
             self._next = index + 2
-            return self._literal(self._kinds[index + 1], index + 1, start)
+            return self._literal(kinds[index + 1], index + 1, start)
         raise _SyntaxError
 
     def _prefix(self, operator: str) -> str:
@@ -292,18 +291,18 @@ class _Parser:
         while self._kinds[index] == operator:
             index += 1
         kind = self._kinds[index]
-        if operator == "-" and index == first + 1 and kind in (INT, FLOAT):
+        if operator == "-" and index == first + 1 and kind in _SIGNED:
             return operator
         self._stack.append(_Operator(_UNARY, NOT if operator == "!" else NEGATE, [], self._starts[first:index]))
         self._next = index
-        if kind == "!" or (kind == "-" and (operator == "-" or self._kinds[index + 1] not in (INT, FLOAT))):
+        if kind == "!" or (kind == "-" and (operator == "-" or self._kinds[index + 1] not in _SIGNED)):
             raise _SyntaxError
         return kind
 
     def _name(self, index: int, start: int) -> Expr | None:
         """The variable, call or message that begins with the name at `index`; a dot may be before it."""
         position = self._starts[index]
-        end = self._ends[index]
+        name = bare = self._pieces[index]
         after = self._kinds[index + 1]
         if self._has_braces and after in (".", "{"):
             brace = index + 1
@@ -311,14 +310,14 @@ class _Parser:
                 brace += 2
             if self._kinds[brace] == "{":
                 return self._open_struct(index, brace, start)
-        name = self._text[position:end]
         if start != position:
             name = "." + name
         if after == "(":
             self._next = index + 2
-            return self._open_call(_Frame(_CALL, self._starts[index + 1], start, name))
-        if name.lstrip(".") in RESERVED:
-            self.errors.append(SourceError(start, f"reserved identifier: {name.lstrip('.')}"))
+            return self._open_call(self._starts[index + 1], start, name, None)
+        end = position + len(bare)
+        if bare in RESERVED:
+            self.errors.append(SourceError(start, f"reserved identifier: {bare}"))
             return self._nothing(start, end)
         self._make.last_id += 1
         return Ident(self._make.last_id, position, start, end, name)
@@ -329,8 +328,8 @@ class _Parser:
 
     def _literal(self, kind: str, index: int, start: int) -> Literal:
         """The constant at `index`; it begins at `start`, which is before it if it has a sign."""
-        end = self._ends[index]
-        token = self._text[self._starts[index] : end]
+        position = self._starts[index]
+        token = self._pieces[index]
         value: LiteralValue = None
         try:
             if kind == STRING:
@@ -338,35 +337,40 @@ class _Parser:
             elif kind == BYTES:
                 value = bytes_value(token)
             else:
-                value = read_number(_NUMBERS[kind], token, negative=start != self._starts[index])
+                value = read_number(_LITERALS[kind], token, negative=start != position)
         except BadLiteralError as error:
             self.errors.append(SourceError(start, str(error)))
         self._make.last_id += 1
-        return Literal(self._make.last_id, start, start, end, value)
+        return Literal(self._make.last_id, start, start, position + len(token), value)
 
     # Operators
 
     def _binary(self, node: Expr, level: int, op: str) -> None:
         position = self._starts[self._next]
         self._next += 1
-        if level >= _RELATION:
-            node = self._reduce(node, level)
-            if level == _RELATION:
-                self._relation_depth += 1
-                depth = self._relation_depth
-            else:
-                self._calc_depth += 1
-                depth = self._calc_depth
-            if depth > MOST_DEPTH:
-                raise _DepthError
-        else:
-            node = self._reduce(node, level + 1)
-            top = self._stack[-1] if self._stack else None
-            if isinstance(top, _Operator) and top.level == level:
+        stack = self._stack
+        needed = level if level >= _RELATION else level + 1
+        if stack and stack[-1].level >= needed:
+            node = self._reduce(node, needed)
+        if level < _RELATION:
+            top = stack[-1] if stack else None
+            if top is not None and top.level == level and isinstance(top, _Operator):
                 top.parts.append(node)
                 top.positions.append(position)
                 return
-        self._stack.append(_Operator(level, op, [node], [position]))
+        elif self._deep:
+            self._count_operator(level)
+        stack.append(_Operator(level, op, [node], [position]))
+
+    def _count_operator(self, level: int) -> None:
+        if level == _RELATION:
+            self._relation_depth += 1
+            depth = self._relation_depth
+        else:
+            self._calc_depth += 1
+            depth = self._calc_depth
+        if depth > MOST_DEPTH:
+            raise _DepthError
 
     def _question(self, node: Expr) -> None:
         node = self._reduce(node, _OR)
@@ -395,52 +399,84 @@ class _Parser:
     def _combine(self, operator: _Operator, last: Expr) -> Expr:
         level = operator.level
         positions = operator.positions
+        parts = operator.parts
         if level == _UNARY:
             if len(positions) % 2 == 0:
                 last.start = positions[0]
                 return last
             start = positions[0]
-            args: tuple[Expr, ...] = (last,)
         else:
-            operator.parts.append(last)
-            if level in (_OR, _AND):
-                return self._balance(operator)
+            start = parts[0].start
             if level == _TERNARY:
-                if len(operator.parts) != 3:
+                if len(parts) != 2:
                     raise _SyntaxError
                 self._expr_depth -= 1
             elif level == _RELATION:
                 self._relation_depth -= 1
-            else:
+            elif level >= _SUM:
                 self._calc_depth -= 1
-            args = tuple(operator.parts)
-            start = args[0].start
+            elif len(parts) > 1:
+                parts.append(last)
+                return self._balanced(operator, 0, len(positions) - 1)
+        args = (*parts, last)
         self._make.last_id += 1
         node = Call(self._make.last_id, positions[0], start, last.end, operator.op, args)
         if self._deep:
-            self._measure(node, args, 0 if level == _UNARY else 1)
+            self._measure(node, args, 0 if level in (_UNARY, _OR, _AND) else 1)
         return node
 
-    def _balance(self, operator: _Operator) -> Expr:
-        """The terms of a chain of && or || as a balanced tree, as cel-go builds it."""
-        terms = operator.parts
-        positions = operator.positions
-
-        def tree(low: int, high: int) -> Expr:
-            middle = (low + high + 1) // 2
-            left = terms[middle] if middle == low else tree(low, middle - 1)
-            right = terms[middle + 1] if middle == high else tree(middle + 1, high)
-            self._make.last_id += 1
-            node = Call(self._make.last_id, positions[middle], left.start, right.end, operator.op, (left, right))
-            if self._deep:
-                self._measure(node, node.args, 0)
-            return node
-
-        return tree(0, len(positions) - 1)
+    def _balanced(self, chain: _Operator, low: int, high: int) -> Expr:
+        """The terms of a chain of && or || as a balanced tree, as cel-go builds it: those of some operators."""
+        terms = chain.parts
+        middle = (low + high + 1) // 2
+        left = terms[middle] if middle == low else self._balanced(chain, low, middle - 1)
+        right = terms[middle + 1] if middle == high else self._balanced(chain, middle + 1, high)
+        self._make.last_id += 1
+        node = Call(self._make.last_id, chain.positions[middle], left.start, right.end, chain.op, (left, right))
+        if self._deep:
+            self._measure(node, node.args, 0)
+        return node
 
     # Members: fields, methods, indices
 
+    def _members(self, node: Expr) -> Expr | None:
+        """The fields, methods and indices that follow; None if one of them opened a bracket."""
+        kinds = self._kinds
+        starts = self._starts
+        make = self._make
+        start = node.start
+        index = self._next
+        while True:
+            kind = kinds[index]
+            member: Expr
+            if kind == ".":
+                if kinds[index + 1] != IDENT or kinds[index + 2] == "(":
+                    self._next = index
+                    return self._member(node)
+                position = starts[index + 1]
+                name = self._pieces[index + 1]
+                make.last_id += 1
+                end = position + len(name)
+                member = Select(make.last_id, starts[index], start, end, node, name, position)
+                index += 2
+            elif kind == "[":
+                self._next = index
+                if kinds[index + 1] != STRING or kinds[index + 2] != "]" or self._deep:
+                    self._open_index(node)
+                    return None
+                key = self._literal(STRING, index + 1, starts[index + 1])
+                make.last_id += 1
+                member = Call(make.last_id, starts[index], start, starts[index + 2] + 1, INDEX, (node, key))
+                index += 3
+            else:
+                self._next = index
+                return node
+            if self._deep:
+                self._measure(member, (node,), 1)
+            node = member
+
     def _member(self, node: Expr) -> Expr | None:
+        """A method, or a field written with `?` or backquotes."""
         dot = self._next
         kinds = self._kinds
         index = dot + 1
@@ -449,8 +485,8 @@ class _Parser:
             index += 1
         kind = kinds[index]
         position = self._starts[index]
-        end = self._ends[index]
-        name = self._text[position:end]
+        name = self._pieces[index]
+        end = position + len(name)
         if kind == ESCAPED_IDENT:
             if self._escaped_names:
                 name = name[1:-1]
@@ -461,7 +497,7 @@ class _Parser:
             raise _SyntaxError
         elif kinds[index + 1] == "(" and not optional:
             self._next = index + 2
-            return self._open_call(_Frame(_CALL, self._starts[index + 1], node.start, name, node))
+            return self._open_call(self._starts[index + 1], node.start, name, node)
         self._next = index + 1
         member: Expr
         if optional:
@@ -486,30 +522,30 @@ class _Parser:
 
     def _open(self, frame: _Frame) -> None:
         self._stack.append(frame)
-        self._expr_depth += 1
-        self._relation_depth += 1
-        self._calc_depth += 1
-        if max(self._expr_depth, self._relation_depth, self._calc_depth) > MOST_DEPTH:
-            raise _DepthError
+        if self._deep:
+            self._expr_depth += 1
+            self._relation_depth += 1
+            self._calc_depth += 1
+            if max(self._expr_depth, self._relation_depth, self._calc_depth) > MOST_DEPTH:
+                raise _DepthError
 
     def _close(self) -> int:
         """Leaves the innermost bracket, whose closing token is next; gives where that ends."""
         self._stack.pop()
-        self._expr_depth -= 1
-        self._relation_depth -= 1
-        self._calc_depth -= 1
+        if self._deep:
+            self._expr_depth -= 1
+            self._relation_depth -= 1
+            self._calc_depth -= 1
         self._next += 1
-        return self._ends[self._next - 1]
+        return self._starts[self._next - 1] + 1
 
     def _in_frame(self, node: Expr, kind: str) -> Expr | None:
         """An expression inside a bracket ends before a token of that kind: keeps it, or closes the bracket."""
         frame = self._stack[-1]
         assert isinstance(frame, _Frame)
         op = frame.op
-        if op == "{":
-            return self._in_map(frame, node, kind)
-        if op == _STRUCT:
-            return self._in_struct(frame, node, kind)
+        if isinstance(frame, _Entries):
+            return self._in_map(frame, node, kind) if op == "{" else self._in_struct(frame, node, kind)
         if op == "(":
             if kind != ")":
                 raise _SyntaxError
@@ -523,7 +559,7 @@ class _Parser:
         frame.parts.append(node)
         if op == _CALL:
             if kind == ")":
-                return self._call(frame, self._close())
+                return self._called(frame)
             if kind != ",":
                 raise _SyntaxError
             self._next += 1
@@ -569,32 +605,32 @@ class _Parser:
         frame = _Frame("[", start, start)
         if self._at_empty("]"):
             self._next += 1
-            return self._list(frame, self._ends[self._next - 1])
+            return self._list(frame, self._starts[self._next - 1] + 1)
         self._list_mark(frame)
         self._open(frame)
         return None
 
     def _list_mark(self, frame: _Frame) -> None:
         if self._optional_mark():
-            frame.flags.append(len(frame.parts))
+            frame.flags += (len(frame.parts),)
 
     def _list(self, frame: _Frame, end: int) -> Expr:
         self._make.last_id += 1
-        node = ListLiteral(self._make.last_id, frame.pos, frame.start, end, tuple(frame.parts), tuple(frame.flags))
+        node = ListLiteral(self._make.last_id, frame.pos, frame.start, end, tuple(frame.parts), frame.flags)
         if self._deep:
             self._measure(node, node.elements, 0)
         return node
 
     def _open_map(self, start: int) -> Expr | None:
-        frame = _Frame("{", start, start)
+        frame = _Entries("{", start, start)
         if self._at_empty("}"):
             self._next += 1
-            return self._map(frame, self._ends[self._next - 1])
+            return self._map(frame, self._starts[self._next - 1] + 1)
         frame.optional = self._optional_mark()
         self._open(frame)
         return None
 
-    def _in_map(self, frame: _Frame, node: Expr, kind: str) -> Expr | None:
+    def _in_map(self, frame: _Entries, node: Expr, kind: str) -> Expr | None:
         if frame.key is None:
             if kind != ":":
                 raise _SyntaxError
@@ -609,7 +645,7 @@ class _Parser:
             return None
         return self._map(frame, self._close())
 
-    def _map(self, frame: _Frame, end: int) -> Expr:
+    def _map(self, frame: _Entries, end: int) -> Expr:
         self._make.last_id += 1
         node = MapLiteral(self._make.last_id, frame.pos, frame.start, end, tuple(frame.entries))
         if self._deep:
@@ -617,23 +653,23 @@ class _Parser:
         return node
 
     def _open_struct(self, first: int, brace: int, start: int) -> Expr | None:
-        name = ".".join(self._text[self._starts[index] : self._ends[index]] for index in range(first, brace, 2))
+        name = ".".join(self._pieces[first:brace:2])
         if start != self._starts[first]:
             name = "." + name
         self._next = brace + 1
-        frame = _Frame(_STRUCT, self._starts[brace], start, name)
+        frame = _Entries(_STRUCT, self._starts[brace], start, name)
         if self._at_empty("}"):
             self._next += 1
-            return self._struct(frame, self._ends[self._next - 1])
+            return self._struct(frame, self._starts[self._next - 1] + 1)
         self._struct_field(frame)
         self._open(frame)
         return None
 
-    def _struct_field(self, frame: _Frame) -> None:
+    def _struct_field(self, frame: _Entries) -> None:
         frame.optional = self._optional_mark()
         kind = self._kinds[self._next]
         position = self._starts[self._next]
-        frame.label = self._text[position : self._ends[self._next]]
+        frame.label = self._pieces[self._next]
         if kind == ESCAPED_IDENT:
             if not self._escaped_names:
                 self.errors.append(SourceError(position, "unsupported syntax: '`'"))
@@ -643,14 +679,14 @@ class _Parser:
         frame.label_pos = self._starts[self._next + 1]
         self._next += 2
 
-    def _in_struct(self, frame: _Frame, node: Expr, kind: str) -> Expr | None:
+    def _in_struct(self, frame: _Entries, node: Expr, kind: str) -> Expr | None:
         frame.fields.append(FieldEntry(self._make.next_id(), frame.label_pos, frame.label, node, frame.optional))
         if self._comma_goes_on(kind, "}"):
             self._struct_field(frame)
             return None
         return self._struct(frame, self._close())
 
-    def _struct(self, frame: _Frame, end: int) -> Expr:
+    def _struct(self, frame: _Entries, end: int) -> Expr:
         self._make.last_id += 1
         node = StructLiteral(self._make.last_id, frame.pos, frame.start, end, frame.name, tuple(frame.fields))
         if self._deep:
@@ -659,44 +695,65 @@ class _Parser:
 
     # Calls
 
-    def _open_call(self, frame: _Frame) -> Expr | None:
-        if frame.target is None and frame.name.lstrip(".") in RESERVED:
+    def _open_call(self, pos: int, start: int, name: str, target: Expr | None) -> Expr | None:
+        """Arguments follow; `pos` is the bracket's, `start` that of the name or the receiver."""
+        kind = self._kinds[self._next]
+        reserved = target is None and name.lstrip(".") in RESERVED
+        if not reserved:
+            if kind == ")":
+                self._next += 1
+                return self._call(pos, start, name, target, ())
+            if kind == STRING and self._kinds[self._next + 1] == ")" and not self._deep:
+                literal = self._literal(kind, self._next, self._starts[self._next])
+                self._next += 2
+                return self._call(pos, start, name, target, (literal,))
+        frame = _Frame(_CALL, pos, start, name, target)
+        if reserved:
             frame.errors = len(self.errors)
-        if self._kinds[self._next] == ")":
-            self._next += 1
-            return self._call(frame, self._ends[self._next - 1])
+            if kind == ")":
+                self._next += 1
+                return self._reserved(frame)
         self._open(frame)
         return None
 
-    def _call(self, frame: _Frame, end: int) -> Expr:
-        args = tuple(frame.parts)
-        target = frame.target
-        name = frame.name
+    def _called(self, frame: _Frame) -> Expr:
+        """The call whose closing bracket is next."""
+        self._close()
+        if frame.errors >= 0:
+            return self._reserved(frame)
+        return self._call(frame.pos, frame.start, frame.name, frame.target, tuple(frame.parts))
+
+    def _reserved(self, frame: _Frame) -> Expr:
+        """The call of a reserved name, at whose arguments cel-go does not look."""
+        del self.errors[frame.errors :]
+        self.errors.append(SourceError(frame.start, f"reserved identifier: {frame.name.lstrip('.')}"))
+        node = self._nothing(frame.start, self._starts[self._next - 1] + 1)
+        if self._deep:
+            self._measure(node, tuple(frame.parts), 0)
+        return node
+
+    def _call(self, pos: int, start: int, name: str, target: Expr | None, args: tuple[Expr, ...]) -> Expr:
+        """A call or what the macro of the name makes of it; its closing bracket has been read."""
+        end = self._starts[self._next - 1] + 1
         node: Expr | None = None
-        if frame.errors >= 0:  # cel-go does not look at the arguments of a reserved name
-            del self.errors[frame.errors :]
-            self.errors.append(SourceError(frame.start, f"reserved identifier: {name.lstrip('.')}"))
-            node = self._nothing(frame.start, end)
-        else:
-            expander = self._macros.get((name, len(args), target is not None))
-            if expander is not None:
-                node = self._expand(expander, frame, args, end)
+        expander = self._macros.get((name, len(args), target is not None))
+        if expander is not None:
+            make = self._make
+            make.at(pos, start, end)
+            node = self._expand(expander, Call(make.next_id(), pos, start, end, name, args, target))
         if node is None:
             self._make.last_id += 1
-            node = Call(self._make.last_id, frame.pos, frame.start, end, name, args, target)
+            node = Call(self._make.last_id, pos, start, end, name, args, target)
         if self._deep:
             self._measure(node, args if target is None else (target, *args), 0 if target is None else 1)
         return node
 
-    def _expand(self, expander: Expander, frame: _Frame, args: tuple[Expr, ...], end: int) -> Expr | None:
-        make = self._make
-        make.at(frame.pos, frame.start, end)
-        written = Call(make.next_id(), frame.pos, frame.start, end, frame.name, args, frame.target)
+    def _expand(self, expander: Expander, written: Call) -> Expr | None:
         try:
-            node = expander(make, frame.target or written, args)
+            node = expander(self._make, written.target or written, written.args)
         except MacroError as error:
             self.errors.append(SourceError(error.pos, error.message))
-            return self._nothing(error.pos, end)
+            return self._nothing(error.pos, written.end)
         if node is not None:
             self.written[node.id] = written
         return node

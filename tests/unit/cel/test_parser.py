@@ -54,7 +54,7 @@ def test_places_are_those_that_the_api_server_reports() -> None:
 
 def problems(text: str, version: str = "1.37") -> list[str]:
     environment = device_environment(version)
-    result = parse(text, tokenize(text), environment.macros, escaped_names=environment.escaped_names)
+    result = parse(tokenize(text), environment.macros, escaped_names=environment.escaped_names)
     return [error.message for error in result.errors]
 
 
@@ -120,5 +120,5 @@ def test_a_chain_of_and_may_be_as_long_as_it_likes() -> None:
 def test_expansion_that_doubles_with_each_link_ends() -> None:
     text = "optional.of(1)" + ".optMap(x, x)" * 40
     environment = device_environment()
-    result = parse(text, tokenize(text), environment.macros, escaped_names=True)
+    result = parse(tokenize(text), environment.macros, escaped_names=True)
     assert result.exhausted
