@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from webhook.core.fieldpath import FieldPath
-from webhook.core.finding import Edit, Finding, Fix, Replacement
+from webhook.core.finding import Edit, Finding, Replacement
 from webhook.core.patch import Operation, PatchError, apply
 
 
@@ -46,20 +45,6 @@ def replaced(text: str, replacements: Iterable[Replacement]) -> str | None:
         text = text[: change.span.start] + change.text + text[change.span.end :]
         end = change.span.start
     return text
-
-
-def with_edits(findings: Iterable[Finding], texts: Mapping[FieldPath, str]) -> tuple[Finding, ...]:
-    """Return the findings, the first fix of each on a mended field carrying the edit that mends all of it."""
-    return tuple(
-        replace(finding, fixes=_first_with_edit(finding.fixes, finding.path, texts[finding.path]))
-        if finding.path in texts and finding.fixes
-        else finding
-        for finding in findings
-    )
-
-
-def _first_with_edit(fixes: tuple[Fix, ...], path: FieldPath, text: str) -> tuple[Fix, ...]:
-    return (replace(fixes[0], edits=(Edit(path, text),)), *fixes[1:])
 
 
 def edited(raw: Any, edits: Iterable[Edit]) -> tuple[Any, int]:

@@ -3,14 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from webhook.cel.compile import Verdict
-from webhook.core.claims import Alternative, Claim
+from webhook.core.claims import Claim
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Severity, in_order, unjudged
-from webhook.core.mending import mended, with_edits
-from webhook.inventory.case import Case, compiled_new
-from webhook.inventory.inventory import inventory_of
-from webhook.inventory.matching import accepting_texts
+from webhook.inventory.case import Case
+from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
     invalid_field,
@@ -65,45 +62,3 @@ def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
     return in_order(with_tried_edits(case, findings))
-
-
-def with_tried_edits(case: Case, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings, those on a selector with the one edit that mends it whole, where it was tried and helps.
-
-    An edit that does not compile, or with which the request matches no device of its class, is taken away: a fix that
-    a program can apply must help (contract 3).
-    """
-    found = tuple(findings)
-    selectors = {selector.path: alternative for selector, alternative in case.selectors()}
-    texts = {path: text for path, text in mended(found).items() if path in selectors}
-    for finding in found:
-        for edit in finding.fixes[0].edits if finding.fixes else ():
-            if edit.path in selectors and isinstance(edit.value, str):
-                texts[edit.path] = edit.value
-    good = {path: text for path, text in texts.items() if _helps(case, selectors[path], path, texts)}
-    kept = (
-        finding
-        if finding.path in good or finding.path not in selectors
-        else replace(finding, fixes=tuple(replace(fix, edits=()) for fix in finding.fixes))
-        for finding in found
-    )
-    return with_edits(kept, good)
-
-
-def _helps(case: Case, alternative: Alternative | None, path: FieldPath, texts: Mapping[FieldPath, str]) -> bool:
-    if compiled_new(texts[path], case.view.server).verdict is not Verdict.OK:
-        return False
-    return alternative is None or _matches_a_device(case, alternative, texts)
-
-
-def _matches_a_device(case: Case, alternative: Alternative, texts: Mapping[FieldPath, str]) -> bool:
-    """Return whether the mended request matches a device of its class; true where the class has none."""
-    device_class = case.view.device_classes.get(alternative.device_class_name)
-    if device_class is None:
-        return True
-    inventory = inventory_of(case.view)
-    of_class = [selector.expression for selector in device_class.selectors]
-    if not accepting_texts(case.view, inventory, of_class):
-        return True
-    own = [texts.get(selector.path, selector.expression) for selector in alternative.selectors]
-    return bool(accepting_texts(case.view, inventory, [*of_class, *own]))
