@@ -10,6 +10,7 @@ COMMANDS: Mapping[str, str] = {
     "certs": "issue, show, rotate and verify certificates",
     "check": "the server's verdicts offline, on manifests",
     "controller": "keep templates, fold claims into quota status",
+    "inventory": "devices, shapes and attribute schema; idle claims; snapshots",
     "migrate": "rewrite legacy manifests file to file",
     "quota": "hard, used, reserved and holders",
     "rule": "the page of a rule",

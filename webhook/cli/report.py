@@ -1,13 +1,13 @@
 """What `drawbridge check` has found, placed in files, and how it is reported as text and as JSON (contract 3)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from webhook.core.finding import Finding, Fix, Severity, Span
 from webhook.core.raw import EMPTY, RawObject
-from webhook.core.render import Style, excerpt, full_text
+from webhook.core.render import Style, aligned, excerpt, full_text
 from webhook.kube.manifests import Extract, Position
 
 API_VERSION = "drawbridge.dev/v1alpha1"
@@ -53,7 +53,7 @@ def text_report(checked: Checked, style: Style) -> str:
     shown = [entry for entry in checked.placed if entry.finding.severity is not Severity.INFO]
     counts = _summary(checked.placed, checked.objects)
     line = f"{counts['objects']} objects, {counts['denied']} denied, {counts['warned']} warned"
-    columns = ["\n".join(_columns(checked))] if checked.clusters and shown else []
+    columns = [_columns(checked)] if checked.clusters and shown else []
     return "\n\n".join([*(_block(entry, checked, style) for entry in shown), *columns, line])
 
 
@@ -75,18 +75,13 @@ def _source_lines(entry: Placed) -> list[str] | None:
     return list(excerpt(found.text, Span(start, start + found.length), f"{found.position.line} "))
 
 
-def _columns(checked: Checked) -> Iterator[str]:
-    """Yield a table: a row for each object of which something is said, a column for each cluster."""
-    objects = {id(entry.raw): entry for entry in checked.placed if entry.raw}
-    names = [object_name(entry.raw, entry.namespace) for entry in objects.values()]
-    first = max(len(name) for name in ["object", *names])
-    widths = [max(len(cluster), len("denied")) for cluster in checked.clusters]
-    rows = [("object", checked.clusters)]
-    for name, entry in zip(names, objects.values(), strict=True):
-        rows.append((name, tuple(checked.worst(entry.raw, cluster) for cluster in checked.clusters)))
-    for name, cells in rows:
-        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield "  ".join([name.ljust(first), *padded]).rstrip()
+def _columns(checked: Checked) -> str:
+    """Return a table: a row for each object of which something is said, a column for each cluster."""
+    rows = [("object", *checked.clusters)]
+    for entry in {id(entry.raw): entry for entry in checked.placed if entry.raw}.values():
+        verdicts = (checked.worst(entry.raw, cluster) for cluster in checked.clusters)
+        rows.append((object_name(entry.raw, entry.namespace), *verdicts))
+    return aligned(rows)
 
 
 def json_report(checked: Checked, style: Style) -> str:

@@ -144,7 +144,8 @@ class Metadata:
 class Claim:
     """A ResourceClaim, or a ResourceClaimTemplate as the claim that it would make.
 
-    `allocated` is None before allocation. `misfits` are the fields that could not be read.
+    `allocated` is None before allocation; `consumers` is how many pods (`status.reservedFor`) may use it. `misfits`
+    are the fields that could not be read.
     """
 
     kind: str
@@ -154,6 +155,7 @@ class Claim:
     constraints: tuple[Constraint, ...] = ()
     config: tuple[OpaqueConfig, ...] = ()
     allocated: tuple[AllocatedDevice, ...] | None = None
+    consumers: int = 0
     misfits: tuple[Misfit, ...] = ()
 
     def alternatives(self) -> Iterator[Alternative]:
@@ -191,6 +193,7 @@ def parse_claim(raw: RawObject) -> Claim:
         constraints=tuple(_constraint(c, at, reader) for c, at in reader.structs(devices, "constraints", path)),
         config=parse_config(devices, path, reader),
         allocated=None if kind == TEMPLATE else _allocated(raw, reader),
+        consumers=0 if kind == TEMPLATE else _consumers(raw, reader),
         misfits=tuple(reader.misfits),
     )
 
@@ -319,6 +322,11 @@ def _allocated(raw: RawObject, reader: Reader) -> tuple[AllocatedDevice, ...] | 
     at = at.child("allocation")
     devices = reader.struct(allocation, "devices", at) or EMPTY
     return tuple(_result(r, path, reader) for r, path in reader.structs(devices, "results", at.child("devices")))
+
+
+def _consumers(raw: RawObject, reader: Reader) -> int:
+    at = ROOT.child("status")
+    return sum(1 for _ in reader.structs(reader.struct(raw, "status", ROOT) or EMPTY, "reservedFor", at))
 
 
 def _result(raw: Mapping[str, Any], path: FieldPath, reader: Reader) -> AllocatedDevice:

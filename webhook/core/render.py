@@ -116,6 +116,15 @@ def width(text: str) -> int:
     return total
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines with columns, as kubectl prints them; the first row may be a heading."""
+    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)) for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def printable(text: str) -> str:
     """Return the text on one line: line breaks and other control characters as escapes."""
     return text if text.isprintable() else drawn(text)

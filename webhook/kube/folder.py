@@ -17,7 +17,7 @@ from webhook.core.cluster import ClusterView
 from webhook.core.errors import SettingsError
 from webhook.core.fieldpath import ROOT
 from webhook.core.raw import RawObject
-from webhook.kube.gates import inferred_gates, server_truth
+from webhook.kube.gates import SNAPSHOT, ServerNote, inferred_gates, parse_note, server_truth
 from webhook.kube.kinds import Kind, Projected, kind_of, projected
 from webhook.kube.manifests import Document, Problem, read_documents
 from webhook.kube.shipped import shipped_catalogue
@@ -45,11 +45,15 @@ class Assumptions:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What one file holds; it is readable if no document of it was left out because of its form."""
+    """What one file holds; it is readable if no document of it was left out because of its form.
+
+    `note` is what a saved snapshot says of the server.
+    """
 
     objects: tuple[Projected, ...] = ()
     problems: tuple[Problem, ...] = ()
     readable: bool = True
+    note: ServerNote = field(default_factory=ServerNote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +168,14 @@ def _read_file(file: str, namespace: str) -> Contents:
     documents, problems = read_documents(file, content)
     objects: list[Projected] = []
     noted = list(problems)
+    note = ServerNote()
     for document in documents:
         kind = kind_of(document.raw)
         if kind is not None:
             _keep(file, document, kind, namespace, objects, noted)
-    return Contents(tuple(objects), tuple(noted), readable=not problems)
+        elif document.raw["kind"] == SNAPSHOT:
+            note = parse_note(document.raw)
+    return Contents(tuple(objects), tuple(noted), readable=not problems, note=note)
 
 
 def _keep(
@@ -215,8 +222,13 @@ def _view_of(
     view = ClusterView(
         given=True, catalogue=assumptions.catalogue, drivers=assumptions.drivers, **_shared(fields, before)
     )
-    gates = {**inferred_gates(view.slices.values()), **assumptions.feature_gates}
-    server = server_truth(assumptions.kubernetes_version, gates, assume_defaults=True)
+    gates = dict(inferred_gates(view.slices.values()))
+    for content in contents.values():
+        gates |= content.note.gates
+    version = next((content.note.version for content in contents.values() if content.note.version), None)
+    server = server_truth(
+        assumptions.kubernetes_version or version, {**gates, **assumptions.feature_gates}, assume_defaults=True
+    )
     return replace(view, server=server), tuple(problems)
 
 

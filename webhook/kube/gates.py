@@ -1,8 +1,10 @@
 """What is known of the server's version and gates, put together from its several sources (contract 4, end)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from webhook.core.devices import ResourceSlice
+from webhook.core.raw import RawObject
 from webhook.core.versions import (
     CONSUMABLE_CAPACITY,
     LIST_ATTRIBUTES,
@@ -12,6 +14,27 @@ from webhook.core.versions import (
     minor,
     supported,
 )
+
+SNAPSHOT = "ClusterSnapshot"  # what `drawbridge inventory save` notes of the server, beside the objects
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNote:
+    """What a saved snapshot says of the server: its version, and the gates that it told."""
+
+    version: str | None = None
+    gates: Mapping[str, bool] = field(default_factory=dict)
+
+
+def parse_note(raw: RawObject) -> ServerNote:
+    """Return the note; what cannot be read of it says nothing."""
+    version, gates = raw.get("kubernetesVersion"), raw.get("featureGates")
+    try:
+        minor(str(version))
+    except ValueError:
+        version = None
+    known = gates.items() if isinstance(gates, dict) else ()
+    return ServerNote(version, {name: value for name, value in known if isinstance(value, bool)})
 
 
 def server_truth(version: str | None, gates: Mapping[str, bool], *, assume_defaults: bool) -> ServerTruth:

@@ -9,6 +9,7 @@ from typing import Any
 from webhook.core.claims import CLAIM
 from webhook.core.quota_status import Amounts, written
 from webhook.core.quotas import DeviceQuota, Limit
+from webhook.core.render import aligned
 from webhook.quota.charge import LimitCharge, QuotaCharge
 from webhook.quota.charges import Holder
 from webhook.quota.wording import explained
@@ -111,9 +112,7 @@ def age_of(created: str, now: datetime) -> str | None:
 
 def table(uses: Sequence[QuotaUse], *, with_claim: bool, bars: bool) -> str:
     """Return the report for people: a line a limit, in a terminal with a bar of what is used."""
-    rows = [_heading(with_claim), *(row for use in uses for row in _rows(use, with_claim, bars))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return aligned([_heading(with_claim), *(row for use in uses for row in _rows(use, with_claim, bars))])
 
 
 def _heading(with_claim: bool) -> tuple[str, ...]:
