@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from webhook.cel.compile import Compiled, Verdict, compile_selector, device_environment
 from webhook.cel.environment import Environment
+from webhook.cel.syntax import Ast
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Claim, Selector
 from webhook.core.cluster import ClusterView
@@ -44,6 +45,15 @@ class Case:
         for alternative in self.alternatives():
             for selector in alternative.selectors:
                 yield selector, alternative
+
+    def trees(self) -> Iterator[tuple[Selector, Alternative | None, Ast]]:
+        """Yield every selector that the API server accepts, with its checked tree, until the time is over."""
+        for selector, alternative in self.selectors():
+            if self.expired():
+                return
+            compiled = compiled_new(selector.expression, self.view.server)
+            if compiled.ast is not None and compiled.verdict is Verdict.OK:
+                yield selector, alternative, compiled.ast
 
 
 # In characters of source; what is kept of an expression weighs some two hundred times as much in bytes.
