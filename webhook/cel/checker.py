@@ -1,15 +1,13 @@
 """The type checker: gives each node its type, each name and call its meaning, or finds what is wrong.
 
 It follows cel-go (checker/checker.go) in everything that shows: the order in which types are unified,
-what an error is and where. It works on an explicit stack, so that depth costs no Python frames: a node
-is entered, its parts are pushed, and then it is finished.
+what an error is and where. One Python frame for each level of the tree: see `webhook.cel.depth`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
-from webhook.cel.environment import ANY_FIELD, Environment, Function, Name, Overload
+from webhook.cel.environment import ANY_FIELD, Environment, Function, Name, Overload, Resolution, Style
 from webhook.cel.folding import CONVERSIONS, INDICES, PATTERN_FUNCTIONS
 from webhook.cel.source import SourceError
 from webhook.cel.syntax import (
@@ -57,8 +55,8 @@ _LITERAL_TYPES: Final[Mapping[type, Type]] = {
     bytes: BYTES,
     type(None): NULL,
 }
+_LOGICAL: Final = (AND, OR)
 _DYNAMIC: Final = (Kind.DYN, Kind.ANY)
-_EQUALITIES: Final = ("equals", "not_equals")
 _MESSAGE_NAMES: Final = {
     Kind.ANY: "google.protobuf.Any",
     Kind.BOOL: "google.protobuf.BoolValue",
@@ -76,6 +74,7 @@ _MESSAGE_NAMES: Final = {
 }
 
 _PLANNED: Final = CONVERSIONS | PATTERN_FUNCTIONS
+_REMARKABLE: Final = VALIDATED | _PLANNED | frozenset(INDICES)
 HEAVIEST_TYPE: Final = 20_000
 
 
@@ -83,11 +82,7 @@ class TooHeavyError(Exception):
     """A type is written with more than HEAVIEST_TYPE types; such types double with each map of one in itself."""
 
 
-Task: TypeAlias = "Expr | tuple[Callable[..., None], Expr]"
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """`errors` in the order of discovery. `notable` are the nodes that the validators look at; `planned` is
     true if there is anything that folding could refuse.
     """
@@ -110,8 +105,6 @@ class _Checker:
         "_fresh",
         "_locals",
         "_open",
-        "_shadowed",
-        "_stack",
         "_substitution",
         "errors",
         "notable",
@@ -122,8 +115,6 @@ class _Checker:
         self._environment = environment
         self._substitution = Substitution()
         self._locals: dict[str, Type] = {}
-        self._shadowed: list[dict[str, Type]] = []
-        self._stack: list[Task] = []
         self._open: list[Expr] = []  # nodes whose type still has type parameters
         self._fresh = 0
         self.errors: list[SourceError] = []
@@ -131,17 +122,14 @@ class _Checker:
         self.planned = False
 
     def run(self, root: Expr) -> None:
-        stack = self._stack
-        stack.append(root)
-        while stack:
-            task = stack.pop()
-            if task.__class__ is tuple:
-                task[0](self, task[1])
-            else:
-                _ENTER[task.__class__](self, task)
+        _VISIT[root.__class__](self, root)
         resolve = self._substitution.resolve
         for node in self._open:
             node.type = resolve(node.type, free_to_dyn=True)
+
+    def _visit_all(self, nodes: tuple[Expr, ...]) -> None:
+        for node in nodes:
+            _VISIT[node.__class__](self, node)
 
     def _give(self, node: Expr, type_: Type) -> None:
         node.type = type_
@@ -176,8 +164,7 @@ class _Checker:
             node.type = ERROR
             self._undeclared(node, name)
             return
-        bare = name.removeprefix(".")
-        node.reference = bare
+        node.reference = name.removeprefix(".")
         self._give(node, found.type)
         if not found.variable:
             self.planned = True
@@ -200,6 +187,7 @@ class _Checker:
     # Fields
 
     def select(self, node: Select) -> None:
+        operand = node.operand
         if not node.test_only:
             found = self._qualified(node)
             if found is not None:
@@ -207,8 +195,13 @@ class _Checker:
                 self._give(node, type_)
                 self.planned = True
                 return
-        self._stack.append((_Checker.finish_select, node))
-        self._stack.append(node.operand)
+        _VISIT[operand.__class__](self, operand)
+        type_ = operand.type
+        if type_.kind == Kind.MAP and type_.lasting:
+            node.type = BOOL if node.test_only else type_.parameters[1]
+            return
+        type_ = self._field(node, operand, node.field, optional=False)
+        self._give(node, BOOL if node.test_only else self._substitution.resolve(type_))
 
     def _qualified(self, node: Select) -> tuple[str, Type] | None:
         """What a chain of names means as one qualified name."""
@@ -234,10 +227,6 @@ class _Checker:
         full = ".".join(names)
         found = self._global(full)
         return None if found is None else (full.removeprefix("."), found.type)
-
-    def finish_select(self, node: Select) -> None:
-        type_ = self._field(node, node.operand, node.field, optional=False)
-        self._give(node, BOOL if node.test_only else self._substitution.resolve(type_))
 
     def _field(self, node: Expr, operand: Expr, field: str, *, optional: bool) -> Type:
         type_ = self._substitution.resolve(operand.type)
@@ -269,39 +258,23 @@ class _Checker:
     # Calls
 
     def call(self, node: Call) -> None:
-        stack = self._stack
         name = node.function
+        args = node.args
         if name == OPTIONAL_SELECT:
-            stack.append((_Checker.finish_optional_select, node))
-            stack.append(node.args[0])
+            self._optional_select(node)
             return
         target = node.target
         if target is not None:
             prefix = _qualified_name(target, self._environment.namespaces)
             if prefix is not None and self._function(f"{prefix}.{name}") is not None:
-                node.function = f"{prefix}.{name}".removeprefix(".")
+                node.function = name = f"{prefix}.{name}".removeprefix(".")
                 node.target = target = None
-        stack.append((_Checker.finish_call, node))
+        for argument in args:
+            _VISIT[argument.__class__](self, argument)
         if target is not None:
-            stack.append(target)
-        stack.extend(node.args[::-1])
-
-    def _function(self, name: str) -> Function | None:
-        return self._environment.functions.get(name.removeprefix("."))
-
-    def finish_optional_select(self, node: Call) -> None:
-        field = node.args[1]
-        assert isinstance(field, Literal)
-        assert isinstance(field.value, str)
-        field.type = STRING
-        type_ = self._field(node, node.args[0], field.value, optional=True)
-        node.overloads = ("select_optional_field",)
-        self._give(node, self._substitution.resolve(type_))
-
-    def finish_call(self, node: Call) -> None:
-        name = node.function
-        if name in (AND, OR):
-            self._finish_logic(node)
+            _VISIT[target.__class__](self, target)
+        if name in _LOGICAL:
+            self._logic(node)
             return
         function = self._function(name)
         if function is None:
@@ -309,31 +282,54 @@ class _Checker:
             self._undeclared(node, name)
             return
         node.function = function.name
-        types = [argument.type for argument in node.args]
-        target = node.target
         if target is not None:
-            types.insert(0, target.type)
-        found: list[str] = []
-        result = self._resolve_overloads(function, target is not None, types, found)
-        if result is None:
-            node.type = ERROR
-            resolve = self._substitution.resolve
-            shown = [format_type(resolve(type_, free_to_dyn=True)) for type_ in types]
-            before = "" if target is None else f"{shown.pop(0)}."
-            self._error(
-                node.pos,
-                f"found no matching overload for '{function.name}' applied to '{before}({', '.join(shown)})'",
-                node,
-            )
-            return
-        node.overloads = tuple(found)
-        self._give(node, result)
-        if name in VALIDATED:
-            self.notable.append(node)
-        if name in _PLANNED or (name in INDICES and not _is_plain_key(node.args[1])):
-            self.planned = True
+            style = function.method_calls
+            types = (target.type, *[argument.type for argument in args])
+        else:
+            style = function.plain_calls
+            types = (args[0].type, args[1].type) if len(args) == 2 else tuple([argument.type for argument in args])
+        resolution = style.resolved.get(types)
+        if resolution is None:
+            resolution = self._resolve_call(style, types)
+            if resolution is None:
+                self._no_overload(node, types)
+                return
+        else:
+            self._fresh += resolution.fresh
+        node.overloads = resolution.overloads
+        self._give(node, resolution.type)
+        if name in _REMARKABLE:
+            if name in VALIDATED:
+                self.notable.append(node)
+            if name in _PLANNED or (name in INDICES and not _is_plain_key(args[1])):
+                self.planned = True
 
-    def _finish_logic(self, node: Call) -> None:
+    def _function(self, name: str) -> Function | None:
+        functions = self._environment.functions
+        return functions.get(name) or functions.get(name.removeprefix("."))
+
+    def _optional_select(self, node: Call) -> None:
+        operand, field = node.args
+        _VISIT[operand.__class__](self, operand)
+        assert isinstance(field, Literal)
+        assert isinstance(field.value, str)
+        field.type = STRING
+        type_ = self._field(node, operand, field.value, optional=True)
+        node.overloads = ("select_optional_field",)
+        self._give(node, self._substitution.resolve(type_))
+
+    def _no_overload(self, node: Call, types: tuple[Type, ...]) -> None:
+        node.type = ERROR
+        resolve = self._substitution.resolve
+        shown = [format_type(resolve(type_, free_to_dyn=True)) for type_ in types]
+        before = "" if node.target is None else f"{shown.pop(0)}."
+        self._error(
+            node.pos,
+            f"found no matching overload for '{node.function}' applied to '{before}({', '.join(shown)})'",
+            node,
+        )
+
+    def _logic(self, node: Call) -> None:
         failed = False
         for argument in node.args:
             type_ = argument.type
@@ -344,9 +340,11 @@ class _Checker:
         if not failed:
             node.overloads = ("logical_and",) if node.function == AND else ("logical_or",)
 
-    def _resolve_overloads(self, function: Function, method: bool, types: list[Type], found: list[str]) -> Type | None:
-        """The type of a call; puts the ids of all overloads that fit into `found`."""
-        candidates = function.candidates(method, tuple([type_.kind for type_ in types]))
+    def _resolve_call(self, style: Style, types: tuple[Type, ...]) -> Resolution | None:
+        """What a call with arguments of these types means, if it means anything; remembered where it always does."""
+        before = self._fresh
+        candidates = style.candidates(tuple([type_.kind for type_ in types]))
+        found: list[str] = []
         result: Type | None = None
         for skipped, overload in candidates.overloads:
             self._fresh += skipped
@@ -359,21 +357,18 @@ class _Checker:
             elif result.kind not in _DYNAMIC and not same_type(own, result):
                 result = DYN
         self._fresh += candidates.skipped
-        return result
+        if result is None:
+            return None
+        resolution = Resolution(tuple(found), result, self._fresh - before)
+        if not result.open and all(type_.lasting for type_ in types):
+            style.remember(types, resolution)
+        return resolution
 
-    def _fit(self, overload: Overload, types: list[Type]) -> Type | None:
+    def _fit(self, overload: Overload, types: tuple[Type, ...]) -> Type | None:
         """The result of the overload if the arguments fit it."""
         parameters = overload.parameters
         own = overload.result
         if overload.open:
-            first = types[0] if types else DYN
-            if not first.open:  # the two most frequent calls, without unifying what is known
-                if overload.id in _EQUALITIES and first is types[1]:
-                    self._fresh += 1
-                    return BOOL
-                if overload.id == "index_map" and first.kind == Kind.MAP and first.parameters[0] is types[1]:
-                    self._fresh += 2
-                    return first.parameters[1]
             parameters, own = self._instantiate(overload)
         if not self._substitution.all_assignable(types, parameters):
             return None
@@ -387,10 +382,7 @@ class _Checker:
     # Lists, maps and messages
 
     def list(self, node: ListLiteral) -> None:
-        self._stack.append((_Checker.finish_list, node))
-        self._stack.extend(node.elements[::-1])
-
-    def finish_list(self, node: ListLiteral) -> None:
+        self._visit_all(node.elements)
         if len(node.elements) > 1 or node.optional:
             self.notable.append(node)
         element: Type | None = None
@@ -417,11 +409,9 @@ class _Checker:
         return most_general(before, type_) if self._substitution.assignable(before, type_) else DYN
 
     def map(self, node: MapLiteral) -> None:
-        self._stack.append((_Checker.finish_map, node))
-        for entry in node.entries[::-1]:
-            self._stack.extend((entry.value, entry.key))
-
-    def finish_map(self, node: MapLiteral) -> None:
+        for entry in node.entries:
+            _VISIT[entry.key.__class__](self, entry.key)
+            _VISIT[entry.value.__class__](self, entry.value)
         self.notable.append(node)
         self.planned = True
         key: Type | None = None
@@ -455,14 +445,10 @@ class _Checker:
                 name = message
         elif found.type.kind != Kind.ERROR:
             self._error(node.pos, f"'{found.type.name}' is not a type")
-        self._stack.append((_Checker.finish_struct, node))
         node.reference = name
-        self._stack.extend([entry.value for entry in node.entries[::-1]])
-
-    def finish_struct(self, node: StructLiteral) -> None:
-        assert node.reference is not None
+        self._visit_all(tuple([entry.value for entry in node.entries]))
         for entry in node.entries:
-            declared = self._member(entry.pos, node.reference, entry.field) or ERROR
+            declared = self._member(entry.pos, name, entry.field) or ERROR
             type_ = self._unwrap(entry.value) if entry.optional else entry.value.type
             if not self._substitution.assignable(declared, type_):
                 self._error(
@@ -474,11 +460,7 @@ class _Checker:
     # Loops
 
     def loop(self, node: Comprehension) -> None:
-        self._stack.append((_Checker.enter_loop, node))
-        self._stack.append(node.accumulator_init)
-        self._stack.append(node.iter_range)
-
-    def enter_loop(self, node: Comprehension) -> None:
+        self._visit_all((node.iter_range, node.accumulator_init))
         type_ = self._substitution.resolve(node.iter_range.type)
         kind = type_.kind
         first: Type = DYN
@@ -498,29 +480,19 @@ class _Checker:
                 "(must be list, map, or dynamic)",
             )
             first = second = ERROR
-        self._shadowed.append(self._locals)
-        outer = {**self._locals, node.accumulator: node.accumulator_init.type}
+        before = self._locals
+        outer = {**before, node.accumulator: node.accumulator_init.type}
         inner = {**outer, node.iter_var: first}
         if node.iter_var2 is not None:
             inner[node.iter_var2] = second
-        self._shadowed.append(outer)
         self._locals = inner
-        self._stack.append((_Checker.leave_condition, node))
-        self._stack.append(node.condition)
-
-    def leave_condition(self, node: Comprehension) -> None:
+        _VISIT[node.condition.__class__](self, node.condition)
         self._require(node.condition, BOOL)
-        self._stack.append((_Checker.leave_step, node))
-        self._stack.append(node.step)
-
-    def leave_step(self, node: Comprehension) -> None:
+        _VISIT[node.step.__class__](self, node.step)
         self._require(node.step, node.accumulator_init.type)
-        self._locals = self._shadowed.pop()
-        self._stack.append((_Checker.leave_loop, node))
-        self._stack.append(node.result)
-
-    def leave_loop(self, node: Comprehension) -> None:
-        self._locals = self._shadowed.pop()
+        self._locals = outer
+        _VISIT[node.result.__class__](self, node.result)
+        self._locals = before
         self._give(node, self._substitution.resolve(node.result.type))
 
     def _require(self, node: Expr, type_: Type) -> None:
@@ -528,7 +500,7 @@ class _Checker:
             self._error(node.pos, f"expected type '{format_type(type_)}' but found '{format_type(node.type)}'")
 
 
-_ENTER: Final[Mapping[type, Callable[..., None]]] = {
+_VISIT: Final[Mapping[type, Callable[..., None]]] = {
     Literal: _Checker.literal,
     Ident: _Checker.ident,
     Select: _Checker.select,

@@ -26,6 +26,7 @@ from webhook.cel.types import (
     UINT,
     Kind,
     Type,
+    lasting,
     list_type,
     map_type,
     optional_type,
@@ -104,30 +105,68 @@ def _may_fit(kinds: tuple[int, ...], declared: tuple[int, ...]) -> bool:
 _MOST_CACHED: Final = 1_000
 
 
-class Function:
-    """All signatures under one name: those of the function, and those of the method (receiver first)."""
+class Resolution:
+    """What a call means: the overloads that fit, its type, and how many type parameters were made on the way."""
 
-    __slots__ = ("_candidates", "functions", "methods", "name")
+    __slots__ = ("fresh", "overloads", "type")
+
+    overloads: tuple[str, ...]
+    type: Type
+    fresh: int
+
+    def __init__(self, overloads: tuple[str, ...], type_: Type, fresh: int) -> None:
+        self.overloads = overloads
+        self.type = type_
+        self.fresh = fresh
+
+
+class Style:
+    """All signatures of a function, or of a method (receiver first), and what calls of them have been found to mean."""
+
+    __slots__ = ("_candidates", "overloads", "resolved")
+
+    overloads: tuple[Overload, ...]
+    resolved: dict[tuple[Type, ...], Resolution]
+
+    def __init__(self, overloads: tuple[Overload, ...]) -> None:
+        self.overloads = overloads
+        self.resolved = {}
+        self._candidates: dict[tuple[int, ...], Candidates] = {}
+
+    def candidates(self, kinds: tuple[int, ...]) -> Candidates:
+        """The overloads that arguments of these kinds may fit; remembered."""
+        found = self._candidates.get(kinds)
+        if found is None:
+            if len(self._candidates) >= _MOST_CACHED:
+                self._candidates.clear()
+            found = Candidates(self.overloads, kinds)
+            self._candidates[kinds] = found
+        return found
+
+    def remember(self, types: tuple[Type, ...], resolution: Resolution) -> None:
+        """Keep what a call with arguments of these types means, which must all be lasting."""
+        if len(self.resolved) >= _MOST_CACHED:
+            self.resolved.clear()
+        self.resolved[types] = resolution
+
+
+class Function:
+    """All signatures under one name: those of the function, and those of the method."""
+
+    __slots__ = ("functions", "method_calls", "methods", "name", "plain_calls")
 
     name: str
     functions: tuple[Overload, ...]
     methods: tuple[Overload, ...]
+    plain_calls: Style
+    method_calls: Style
 
     def __init__(self, name: str, functions: tuple[Overload, ...], methods: tuple[Overload, ...]) -> None:
         self.name = name
         self.functions = functions
         self.methods = methods
-        self._candidates: dict[tuple[bool, tuple[int, ...]], Candidates] = {}
-
-    def candidates(self, method: bool, kinds: tuple[int, ...]) -> Candidates:
-        """The overloads of one style that arguments of these kinds may fit; remembered."""
-        found = self._candidates.get((method, kinds))
-        if found is None:
-            if len(self._candidates) >= _MOST_CACHED:
-                self._candidates.clear()
-            found = Candidates(self.methods if method else self.functions, kinds)
-            self._candidates[method, kinds] = found
-        return found
+        self.plain_calls = Style(functions)
+        self.method_calls = Style(methods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,15 +397,29 @@ class _TypeReader:
         if self._at("("):
             while self._take() != ")":
                 inside.append(self.sized())
-        parameters = tuple(sized.type for sized in inside)
+        type_ = _named_type(word, tuple(sized.type for sized in inside))
         if word == "map":
-            return Sized(map_type(*parameters), size, *inside)
-        if word == "list":
-            return Sized(list_type(*parameters), size, None, *inside)
-        return Sized(_named_type(word, parameters), size)
+            return Sized(type_, size, *inside)
+        return Sized(type_, size, None, *inside) if word == "list" else Sized(type_, size)
 
 
 def _named_type(name: str, parameters: tuple[Type, ...]) -> Type:
+    """The type; one that is not open is always the same."""
+    if any(parameter.open for parameter in parameters):
+        return _made_type(name, parameters)
+    return _closed_type(name, parameters)
+
+
+@lru_cache(maxsize=256)
+def _closed_type(name: str, parameters: tuple[Type, ...]) -> Type:
+    return lasting(_made_type(name, parameters))
+
+
+def _made_type(name: str, parameters: tuple[Type, ...]) -> Type:
+    if name == "map":
+        return map_type(*parameters)
+    if name == "list":
+        return list_type(*parameters)
     if name == "type" and parameters:
         return type_type(*parameters)
     if name == "optional_type":

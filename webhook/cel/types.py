@@ -30,15 +30,19 @@ class Kind:
     UINT: Final = 17
 
 
+_HEAVIEST_LASTING: Final = 6  # device.attributes as an optional; no text can make many types as light as that
+
+
 class Type:
     """`name` is the runtime name (`int`, `list`, `kubernetes.Quantity`, `optional_type`; of a type
     parameter its own). `parameters`: the element type of a list; key and value of a map; what an
     optional or another opaque type holds; the type that a type value stands for. `wrapper` marks
     google.protobuf.Int64Value and kin: the primitive or null. `open`: a type parameter is in it.
-    `weight`: how many types it is written with.
+    `weight`: how many types it is written with. `lasting`: there is only this one of its structure and it is
+    light and not open, so that it can be the key of a cache.
     """
 
-    __slots__ = ("kind", "name", "open", "parameters", "weight", "wrapper")
+    __slots__ = ("_in_list", "_in_optional", "kind", "lasting", "name", "open", "parameters", "weight", "wrapper")
 
     kind: int
     name: str
@@ -46,6 +50,7 @@ class Type:
     wrapper: bool
     open: bool
     weight: int
+    lasting: bool
 
     def __init__(self, kind: int, name: str, parameters: "tuple[Type, ...]" = (), wrapper: bool = False) -> None:
         self.kind = kind
@@ -53,35 +58,64 @@ class Type:
         self.parameters = parameters
         self.wrapper = wrapper
         self.open = kind == Kind.PARAMETER
+        self.lasting = False
+        self._in_list: Type | None = None
+        self._in_optional: Type | None = None
         self.weight = 1
         for parameter in parameters:
             self.weight += parameter.weight
             if parameter.open:
                 self.open = True
 
+    def in_list(self) -> "Type":
+        """list(self), of a type that lasts always the same one."""
+        made = self._in_list
+        if made is None:
+            made = self._kept(Type(Kind.LIST, "list", (self,)))
+            self._in_list = made if made.lasting else None
+        return made
+
+    def in_optional(self) -> "Type":
+        """optional_type(self), of a type that lasts always the same one."""
+        made = self._in_optional
+        if made is None:
+            made = self._kept(Type(Kind.OPAQUE, "optional_type", (self,)))
+            self._in_optional = made if made.lasting else None
+        return made
+
+    def _kept(self, made: "Type") -> "Type":
+        made.lasting = self.lasting and self.weight < _HEAVIEST_LASTING
+        return made
+
     def __repr__(self) -> str:
         inside = ", ".join(map(repr, self.parameters))
         return f"{self.name}({inside})" if inside else self.name
 
 
-DYN: Final = Type(Kind.DYN, "dyn")
-ANY: Final = Type(Kind.ANY, "google.protobuf.Any")
-BOOL: Final = Type(Kind.BOOL, "bool")
-BYTES: Final = Type(Kind.BYTES, "bytes")
-DOUBLE: Final = Type(Kind.DOUBLE, "double")
-DURATION: Final = Type(Kind.DURATION, "google.protobuf.Duration")
-ERROR: Final = Type(Kind.ERROR, "*error*")
-INT: Final = Type(Kind.INT, "int")
-NULL: Final = Type(Kind.NULL, "null_type")
-STRING: Final = Type(Kind.STRING, "string")
-TIMESTAMP: Final = Type(Kind.TIMESTAMP, "google.protobuf.Timestamp")
-UINT: Final = Type(Kind.UINT, "uint")
-TYPE: Final = Type(Kind.TYPE, "type")
+def lasting(type_: Type) -> Type:
+    """The type, which is made only once; must not be open."""
+    type_.lasting = True
+    return type_
+
+
+DYN: Final = lasting(Type(Kind.DYN, "dyn"))
+ANY: Final = lasting(Type(Kind.ANY, "google.protobuf.Any"))
+BOOL: Final = lasting(Type(Kind.BOOL, "bool"))
+BYTES: Final = lasting(Type(Kind.BYTES, "bytes"))
+DOUBLE: Final = lasting(Type(Kind.DOUBLE, "double"))
+DURATION: Final = lasting(Type(Kind.DURATION, "google.protobuf.Duration"))
+ERROR: Final = lasting(Type(Kind.ERROR, "*error*"))
+INT: Final = lasting(Type(Kind.INT, "int"))
+NULL: Final = lasting(Type(Kind.NULL, "null_type"))
+STRING: Final = lasting(Type(Kind.STRING, "string"))
+TIMESTAMP: Final = lasting(Type(Kind.TIMESTAMP, "google.protobuf.Timestamp"))
+UINT: Final = lasting(Type(Kind.UINT, "uint"))
+TYPE: Final = lasting(Type(Kind.TYPE, "type"))
 
 
 def list_type(element: Type) -> Type:
     """list(element)."""
-    return Type(Kind.LIST, "list", (element,))
+    return element.in_list()
 
 
 def map_type(key: Type, value: Type) -> Type:
@@ -91,7 +125,7 @@ def map_type(key: Type, value: Type) -> Type:
 
 def optional_type(held: Type) -> Type:
     """optional_type(held)."""
-    return Type(Kind.OPAQUE, "optional_type", (held,))
+    return held.in_optional()
 
 
 def type_type(named: Type) -> Type:

@@ -34,7 +34,7 @@ class Substitution:
         self._take_back()
         return False
 
-    def all_assignable(self, first: list[Type], second: tuple[Type, ...]) -> bool:
+    def all_assignable(self, first: tuple[Type, ...], second: tuple[Type, ...]) -> bool:
         """The same for each pair of two sequences of one length; all or nothing is kept."""
         for one, other in zip(first, second, strict=True):
             if one is not other and not self._fits(one, other):
