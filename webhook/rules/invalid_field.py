@@ -1,9 +1,10 @@
-"""invalid-field: a value that the API server could not decode; offline, and in objects of our own kinds."""
+"""invalid-field: a value that the API server would refuse, or not even decode; offline, and in our own kinds."""
 
 from collections.abc import Iterable, Iterator
 
 from webhook.core.finding import Finding, Fix, Severity
-from webhook.core.raw import Misfit
+from webhook.core.raw import Misfit, RawObject
+from webhook.core.validity import invalid_values
 from webhook.inventory.case import Case
 
 NAME = "invalid-field"
@@ -11,6 +12,12 @@ NAME = "invalid-field"
 
 def check(case: Case) -> Iterator[Finding]:
     return invalid(case.subject.misfits)
+
+
+def structural(raw: RawObject) -> Iterator[Finding]:
+    """Yield what the API server would refuse of a DRA object, or of the claims of a pod, by its structural rules."""
+    for flaw in invalid_values(raw):
+        yield Finding(NAME, Severity.DENY, flaw.path, flaw.message, (Fix(flaw.fix, flaw.edits),))
 
 
 def invalid(misfits: Iterable[Misfit]) -> Iterator[Finding]:
