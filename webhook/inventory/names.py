@@ -25,6 +25,7 @@ class NamedAccess:
     """
 
     selector: Selector
+    ast: Ast
     alternative: Alternative | None
     access: Access
     domain: str
@@ -36,13 +37,14 @@ def named_accesses(case: Case) -> Iterator[NamedAccess]:
     for selector, alternative in case.selectors():
         if case.expired():
             return
-        found = _accesses(compiled_new(selector.expression, case.view.server))
+        compiled = compiled_new(selector.expression, case.view.server)
+        ast, found = compiled.ast, _accesses(compiled)
         names = {_name(access) for access in found if access.guarded}
         domains = {access.domain for access in found if access.guarded}
         for access in found:
-            if access.domain is not None:
+            if ast is not None and access.domain is not None:
                 guards = _name(access) in names, access.domain in domains
-                yield NamedAccess(selector, alternative, access, access.domain, *guards)
+                yield NamedAccess(selector, ast, alternative, access, access.domain, *guards)
 
 
 def _name(access: Access) -> tuple[AccessKind, str | None, str | None]:

@@ -1,85 +1,170 @@
-"""How sure it is that an unknown name is a mistake (contract 4, `selector-unknown-*`)."""
+"""How sure it is that an unknown name is a mistake, and what was meant (contract 4, `selector-unknown-*`)."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from webhook.cel.inspect import AccessKind
+from webhook.core.catalogue import MistakeKind
 from webhook.core.devices import DeviceClass
-from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
-from webhook.core.suggest import explains, nearest
+from webhook.core.finding import Finding, Fix, Severity
+from webhook.core.suggest import MOST_SUGGESTIONS, explains, nearest
 from webhook.inventory.case import Case
-from webhook.inventory.inventory import inventory_of
-from webhook.inventory.names import named_accesses
-from webhook.inventory.schema import DomainSchema, absence
+from webhook.inventory.knowledge import DomainKnowledge, Knowledge, knowledge_of
+from webhook.inventory.names import NamedAccess, named_accesses
+from webhook.inventory.respelling import name_span, to_other_map, to_qualified
+from webhook.inventory.schema import STANDARD_DOMAIN
 
 _MOST_LISTED = 8
-
-
-def name_span(source: str, name: str, span: tuple[int, int]) -> Span:
-    """Return where the name itself stands: without the quotes of a literal, unless escapes stand in it."""
-    start, end = span
-    inside = source.find(name, start, end)
-    return Span(start, end) if inside < 0 else Span(inside, inside + len(name))
+_WORDS = {AccessKind.ATTRIBUTES: "attribute", AccessKind.CAPACITY: "capacity"}
+_MISTAKES = {AccessKind.ATTRIBUTES: MistakeKind.ATTRIBUTE, AccessKind.CAPACITY: MistakeKind.CAPACITY}
+_OTHER = {AccessKind.ATTRIBUTES: AccessKind.CAPACITY, AccessKind.CAPACITY: AccessKind.ATTRIBUTES}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a rule about unknown names looks at: which of a device's two maps, and what a domain has under it."""
+class UnknownName:
+    """A name that nothing known of a domain has: how sure that is a mistake, why, and what may have been meant.
 
-    rule: str
-    kind: AccessKind
-    word: str
-    published: Callable[[DomainSchema], Collection[str]]
-    elsewhere: Callable[[DomainSchema, str], Iterator[Fix]]
-
-
-def unknown_names(case: Case, wanted: Wanted) -> Iterator[Finding]:
-    """Yield each name that a selector reads under a known domain and that nobody publishes there.
-
-    `elsewhere` of what is wanted tells where the name would be found after all.
+    `meant` are names, best first, with their domain where it is another one. `certainty` is None where nothing is
+    known of the domain that could tell.
     """
-    domains = inventory_of(case.view).domains
+
+    message: str
+    certainty: Severity | None
+    why: str
+    meant: tuple[str, ...]
+
+
+def unknown_name(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name: str) -> UnknownName | None:
+    """Return what is to be said of a name under a domain; None where it is known there."""
+    names = known.names(kind)
+    if name in names:
+        return None
+    return UnknownName(
+        _absence(known, kind, name),
+        _certainty(known, kind, name),
+        _why(known, kind, name),
+        tuple(_meant(knowledge, known, kind, name)),
+    )
+
+
+def _absence(known: DomainKnowledge, kind: AccessKind, name: str) -> str:
+    """Return the sentence that an attribute or capacity is not published under the domain."""
+    is_driver = known.pack.is_driver if known.pack else known.live is not None and known.domain in known.live.drivers
+    if is_driver:
+        return f"driver '{known.domain}' publishes no {_WORDS[kind]} `{name}`"
+    return f"no device publishes {_WORDS[kind]} `{name}` in the domain '{known.domain}'"
+
+
+def _certainty(known: DomainKnowledge, kind: AccessKind, name: str) -> Severity | None:
+    """Return how an unguarded name in a claim is judged (contract 4).
+
+    A catalogue that is not known to be outdated decides. Without one a name is refused if devices are known that lack
+    it and a slip of the pen explains it, else warned of; where nothing live is known either, there is no opinion.
+    """
+    if known.is_catalogued:
+        return Severity.DENY
+    explained = known.mistake(_MISTAKES[kind], name) or any(explains(near, name) for near in known.names(kind))
+    if explained and (known.live is not None or not known.newer):
+        return Severity.DENY
+    return Severity.WARN if explained or known.live is not None or not known.newer else None
+
+
+def _why(known: DomainKnowledge, kind: AccessKind, name: str) -> str:
+    mistake = known.mistake(_MISTAKES[kind], name)
+    if mistake is not None and mistake.why:
+        return mistake.why
+    entry = known.dropped(kind, name)
+    if entry is None:
+        return ""
+    span = [f"before version {entry.lifetime.until}"] if entry.lifetime.until else []
+    span = [f"since version {entry.lifetime.since}", *span] if entry.lifetime.since else span
+    return f"the driver publishes it {' and '.join(span)} only"
+
+
+def _meant(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name: str) -> Iterator[str]:
+    """Yield what a name may be meant for, best first: known mistakes, renames, standard attributes, near names."""
+    names = known.names(kind)
+    entry = known.dropped(kind, name)
+    mistake = known.mistake(_MISTAKES[kind], name)
+    if mistake is not None and _is_known(knowledge, known, kind, mistake.right):
+        yield mistake.right
+    if entry is not None and entry.renamed_to:
+        domain, _, bare = entry.renamed_to.rpartition("/")
+        yield bare if domain == known.domain else entry.renamed_to
+    standard = knowledge.domain(STANDARD_DOMAIN)
+    if kind is AccessKind.ATTRIBUTES and standard is not None and name in standard.attributes:
+        yield f"{STANDARD_DOMAIN}/{name}"
+    yield from nearest(name, names)
+
+
+def _is_known(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, right: str) -> bool:
+    domain, _, bare = right.rpartition("/")
+    there = knowledge.domain(domain) if domain else known
+    return there is not None and bare in there.names(kind)
+
+
+def unknown_names(case: Case, rule: str, kind: AccessKind) -> Iterator[Finding]:
+    """Yield each name that a selector reads under a known domain and that the domain does not have."""
+    knowledge = knowledge_of(case.view)
     for named in named_accesses(case):
-        access, schema = named.access, domains.get(named.domain)
-        name = access.name
-        if access.kind is not wanted.kind or name is None or access.name_span is None or schema is None:
+        access, known = named.access, knowledge.domain(named.domain)
+        if access.kind is not kind or access.name is None or access.name_span is None or known is None:
             continue
-        known = wanted.published(schema)
-        if name in known:
+        unknown = unknown_name(knowledge, known, kind, access.name)
+        if unknown is None or unknown.certainty is None:
             continue
-        span = name_span(named.selector.expression, name, access.name_span)
+        source = named.selector.expression
         yield Finding(
-            rule=wanted.rule,
-            severity=severity_of(case, name, known, guarded=named.guarded),
+            rule=rule,
+            severity=lowered(case, unknown.certainty, guarded=named.guarded),
             path=named.selector.path,
-            message=absence(schema, wanted.word, name),
-            fixes=(*wanted.elsewhere(schema, name), *fixes_for(name, known, span)),
-            source=named.selector.expression,
-            span=span,
+            message=unknown.message,
+            why=unknown.why,
+            fixes=tuple(_fixes(named, known, unknown))[:MOST_SUGGESTIONS],
+            source=source,
+            span=name_span(source, access.name, access.name_span),
         )
 
 
-def severity_of(case: Case, name: str, known: Collection[str], *, guarded: bool) -> Severity:
-    """Return how an unknown name is judged where devices are known that lack it and no catalogue speaks.
+def lowered(case: Case, severity: Severity, *, guarded: bool) -> Severity:
+    """Return the severity where the name stands.
 
-    Refused if a slip of the pen explains it, else warned of. A name that is guarded by `has()`, `in` or `.?` is
-    portable style; in a class it is at most a warning, for a driver's chart installs its class before its slices.
+    A name that is guarded by `has()`, `in` or `.?` is portable style; in a class it is at most a warning, for a
+    driver's chart installs its class before its slices.
     """
     if guarded:
         return Severity.INFO
-    if isinstance(case.subject, DeviceClass):
-        return Severity.WARN
-    return Severity.DENY if any(explains(near, name) for near in nearest(name, known)) else Severity.WARN
+    return Severity.WARN if isinstance(case.subject, DeviceClass) else severity
 
 
-def fixes_for(name: str, known: Collection[str], span: Span) -> Iterator[Fix]:
-    """Yield did-you-mean for each near name, or what is published where nothing is near."""
-    near = nearest(name, known)
-    for candidate in near:
-        hint = " (names are case-sensitive)" if candidate.lower() == name.lower() else ""
-        yield Fix(f"did you mean `{candidate}`?{hint}", replacements=(Replacement(span, candidate),))
-    if not near:
-        yield Fix(f"published: {listing(known)}" if known else "nothing is published under this domain")
+def _fixes(named: NamedAccess, known: DomainKnowledge, unknown: UnknownName) -> Iterator[Fix]:
+    """Yield did-you-mean for what may be meant, the other map, or what is published where nothing is near."""
+    source, access = named.selector.expression, named.access
+    name = access.name or ""
+    other = known.names(_OTHER[access.kind])
+    confused = name in other
+    if confused:
+        word, article = _WORDS[_OTHER[access.kind]], "an" if access.kind is AccessKind.CAPACITY else "a"
+        changes = to_other_map(source, named.ast, access)
+        written = f"device.{_OTHER[access.kind].value}['{known.domain}'].{name}"
+        if changes and name in changes[0].text:
+            written = changes[0].text
+        yield Fix(f"`{name}` is {article} {word}: write {written}", replacements=changes)
+    for right in dict.fromkeys(unknown.meant):
+        hint = " (names are case-sensitive)" if right.lower() == name.lower() else ""
+        replacements = to_qualified(source, access, right) if _fits(known, access.kind, name, right) else ()
+        yield Fix(f"did you mean `{right}`?{hint}", replacements=replacements)
+    if not unknown.meant and not confused:
+        names = known.names(access.kind)
+        yield Fix(f"published: {listing(names)}" if names else "nothing is published under this domain")
+
+
+def _fits(known: DomainKnowledge, kind: AccessKind, name: str, right: str) -> bool:
+    """Return whether what is compared with a name can be compared with the right one: not if its type is another."""
+    entry = known.dropped(kind, name)
+    meant = known.attributes.get(right)
+    wrong = known.pack.attributes.get(entry.name) if entry is not None and known.pack is not None else None
+    return wrong is None or meant is None or not wrong.types.isdisjoint(meant.types)
 
 
 def listing(names: Collection[str]) -> str:
