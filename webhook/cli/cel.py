@@ -110,7 +110,7 @@ def _gates(text: str) -> dict[str, bool | None]:
 def _device_from_jsons(path: Path) -> tuple[NamedDevice, ...]:
     import yaml
 
-    from webhook.kube.manifests import values_of
+    from webhook.kube.yaml_values import values_of
 
     try:
         text = sys.stdin.read() if str(path) == _STANDARD_INPUT else path.read_text("utf-8-sig")

@@ -8,8 +8,9 @@ import yaml
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Edit, Finding, Severity
 from webhook.core.mending import edited
-from webhook.kube.manifests import Document, parts_of, values_of
+from webhook.kube.manifests import Document, parts_of
 from webhook.kube.yaml_edit import edit
+from webhook.kube.yaml_values import values_of
 
 
 @dataclass(frozen=True, slots=True)

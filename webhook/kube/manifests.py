@@ -3,7 +3,6 @@
 Values are those that `sigs.k8s.io/yaml` would send to the API server: plain JSON, no dates, keys are strings.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,10 +14,9 @@ import yaml
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.finding import Span
 from webhook.core.raw import RawObject
+from webhook.kube.yaml_values import Loader, values_of
 
 _MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
-_INT = re.compile(r"^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +100,6 @@ class Document:
         return Extract(Position(self.line + line, column + 1), shown, max(1, min(length, len(shown) - column)), exact)
 
 
-class _Loader(yaml.CSafeLoader):
-    """Safe YAML with the scalars of JSON."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping with its keys as JSON has them: strings."""
-        return {_key_text(key): value for key, value in super().construct_mapping(node, deep=deep).items()}
-
-
-_TAG = "tag:yaml.org,2002:"
-_OWN_SCALARS = {f"{_TAG}timestamp", f"{_TAG}int", f"{_TAG}float", f"{_TAG}value"}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OWN_SCALARS]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+0123456789."))
-
-
 def read_documents(file: str, content: bytes) -> tuple[tuple[Document, ...], tuple[Problem, ...]]:
     """Return the objects of a file, Lists taken apart, and what could not be read."""
     try:
@@ -154,17 +134,6 @@ def parts_of(text: str) -> Iterator[tuple[str, int]]:
     yield text[start:], line
 
 
-def values_of(part: str) -> Iterator[object]:
-    """Yield what the documents of a text hold, with the values of JSON; a YAMLError where it cannot be read."""
-    if part.lstrip().startswith("{"):
-        try:
-            yield json.loads(part)
-        except ValueError:
-            yield from yaml.load_all(part, Loader=_Loader)  # _Loader is a safe loader
-    else:
-        yield from yaml.load_all(part, Loader=_Loader)  # _Loader is a safe loader
-
-
 def _take(value: object, place: Document, documents: list[Document], problems: list[Problem]) -> None:
     file = place.file
     if value is None:
@@ -197,8 +166,14 @@ def _typed(item: object, around: Mapping[str, Any]) -> object:
 
 @lru_cache(maxsize=8)
 def _composed(text: str) -> yaml.Node | None:
-    """Return the syntax nodes of a document that has been read; kept while its findings are placed."""
-    return yaml.compose(text, Loader=_Loader)
+    """Return the syntax nodes of a document that has been read; kept while its findings are placed.
+
+    None where it is JSON that is no YAML: control characters, halves of surrogate pairs.
+    """
+    try:
+        return yaml.compose(text, Loader=Loader)
+    except yaml.YAMLError:
+        return None
 
 
 def _length(node: yaml.Node, room: int) -> int:
@@ -252,9 +227,3 @@ def _line_of(error: yaml.YAMLError) -> int:
 def _said(error: yaml.YAMLError) -> str:
     problem = getattr(error, "problem", None)
     return f"must be YAML: {problem}" if problem else "must be YAML"
-
-
-def _key_text(key: object) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    return "null" if key is None else str(key)

@@ -10,8 +10,9 @@ from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.pods import pod_template
 from webhook.core.raw import EMPTY, RawObject
 from webhook.kube.fixing import edit_in_place
-from webhook.kube.manifests import Problem, parts_of, read_documents, values_of
+from webhook.kube.manifests import Problem, parts_of, read_documents
 from webhook.kube.yaml_edit import dump
+from webhook.kube.yaml_values import values_of
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, rewrite
