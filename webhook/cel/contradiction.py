@@ -86,6 +86,15 @@ class Logic:
             return False
         return not any(self._is_possible(demands) for demands in found)
 
+    def follows(self, root: Expr, clauses: Iterable[Expr]) -> bool:
+        """Whether the selector is true on every device on which all clauses are; false where that cannot be told."""
+        try:
+            given = [self._possible(alternatives(clause, Wanted.TRUE)) for clause in clauses]
+            found = every_of((*given, self._possible(alternatives(root, Wanted.NOT_TRUE))))
+        except TooManyError:
+            return False
+        return not any(self._is_possible(demands) for demands in found)
+
     def _possible(self, found: Alternatives) -> Alternatives:
         return tuple(demands for demands in found if self._is_possible(demands))
 

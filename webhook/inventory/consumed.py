@@ -87,12 +87,13 @@ def can_serve(device: Device, alternative: Alternative, arithmetic: Arithmetic) 
     if any(name not in device.capacity for name in asked):
         return False
     return all(
-        _is_eligible(capacity, consumed(capacity, asked.get(name), arithmetic), arithmetic)
+        is_eligible(capacity, consumed(capacity, asked.get(name), arithmetic), arithmetic)
         for name, capacity in device.capacity.items()
     )
 
 
-def _is_eligible(capacity: Capacity, amount: Fraction, arithmetic: Arithmetic) -> bool:
+def is_eligible(capacity: Capacity, amount: Fraction, arithmetic: Arithmetic) -> bool:
+    """Return whether an empty device can give a share that takes this amount."""
     if amount > capacity.value.amount:
         return False
     policy = capacity.policy
@@ -111,3 +112,20 @@ def _lies_in_range(policy: RequestPolicy, amount: Fraction, arithmetic: Arithmet
     unit = _unit(policy, amount, arithmetic)
     low, step, taken = (_rounded_up(part, unit) for part in (policy.minimum.amount, policy.step.amount, amount))
     return step <= 0 or (taken - low) % step == 0
+
+
+def largest(capacity: Capacity, arithmetic: Arithmetic) -> Fraction:
+    """Return the most that a share can take of a capacity."""
+    value, policy = capacity.value.amount, capacity.policy
+    if policy is None:
+        return value
+    if policy.minimum is None:
+        return max((listed.amount for listed in policy.valid_values if listed.amount <= value), default=value)
+    most = value if policy.maximum is None else min(value, policy.maximum.amount)
+    if policy.step is None:
+        return most
+    unit = _unit(policy, most, arithmetic)
+    low, step = (_rounded_up(amount, unit) for amount in (policy.minimum.amount, policy.step.amount))
+    if step <= 0 or most < policy.minimum.amount:
+        return most
+    return Fraction(low + step * ((int(most * unit) - low) // step), unit)
