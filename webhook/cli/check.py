@@ -1,5 +1,6 @@
 """`drawbridge check`: the server's verdicts offline, on manifests."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from webhook.cli.options import cluster_options, fail, settings_from, told
 from webhook.cli.report import Checked, Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT, FieldPath
-from webhook.core.finding import Finding, Fix, Severity, Span
+from webhook.core.finding import Edit, Finding, Fix, Severity, Span
 from webhook.core.render import Style
 from webhook.kube.fixing import TextChange, edits_of, fixed_text
 from webhook.kube.inputs import STDIN_NAME, Source, inputs_of, read_sources
@@ -20,6 +21,7 @@ from webhook.kube.manifests import Document, Extract, Position, Problem
 from webhook.settings import Settings
 
 DENIED = 1
+_MOST_ROUNDS = 5
 _Key = tuple[str, Severity, FieldPath, str, Span | None]
 FORMATS = ("text", "json", "junit", "sarif", "github")
 
@@ -49,13 +51,13 @@ def check(
         settings = settings_from(flags)
         run = _judged(tuple(read_sources(files)), settings)
         if fix or diff:
-            changes = tuple(_fixed(run))
+            changes, mended = _mended(run, settings)
             if diff:
                 click.echo("".join(difference(changes)), nl=False)
                 raise SystemExit(run.exit_code(fail_on))
             write_changes(changes)
             click.echo(_told_of(changes), err=True)
-            run = _judged(tuple(_after(run.sources, changes)), settings)
+            run = mended
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
@@ -138,24 +140,40 @@ def _unreadable(problem: Problem) -> Finding:
     return Finding("not-an-object", Severity.WARN, ROOT, message, (Fix("leave it out of what is checked"),))
 
 
+def _mended(run: _Run, settings: Settings) -> tuple[tuple[TextChange, ...], _Run]:
+    """Return the files as all fixes leave them, and what is found in them then.
+
+    What is mended may bring to light what was hidden: a field at its place is read, and judged in its turn.
+    """
+    before = dict(run.sources)
+    made: Counter[str] = Counter()
+    for _ in range(_MOST_ROUNDS):
+        changed = {change.file: change for change in _fixed(run) if change.edits}
+        if not changed:
+            break
+        made.update({file: change.edits for file, change in changed.items()})
+        sources = (
+            (file, changed[file].after.encode() if file in changed else content) for file, content in run.sources
+        )
+        run = _judged(tuple(sources), settings)
+    touched = [(file, content) for file, content in run.sources if made[file] or file == STDIN_NAME]
+    changes = (TextChange(file, before[file].decode(), content.decode(), made[file]) for file, content in touched)
+    return tuple(changes), run
+
+
 def _fixed(run: _Run) -> Iterator[TextChange]:
-    """Yield each file of which something can be mended, and standard input, with the edits of its findings made."""
+    """Yield each file of which something can be mended, with the edits of its findings made."""
     found: dict[int, list[Finding]] = {}
     for entry in run.checked.placed:
         found.setdefault(id(entry.raw), []).append(entry.finding)
-    by_file: dict[str, list[Document]] = {}
+    by_file: dict[str, list[tuple[Document, tuple[Edit, ...]]]] = {}
     for document in run.documents:
-        by_file.setdefault(document.file, []).append(document)
-    for file, content in run.sources:
-        edits = [(document, edits_of(found.get(id(document.raw), ()))) for document in by_file.get(file, ())]
-        if any(wanted for _, wanted in edits) or (file == STDIN_NAME and edits):
-            yield fixed_text(file, content.decode(), edits)
-
-
-def _after(sources: Sequence[Source], changes: Sequence[TextChange]) -> Iterator[Source]:
-    changed = {change.file: change.after.encode() for change in changes}
-    for file, content in sources:
-        yield file, changed.get(file, content)
+        edits = edits_of(found.get(id(document.raw), ()))
+        if edits:
+            by_file.setdefault(document.file, []).append((document, edits))
+    texts = dict(run.sources)
+    for file, edits_in_file in by_file.items():
+        yield fixed_text(file, texts[file].decode(), edits_in_file)
 
 
 def _told_of(changes: Sequence[TextChange]) -> str:

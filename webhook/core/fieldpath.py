@@ -28,6 +28,10 @@ class FieldPath:
     def key(self, name: str) -> "FieldPath":
         return FieldPath((*self.steps, MapKey(name)))
 
+    def parent(self) -> "FieldPath":
+        """Return the place around this one; the object itself has none other than itself."""
+        return FieldPath(self.steps[:-1])
+
     def __str__(self) -> str:
         return "".join(_written(self.steps)).removeprefix(".")
 

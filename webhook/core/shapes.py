@@ -72,8 +72,7 @@ def devices_of(request: Struct) -> Struct:
 _TERM = (_leaves("key", "operator", "values"),)
 NODE_SELECTOR: Struct = {"nodeSelectorTerms": ({"matchExpressions": _TERM, "matchFields": _TERM},)}
 _COUNTERS = MapOf(_leaves("value"))
-VALUE_KINDS = ("bool", "int", "string", "version", "bools", "ints", "strings", "versions")
-ATTRIBUTE = _leaves(*VALUE_KINDS)
+ATTRIBUTE = _leaves("bool", "int", "string", "version", "bools", "ints", "strings", "versions")
 _POLICY: Struct = {"default": None, "validValues": None, "validRange": _leaves("min", "max", "step")}
 BASIC: Struct = {
     **_leaves("nodeName", "allNodes", "bindsToNode", "bindingConditions", "bindingFailureConditions"),

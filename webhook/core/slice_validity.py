@@ -7,7 +7,6 @@ from webhook.core.claims import FLAT_VERSION
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.quantity import Quantity, parse_quantity
 from webhook.core.raw import RawObject
-from webhook.core.shapes import VALUE_KINDS
 from webhook.core.strict import Flaw
 from webhook.core.syntax_rules import (
     C_IDENTIFIER,
@@ -110,16 +109,14 @@ def _qualified(name: str, at: FieldPath) -> Iterator[Flaw]:
 
 
 def _attribute(box: RawObject, at: FieldPath) -> Iterator[Flaw]:
-    given = [name for name in VALUE_KINDS if box.get(name) is not None]
-    if len(given) > 1:
-        yield Flaw(at, f"must have one value, not {', '.join(given)}", "keep the one with the right type")
-    text = box.get("string") if given == ["string"] else box.get("version") if given == ["version"] else None
-    if not isinstance(text, str):
-        return
-    if len(text) > _MOST_TEXT:
-        yield Flaw(at.child(given[0]), f"must have at most {_MOST_TEXT} characters", "publish something shorter")
-    elif given == ["version"] and not SEMVER.matches(text):
-        yield Flaw(at.child("version"), f"must be {SEMVER.what}", "write major.minor.patch")
+    for name in ("string", "version"):
+        text = box.get(name)
+        if not isinstance(text, str):
+            continue
+        if len(text) > _MOST_TEXT:
+            yield Flaw(at.child(name), f"must have at most {_MOST_TEXT} characters", "publish something shorter")
+        elif name == "version" and not SEMVER.matches(text):
+            yield Flaw(at.child(name), f"must be {SEMVER.what}", "write major.minor.patch")
 
 
 def _policy(policy: RawObject, box: RawObject, at: FieldPath, *, shared: bool) -> Iterator[Flaw]:

@@ -120,7 +120,7 @@ def _request(request: RawObject, at: FieldPath, flat: bool) -> Iterator[Flaw]:
     alternatives = objects_of(request, "firstAvailable", at)
     asked = any(request.get(name) is not None for name in _FLAT_FIELDS) if flat else request.get("exactly") is not None
     word = "`deviceClassName`" if flat else "`exactly`"
-    misplaced = not flat and any(name in request for name in _FLAT_FIELDS)
+    misplaced = "exactly" in request if flat else any(name in request for name in _FLAT_FIELDS)
     if asked and alternatives:
         yield Flaw(at, f"must have {word} or `firstAvailable`, not both", f"keep one of {word} and `firstAvailable`")
     elif not asked and not alternatives and not misplaced:
@@ -132,7 +132,8 @@ def _request(request: RawObject, at: FieldPath, flat: bool) -> Iterator[Flaw]:
     elif asked:
         yield from _ask(struct_of(request, "exactly"), at.child("exactly"))
     for alternative, place in alternatives:
-        yield from _ask(alternative, place)
+        if "exactly" not in alternative:
+            yield from _ask(alternative, place)
 
 
 def _ask(ask: RawObject, at: FieldPath) -> Iterator[Flaw]:

@@ -1,0 +1,68 @@
+"""unknown-field and invalid-field on files: what a real API server would refuse (tests/e2e/test_structure.py)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tests.support.structural import RIGHT, WRONG, Case, Json, claim, exactly
+from webhook.cli import main
+
+STRICT = ("unknown-field", "invalid-field")
+
+
+def strict_findings(file: Path, *options: str) -> list[dict[str, Any]]:
+    done = CliRunner().invoke(main, ["check", "-o", "json", *options, str(file)])
+    assert done.exit_code in (0, 1), done.output
+    return [finding for finding in json.loads(done.stdout)["findings"] if finding["rule"] in STRICT]
+
+
+@pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
+def test_one_mistake_is_one_finding_at_its_place(case: Case, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(case.object, sort_keys=False))
+    (finding,) = strict_findings(file)
+    assert (finding["field"], finding["severity"]) == (case.path, "deny")
+    assert finding["fixes"]
+
+
+@pytest.mark.parametrize("case", WRONG.values(), ids=WRONG)
+def test_what_can_be_mended_is(case: Case, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(case.object, sort_keys=False))
+    CliRunner().invoke(main, ["check", "--fix", str(file)])
+    assert (strict_findings(file) == []) is case.fixed
+
+
+@pytest.mark.parametrize("right", RIGHT.values(), ids=RIGHT)
+def test_what_is_right_is_left_alone(right: Json, tmp_path: Path) -> None:
+    file = tmp_path / "right.yaml"
+    file.write_text(yaml.safe_dump(right))
+    assert strict_findings(file) == []
+
+
+def test_a_flat_request_with_exactly_is_flattened(tmp_path: Path) -> None:
+    file = tmp_path / "flat.yaml"
+    file.write_text(yaml.safe_dump(claim(exactly(), version="v1beta1")))
+    (finding,) = strict_findings(file)
+    assert finding["field"] == "spec.devices.requests[0].exactly"
+    CliRunner().invoke(main, ["check", "--fix", str(file)])
+    assert yaml.safe_load(file.read_text())["spec"]["devices"]["requests"] == [
+        {"name": "gpu", "deviceClassName": "gpu.example.com"}
+    ]
+
+
+def test_a_server_that_is_newer_than_we_know_may_have_other_fields(tmp_path: Path) -> None:
+    file = tmp_path / "new.yaml"
+    file.write_text(yaml.safe_dump(claim(exactly(somethingNew=1))))
+    (finding,) = strict_findings(file, "--kubernetes-version", "1.39")
+    assert finding["severity"] == "warn"
+
+
+def test_many_mistakes_are_a_hundred_findings_at_most(tmp_path: Path) -> None:
+    file = tmp_path / "many.yaml"
+    file.write_text(yaml.safe_dump(claim(exactly(**{f"field{number}x": 1 for number in range(300)}))))
+    assert len(strict_findings(file)) == 100
