@@ -96,19 +96,22 @@ def _text(node: Expr) -> str | None:
     return node.value if isinstance(node, Literal) and isinstance(node.value, str) else None
 
 
+def link_of(node: Expr) -> tuple[Expr, str | None] | None:
+    """Of a field or an index what it is read of, and its key, None for a computed one; None for anything else."""
+    if isinstance(node, Select) and node.reference is None:
+        return node.operand, node.field
+    if isinstance(node, Call) and node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT):
+        return node.args[0], _text(node.args[1])
+    return None
+
+
 def _keys(node: Expr) -> tuple[str | None, ...] | None:
     """The fields from the device to the node, None for one that is computed; None where it is no such chain."""
     keys: list[str | None] = []
-    while not isinstance(node, Ident):
-        if isinstance(node, Select) and node.reference is None:
-            keys.append(node.field)
-            node = node.operand
-        elif isinstance(node, Call) and node.function in (INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT):
-            keys.append(_text(node.args[1]))
-            node = node.args[0]
-        else:
-            return None
-    return tuple(reversed(keys)) if _is_device(node) else None
+    while (link := link_of(node)) is not None:
+        node, key = link
+        keys.append(key)
+    return tuple(reversed(keys)) if isinstance(node, Ident) and _is_device(node) else None
 
 
 def _place(keys: tuple[str | None, ...] | None) -> Place | None:

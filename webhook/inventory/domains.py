@@ -35,9 +35,9 @@ def unknown_domain(case: Case, knowledge: Knowledge, named: NamedAccess) -> Unkn
     if named.access.domain_span is None or knowledge.domain(named.domain) is not None:
         return None
     dotted = _dotted(knowledge, named)
-    if dotted is not None:
-        return dotted
     source = named.selector.expression
+    if dotted is not None or (named.access.nested and source[named.access.domain_span[0]] not in "'\""):
+        return dotted  # else selector-nested-value says so
     mistake = knowledge.domain_mistake(named.domain)
     slips = tuple(domain for domain in sorted(knowledge.domains) if _is_slip(domain, named.domain))
     meant = (mistake.right,) if mistake else slips or nearest(named.domain, knowledge.domains)

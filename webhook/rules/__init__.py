@@ -20,9 +20,12 @@ from webhook.rules import (
     request_tainted,
     request_toleration_unknown,
     request_unknown_class,
+    selector_bad_literal,
+    selector_nested_value,
     selector_unknown_attribute,
     selector_unknown_capacity,
     selector_unknown_domain,
+    selector_wrong_type,
 )
 
 Check = Callable[[Case], Iterator[Finding]]
@@ -34,6 +37,9 @@ SCHEMA: tuple[Check, ...] = (
     selector_unknown_domain.check,
     selector_unknown_attribute.check,
     selector_unknown_capacity.check,
+    selector_nested_value.check,
+    selector_bad_literal.check,
+    selector_wrong_type.check,
     request_capacity.check,
     request_unknown_class.check,
     request_capacity_range.check,

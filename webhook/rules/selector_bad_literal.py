@@ -1,0 +1,35 @@
+"""selector-bad-literal: a literal that can never be parsed at run time, though the API server accepts it."""
+
+from collections.abc import Iterator
+
+from webhook.cel.inspect import respell
+from webhook.cel.unparsable import Unparsable, unparsable_literals
+from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
+from webhook.inventory.case import Case
+
+NAME = "selector-bad-literal"
+
+
+def check(case: Case) -> Iterator[Finding]:
+    for selector, _, ast in case.trees():
+        for found in unparsable_literals(ast):
+            yield Finding(
+                rule=NAME,
+                severity=Severity.DENY,
+                path=selector.path,
+                message=f"'{found.text}' is not {found.what}",
+                why="the selector ends in an error on every device, and the pod stays Pending",
+                fixes=tuple(_fixes(found, selector.expression)),
+                source=selector.expression,
+                span=Span(found.literal.start, found.literal.end),
+            )
+
+
+def _fixes(found: Unparsable, source: str) -> Iterator[Fix]:
+    literal = found.literal
+    for text in found.meant[:3]:
+        written = respell(source, (literal.start, literal.end), text)
+        quoted = written[literal.start : len(written) - (len(source) - literal.end)]
+        yield Fix(f"write '{text}'", replacements=(Replacement(Span(literal.start, literal.end), quoted),))
+    if not found.meant:
+        yield Fix(f"write {found.form}")
