@@ -19,6 +19,10 @@ class BoundedCache(Generic[K, V]):
         self._weight = 0
         self._kept: dict[K, V] = {}
 
+    def known(self, key: K) -> V | None:
+        """Return the value kept for the key, if one is."""
+        return self._kept.get(key)
+
     def get(self, key: K, weight: int, compute: Callable[[], V]) -> V:
         """Return the value kept for the key, else compute and keep it."""
         try:

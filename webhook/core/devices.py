@@ -7,6 +7,7 @@ Attribute and capacity names are always qualified here: one without a domain bel
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from webhook.core.cache import BoundedCache
 from webhook.core.claims import (
     GROUP,
     Metadata,
@@ -19,6 +20,7 @@ from webhook.core.claims import (
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.quantity import Quantity
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
+from webhook.core.rows import row_of
 
 CLASS = "DeviceClass"
 
@@ -195,17 +197,11 @@ def parse_device(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -
         value = _attribute(box, at.key(name), reader)
         if value is not None:
             attributes[qualified(name, driver)] = value
-    capacity = {}
-    at = path.child("capacity")
-    for name, box in (reader.struct(raw, "capacity", path) or EMPTY).items():
-        found = _capacity(box, at.key(name), reader)
-        if found is not None:
-            capacity[qualified(name, driver)] = found
     return Device(
         name=reader.text(raw, "name", path),
         driver=driver,
-        attributes=attributes,
-        capacity=capacity,
+        attributes=row_of(attributes),
+        capacity=_capacities(reader.struct(raw, "capacity", path) or EMPTY, path.child("capacity"), driver, reader),
         allow_multiple_allocations=reader.flag(raw, "allowMultipleAllocations", path),
         taints=tuple(
             Taint(reader.text(t, "key", p), reader.text(t, "value", p), reader.text(t, "effect", p))
@@ -236,6 +232,25 @@ def _attribute(box: object, path: FieldPath, reader: Reader) -> AttributeValue |
         case _:
             reader.note(path, "must have exactly one of `bool`, `int`, `string`, `version` or a list of them")
             return None
+
+
+_MOST_CAPACITIES = 10_000
+_MOST_WRITTEN = 4_000  # characters
+_CAPACITIES: BoundedCache[tuple[str, str], Mapping[str, Capacity]] = BoundedCache(_MOST_CAPACITIES)
+
+
+def _capacities(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -> Mapping[str, Capacity]:
+    """Return the capacities by qualified name; devices on which they are written alike share them."""
+    noted = len(reader.misfits)
+    found = {}
+    for name, box in raw.items():
+        capacity = _capacity(box, path.key(name), reader)
+        if capacity is not None:
+            found[qualified(name, driver)] = capacity
+    written = repr(raw)
+    if len(reader.misfits) > noted or len(written) > _MOST_WRITTEN:
+        return found
+    return _CAPACITIES.get((driver, written), 1, lambda: found)
 
 
 def _capacity(box: object, path: FieldPath, reader: Reader) -> Capacity | None:

@@ -1,17 +1,39 @@
-"""Inventory: the devices that a cluster view shows, ready for matching."""
+"""Inventory: the devices that a cluster view shows, ready for matching.
 
-from collections import OrderedDict
-from collections.abc import Mapping
+An inventory is made anew when slices change, but what belongs to slices that have not changed is taken over from the
+one before: their devices, what each expression gave on them, and what they publish.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
-from webhook.cel.device import CelDevice, make_device
 from webhook.core.cache import BoundedCache
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device, DeviceInventory, ResourceSlice
-from webhook.inventory.pools import PlannedDevices, PublishedDevice, planned, published
-from webhook.inventory.schema import DomainSchema, domain_schemas
+from webhook.core.devices import AttributeValue, Device, DeviceInventory, ResourceSlice
+from webhook.core.rows import Layout, row_of
+from webhook.inventory.outcomes import Outcomes
+from webhook.inventory.pools import IncompletePool, PlannedDevices, PublishedDevice, planned, pools_of, published_in
+from webhook.inventory.schema import DomainSchema, Publication, schemas_of
 
-_MOST_OUTCOMES = 4_000_000  # each is a reference in a tuple, eight bytes
+_MOST_OUTCOMES = 4_000_000  # bytes
+_MOST_EXPRESSIONS = 2_000
+_MOST_ACCEPTED = 1_000_000  # references
+
+Compiled = tuple[str, int]
+"""An expression and the identity of its environment; environments are kept for good."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """The devices of one slice, and how many of them publish what."""
+
+    slice: ResourceSlice
+    entries: tuple[PublishedDevice, ...]
+    devices: tuple[Device, ...]
+    publications: Counter[Publication]
 
 
 class Inventory:
@@ -20,33 +42,119 @@ class Inventory:
     Devices are numbered: first all published ones, then the planned shapes.
     """
 
-    def __init__(self, slices: Mapping[str, ResourceSlice], inventories: Mapping[str, DeviceInventory]) -> None:
-        self.published: tuple[PublishedDevice, ...] = tuple(published(slices.values()))
+    def __init__(
+        self,
+        slices: Mapping[str, ResourceSlice],
+        inventories: Mapping[str, DeviceInventory],
+        before: "Inventory | None" = None,
+    ) -> None:
+        pools = pools_of(slices.values())
+        kept: Mapping[int, Part] = {} if before is None else before.parts
+        # By the identity of their slices, which they keep.
+        self.parts: Mapping[int, Part] = {id(part): kept.get(id(part)) or _part(part) for part in pools.slices}
+        parts = self.parts.values()
+        self.incomplete: tuple[IncompletePool, ...] = pools.incomplete
+        self.published: tuple[PublishedDevice, ...] = tuple(chain.from_iterable(part.entries for part in parts))
         self.planned: tuple[PlannedDevices, ...] = tuple(planned(inventories.values()))
         self.devices: tuple[Device, ...] = (
-            *(entry.device for entry in self.published),
+            *chain.from_iterable(part.devices for part in parts),
             *(entry.device for entry in self.planned),
         )
-        # What matching has filled: outcomes of one expression on each device, and what several accept.
-        most = _MOST_OUTCOMES // max(1, len(self.devices))
-        self.outcomes: BoundedCache[tuple[str, int], tuple[bool | str, ...] | None] = BoundedCache(most)
-        self.accepted: BoundedCache[tuple[tuple[str, ...], int], tuple[int, ...] | None] = BoundedCache(most)
+        self.numbers = tuple(range(len(self.devices)))
+        self.starts = dict(zip(self.parts, _starts(parts), strict=True))
+        # What matching has filled: outcomes of one expression on each device, and which devices several accept.
+        self._most = min(_MOST_EXPRESSIONS, 1 + _MOST_OUTCOMES // max(1, len(self.devices)))
+        self.known: Mapping[Compiled, Outcomes] = {}
+        self.accepted: BoundedCache[tuple[tuple[str, ...], int], tuple[int, ...]] = BoundedCache(_MOST_ACCEPTED)
+        if before is not None:
+            runs = tuple(self._runs(before))
+            self.known = {key: outcomes.moved(runs) for key, outcomes in tuple(before.known.items())}
+
+    def outcomes(self, key: Compiled) -> Outcomes:
+        """Return what is known of the expression on each device; at first nothing is."""
+        found = self.known.get(key)
+        return Outcomes.unknown(len(self.devices)) if found is None else found
+
+    def remember(self, key: Compiled, outcomes: Outcomes) -> None:
+        full = key not in self.known and len(self.known) >= self._most
+        self.known = {**({} if full else self.known), key: outcomes}
+
+    def _runs(self, before: "Inventory") -> Iterator[tuple[int | None, int]]:
+        """Yield where each stretch of devices stood before (None for new ones), and how many they are."""
+        start: int | None = None
+        length = 0
+        for key, part in self.parts.items():
+            old = before.starts.get(key)
+            expected = None if start is None else start + length
+            if old != expected and length:
+                yield start, length
+                length = 0
+            if length == 0:
+                start = old
+            length += len(part.devices)
+        if length:
+            yield start, length
+        if self.planned:
+            yield None, len(self.planned)
 
     @cached_property
-    def cel_devices(self) -> tuple[CelDevice, ...]:
-        return tuple(
-            make_device(
-                device.driver,
-                device.attributes,
-                {name: capacity.value for name, capacity in device.capacity.items()},
-                device.allow_multiple_allocations,
-            )
-            for device in self.devices
-        )
+    def publications(self) -> Counter[Publication]:
+        """How many devices publish what, by everything but values."""
+        total: Counter[Publication] = Counter()
+        for part in self.parts.values():
+            for publication, count in part.publications.items():
+                total[publication] += count
+        total.update(publications_of(entry.device for entry in self.planned))
+        return total
 
     @cached_property
     def domains(self) -> Mapping[str, DomainSchema]:
-        return domain_schemas(self.devices)
+        return schemas_of(self.publications, self.values)
+
+    def values(self, name: str) -> Counter[AttributeValue]:
+        """Return the values of an attribute (qualified name), each with how many devices publish it."""
+        found: Counter[AttributeValue] = Counter()
+        where: dict[Layout, int | None] = {}
+        for device in self.devices:
+            row = row_of(device.attributes)
+            layout = row.layout
+            if layout not in where:
+                where[layout] = layout.index.get(name)
+            position = where[layout]
+            if position is not None:
+                found[row.cells[position]] += 1
+        return found
+
+    @cached_property
+    def duplicates(self) -> tuple[tuple[str, str, str], ...]:
+        """Driver, pool and name where several devices share a name; the scheduler uses nothing of such a pool."""
+        counted = Counter((entry.device.driver, entry.pool, entry.device.name) for entry in self.published)
+        return tuple(sorted(name for name, count in counted.items() if count > 1))
+
+
+def _part(of: ResourceSlice) -> Part:
+    entries = tuple(published_in(of))
+    devices = tuple(entry.device for entry in entries)
+    return Part(of, entries, devices, publications_of(devices))
+
+
+def _starts(parts: Iterable[Part]) -> Iterator[int]:
+    start = 0
+    for part in parts:
+        yield start
+        start += len(part.devices)
+
+
+def publications_of(devices: Iterable[Device]) -> Counter[Publication]:
+    names: dict[int, tuple[str, ...]] = {}
+    found: Counter[Publication] = Counter()
+    for device in devices:
+        capacity = device.capacity
+        capacities = names.get(id(capacity))
+        if capacities is None:
+            capacities = names[id(capacity)] = tuple(capacity)
+        found[Publication(device.driver, row_of(device.attributes).layout, capacities)] += 1
+    return found
 
 
 class _Latest:
@@ -60,7 +168,8 @@ class _Latest:
         key = (id(view.slices), id(view.inventories))
         kept = self._made.get(key)
         if kept is None or kept[0] is not view.slices or kept[1] is not view.inventories:
-            kept = (view.slices, view.inventories, Inventory(view.slices, view.inventories))
+            before = next(reversed(tuple(self._made.values())), (None, None, None))[2]
+            kept = (view.slices, view.inventories, Inventory(view.slices, view.inventories, before))
             self._made[key] = kept
             while len(self._made) > self._most:
                 self._made.popitem(last=False)

@@ -4,16 +4,25 @@ A selector that ends in an error on a device does not accept it (the scheduler t
 Selectors are judged as the scheduler does, in the environment for stored expressions.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import compress
 
 from webhook.cel.compile import Verdict, device_environment
 from webhook.cel.environment import Environment
-from webhook.cel.evaluator import EvaluationError, build
+from webhook.cel.evaluator import build
+from webhook.core.cache import BoundedCache
 from webhook.core.claims import Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
-from webhook.inventory.case import compiled_in
+from webhook.inventory.case import compiled_in, never
 from webhook.inventory.inventory import Inventory
+from webhook.inventory.judge import Judge, Looks
+from webhook.inventory.outcomes import Outcome, Outcomes
+
+_AT_ONCE = 256
+"""How many devices are judged before the time is asked for again."""
+_MOST_CHARACTERS = 25_000  # of source
+_JUDGES: BoundedCache[tuple[str, int], Judge] = BoundedCache(_MOST_CHARACTERS)
 
 
 def stored_environment(server: ServerTruth) -> Environment:
@@ -26,42 +35,70 @@ def stored_environment(server: ServerTruth) -> Environment:
     )
 
 
-def accepting(view: ClusterView, inventory: Inventory, selectors: Iterable[Selector]) -> tuple[int, ...] | None:
-    """Return the numbers of the devices that every selector accepts; None where one cannot be judged."""
-    return accepting_texts(view, inventory, (selector.expression for selector in selectors))
+def accepting(
+    view: ClusterView, inventory: Inventory, selectors: Iterable[Selector], expired: Callable[[], bool] = never
+) -> tuple[int, ...] | None:
+    """Return the numbers of the devices that every selector accepts.
+
+    None where one cannot be judged, or where the time was over; what was judged till then is not judged again.
+    """
+    return accepting_texts(view, inventory, (selector.expression for selector in selectors), expired)
 
 
-def accepting_texts(view: ClusterView, inventory: Inventory, expressions: Iterable[str]) -> tuple[int, ...] | None:
+def accepting_texts(
+    view: ClusterView, inventory: Inventory, expressions: Iterable[str], expired: Callable[[], bool] = never
+) -> tuple[int, ...] | None:
     environment = stored_environment(view.server)
     wanted = tuple(expressions)
-    return inventory.accepted.get((wanted, id(environment)), 1, lambda: _accepting(wanted, environment, inventory))
-
-
-def _accepting(wanted: tuple[str, ...], environment: Environment, inventory: Inventory) -> tuple[int, ...] | None:
-    left: Iterable[int] = range(len(inventory.devices))
+    key = (wanted, id(environment))
+    known = inventory.accepted.known(key)
+    if known is not None:
+        return known
+    mask: int | None = None
     for expression in wanted:
-        outcomes = outcomes_of(expression, environment, inventory)
+        outcomes = outcomes_of(expression, environment, inventory, expired)
         if outcomes is None:
             return None
-        left = [number for number in left if outcomes[number] is True]
-    return tuple(left)
+        mask = int.from_bytes(outcomes.true()) if mask is None else mask & int.from_bytes(outcomes.true())
+    found = inventory.numbers
+    if mask is not None:
+        found = tuple(compress(found, mask.to_bytes(len(found))))
+    return inventory.accepted.get(key, 1 + len(found), lambda: found)
 
 
-def outcomes_of(expression: str, environment: Environment, inventory: Inventory) -> tuple[bool | str, ...] | None:
-    """Return for each device true, false, or the error's text; None where the expression does not compile."""
+def outcomes_of(
+    expression: str, environment: Environment, inventory: Inventory, expired: Callable[[], bool] = never
+) -> Outcomes | None:
+    """Return what the expression gives on each device; None where it does not compile, or the time was over."""
     key = (expression, id(environment))  # environments are cached for good, so their identity is stable
-    return inventory.outcomes.get(key, 1, lambda: _outcomes(expression, environment, inventory))
-
-
-def _outcomes(expression: str, environment: Environment, inventory: Inventory) -> tuple[bool | str, ...] | None:
-    compiled = compiled_in(expression, environment)
-    if compiled.ast is None or compiled.verdict in (Verdict.INVALID, Verdict.TOO_LONG):
+    outcomes = inventory.outcomes(key)
+    if not outcomes.left:
+        return outcomes
+    judge = _judge(expression, environment)
+    if judge is None:
         return None
-    matches = build(compiled.ast, environment.version, bounded=compiled.verdict is Verdict.TOO_COSTLY).matches
-    found: list[bool | str] = []
-    for device in inventory.cel_devices:
-        try:
-            found.append(matches(device))
-        except EvaluationError as error:
-            found.append(str(error))
-    return tuple(found)
+    looks: Looks = {}
+    first = (outcomes.left[0][0],) * 2  # who asks has just asked for the time
+    for start, end in outcomes.left:
+        found: list[Outcome] = []
+        for at in range(start, end, _AT_ONCE):
+            if (at, start) != first and expired():
+                break
+            found += judge.on(inventory.devices[at : min(at + _AT_ONCE, end)], looks)
+        done = start + len(found)
+        rest = outcomes.left[1:] if done == end else ((done, end), *outcomes.left[1:])
+        outcomes = outcomes.judged(start, found, rest)
+        inventory.remember(key, outcomes)
+        if done < end:
+            return None
+    return outcomes
+
+
+def _judge(expression: str, environment: Environment) -> Judge | None:
+    compiled = compiled_in(expression, environment)
+    ast = compiled.ast
+    if ast is None or compiled.verdict in (Verdict.INVALID, Verdict.TOO_LONG):
+        return None
+    bounded = compiled.verdict is Verdict.TOO_COSTLY
+    key = (expression, id(environment))
+    return _JUDGES.get(key, len(expression), lambda: Judge(ast, build(ast, environment.version, bounded)))

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from webhook.core.devices import Device, DeviceInventory, ResourceSlice
 from webhook.inventory.reach import Reach, reach_of
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedDevice:
+class PublishedDevice(NamedTuple):
     """A device that a driver publishes, with its pool and the nodes that reach it."""
 
     device: Device
@@ -26,28 +26,76 @@ class PlannedDevices:
     per_node: int
 
 
-def published(slices: Iterable[ResourceSlice]) -> Iterator[PublishedDevice]:
-    """Yield the devices of the newest complete generation of each pool.
+@dataclass(frozen=True, slots=True)
+class IncompletePool:
+    """A pool whose newest generation is not there whole; `older` tells whether an older one is, which then counts."""
+
+    driver: str
+    pool: str
+    generation: int
+    seen: int
+    wanted: int
+    older: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The slices whose devices count, pool by pool, and the pools of which slices are missing."""
+
+    slices: tuple[ResourceSlice, ...]
+    incomplete: tuple[IncompletePool, ...]
+
+
+def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
+    """Return the slices of the newest complete generation of each pool.
 
     A generation is complete when as many of its slices are seen as `resourceSliceCount` says; a slice without a
     count (0, which the API server refuses) is taken as all there is.
     """
-    pools: dict[tuple[str, str], dict[int, list[ResourceSlice]]] = defaultdict(lambda: defaultdict(list))
+    pools: dict[tuple[str, str], list[ResourceSlice]] = defaultdict(list)
     for part in slices:
-        pools[part.driver, part.pool][part.generation].append(part)
-    for generations in pools.values():
-        for generation in sorted(generations, reverse=True):
-            parts = generations[generation]
-            if len(parts) >= max(part.slice_count for part in parts):
-                yield from _devices(parts)
-                break
+        pools[part.driver, part.pool].append(part)
+    counted: list[ResourceSlice] = []
+    incomplete = []
+    for parts in pools.values():
+        if len(parts) == 1 and parts[0].slice_count <= 1:
+            counted += parts
+            continue
+        generations = _generations(parts)
+        whole = next((found for found in generations if len(found) >= _wanted(found)), None)
+        if whole is not None:
+            counted += sorted(whole, key=lambda part: part.name)
+        newest = generations[0]
+        if newest is not whole:
+            of = newest[0]
+            incomplete.append(
+                IncompletePool(of.driver, of.pool, of.generation, len(newest), _wanted(newest), whole is not None)
+            )
+    return Pools(tuple(counted), tuple(incomplete))
 
 
-def _devices(parts: list[ResourceSlice]) -> Iterator[PublishedDevice]:
-    for part in sorted(parts, key=lambda part: part.name):
-        shared = None if part.per_device_nodes else reach_of(part, Device("", part.driver))
-        for device in part.devices:
-            yield PublishedDevice(device, part.pool, shared or reach_of(part, device))
+def _generations(parts: Iterable[ResourceSlice]) -> list[list[ResourceSlice]]:
+    """Return the slices by generation, the newest first."""
+    found: dict[int, list[ResourceSlice]] = defaultdict(list)
+    for part in parts:
+        found[part.generation].append(part)
+    return [found[generation] for generation in sorted(found, reverse=True)]
+
+
+def _wanted(parts: Iterable[ResourceSlice]) -> int:
+    return max(part.slice_count for part in parts)
+
+
+def published(slices: Iterable[ResourceSlice]) -> Iterator[PublishedDevice]:
+    """Yield the devices of the newest complete generation of each pool."""
+    for part in pools_of(slices).slices:
+        yield from published_in(part)
+
+
+def published_in(part: ResourceSlice) -> Iterator[PublishedDevice]:
+    shared = None if part.per_device_nodes else reach_of(part, Device("", part.driver))
+    for device in part.devices:
+        yield PublishedDevice(device, part.pool, shared or reach_of(part, device))
 
 
 def planned(inventories: Iterable[DeviceInventory]) -> Iterator[PlannedDevices]:

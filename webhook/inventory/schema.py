@@ -1,21 +1,39 @@
 """What the devices known now publish: names, types and values of attributes and capacities, by domain."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import NamedTuple
 
-from webhook.core.devices import AttributeValue, Device, VersionText
+from webhook.core.devices import AttributeValue, VersionText
+from webhook.core.rows import CellType, Layout
 
 STANDARD_DOMAIN = "resource.kubernetes.io"
 STANDARD_ATTRIBUTES = frozenset({"numaNode", "pciBusID", "pcieRoot"})  # KEP-4381, KEP-6072
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeSchema:
-    """One attribute of a domain: its types and values, each with how many devices publish it."""
+class Publication(NamedTuple):
+    """What a device publishes, but for the values."""
 
-    types: Mapping[str, int]
-    values: Mapping[AttributeValue, int]
+    driver: str
+    attributes: Layout
+    capacities: tuple[str, ...]
+
+
+class AttributeSchema:
+    """One attribute of a domain: its types, and its values, each with how many devices publish it.
+
+    The values are counted when they are first asked for: an attribute like `uuid` has as many as there are devices.
+    """
+
+    def __init__(self, types: Mapping[str, int], count: Callable[[], Mapping[AttributeValue, int]]) -> None:
+        self.types = types
+        self._count = count
+
+    @cached_property
+    def values(self) -> Mapping[AttributeValue, int]:
+        return self._count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,45 +46,43 @@ class DomainSchema:
     capacities: Mapping[str, int]
 
 
-def domain_schemas(devices: Iterable[Device]) -> Mapping[str, DomainSchema]:
-    """Return the schema of every domain that the devices publish; a driver's own domain is always there."""
+def schemas_of(
+    publications: Mapping[Publication, int], values: Callable[[str], Mapping[AttributeValue, int]]
+) -> Mapping[str, DomainSchema]:
+    """Return the schema of every domain in which something is published; a driver's own domain is always there.
+
+    `values` counts the values of an attribute by its qualified name.
+    """
     drivers: defaultdict[str, set[str]] = defaultdict(set)
     types: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    values: defaultdict[tuple[str, str], Counter[AttributeValue]] = defaultdict(Counter)
     capacities: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for device in devices:
-        drivers[device.driver].add(device.driver)
-        for name, value in device.attributes.items():
+    for published, count in publications.items():
+        drivers[published.driver].add(published.driver)
+        for name, kind in zip(published.attributes.names, published.attributes.types, strict=True):
             domain, _, bare = name.partition("/")
-            drivers[domain].add(device.driver)
-            types[domain, bare][type_name(value)] += 1
-            values[domain, bare][value] += 1
-        for name in device.capacity:
+            drivers[domain].add(published.driver)
+            types[domain, bare][_name_of(kind)] += count
+        for name in published.capacities:
             domain, _, bare = name.partition("/")
-            drivers[domain].add(device.driver)
-            capacities[domain][bare] += 1
+            drivers[domain].add(published.driver)
+            capacities[domain][bare] += count
     schemas: dict[str, dict[str, AttributeSchema]] = {domain: {} for domain in drivers}
     for (domain, bare), counted in types.items():
-        schemas[domain][bare] = AttributeSchema(counted, values[domain, bare])
+        schemas[domain][bare] = AttributeSchema(counted, partial(values, f"{domain}/{bare}"))
     return {
         domain: DomainSchema(domain, frozenset(drivers[domain]), schemas[domain], capacities[domain])
         for domain in drivers
     }
 
 
-def type_name(value: AttributeValue) -> str:
+_TYPES: Mapping[type, str] = {bool: "bool", int: "int", str: "string", VersionText: "version"}
+
+
+def _name_of(kind: CellType) -> str:
     """Return the API's name of an attribute's type."""
-    match value:
-        case bool():
-            return "bool"
-        case int():
-            return "int"
-        case VersionText():
-            return "version"
-        case str():
-            return "string"
-        case tuple():
-            return f"{type_name(value[0])}s" if value else "list"
+    if isinstance(kind, tuple):
+        return f"{_TYPES.get(kind[1], 'unknown')}s" if len(kind) > 1 else "list"
+    return _TYPES[kind]
 
 
 def absence(schema: DomainSchema, kind: str, name: str) -> str:

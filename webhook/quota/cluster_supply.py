@@ -1,7 +1,8 @@
 """What a cluster view answers to charging: the devices that class and selectors accept, by CEL."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from weakref import WeakKeyDictionary
 
 from webhook.cel.compile import compile_selector
@@ -32,18 +33,23 @@ class _Index:
     """The devices of one inventory by name and by shape: devices of a shape differ in nothing that is charged."""
 
     def __init__(self, inventory: Inventory) -> None:
-        self.by_id: dict[DeviceId, int] = {
-            (entry.device.driver, entry.pool, entry.device.name): number
-            for number, entry in enumerate(inventory.published)
-        }
-        self.number_of = {id(device): number for number, device in enumerate(inventory.devices)}
-        first: dict[object, int] = {}
+        # Not the inventory itself, which would then never be let go.
+        self._published, self._devices = inventory.published, inventory.devices
         # The shape of each device: the number of the first device like it.
-        self.shape = tuple(
-            first.setdefault(charged_shape(device), number) for number, device in enumerate(inventory.devices)
-        )
+        self.shape = tuple(_shapes(inventory.devices))
         # The shapes that a chain of selectors accepts, by their texts and the environment; filled as asked for.
         self.accepted: OrderedDict[tuple[tuple[str, ...], int], frozenset[int]] = OrderedDict()
+
+    @cached_property
+    def by_id(self) -> Mapping[DeviceId, int]:
+        return {
+            (entry.device.driver, entry.pool, entry.device.name): number for number, entry in enumerate(self._published)
+        }
+
+    @cached_property
+    def number_of(self) -> Mapping[int, int]:
+        """The number of each device by its identity."""
+        return {id(device): number for number, device in enumerate(self._devices)}
 
     def remember(self, key: tuple[tuple[str, ...], int], shapes: frozenset[int]) -> None:
         self.accepted[key] = shapes
@@ -51,9 +57,32 @@ class _Index:
             self.accepted.popitem(last=False)
 
 
+def _shapes(devices: Iterable[Device]) -> Iterator[int]:
+    """Yield for each device the number of the first like it; what devices share is looked at once."""
+    first: dict[object, int] = {}
+    looks: dict[tuple[int, int, str, bool], int] = {}
+    amounts: dict[int, object] = {}
+    for number, device in enumerate(devices):
+        attributes, capacity = device.attributes, device.capacity
+        look = (id(attributes), id(capacity), device.driver, device.allow_multiple_allocations)
+        shape = looks.get(look)
+        if shape is None:
+            if id(capacity) not in amounts:
+                amounts[id(capacity)] = frozenset(capacity.items())
+            charged = tuple([attributes.get(name) for name in _charged_attributes(device.driver)])
+            key = (device.driver, device.allow_multiple_allocations, charged, amounts[id(capacity)])
+            shape = looks[look] = first.setdefault(key, number)
+        yield shape
+
+
+@lru_cache
+def _charged_attributes(driver: str) -> tuple[str, ...]:
+    return tuple(f"{driver}/{name}" for name in _CHARGED_ATTRIBUTES)
+
+
 def charged_shape(device: Device) -> object:
     """Return all of a device that its charge depends on."""
-    attributes = tuple(device.attributes.get(f"{device.driver}/{name}") for name in _CHARGED_ATTRIBUTES)
+    attributes = tuple(device.attributes.get(name) for name in _charged_attributes(device.driver))
     capacity = frozenset(device.capacity.items())
     return device.driver, device.allow_multiple_allocations, attributes, capacity
 
@@ -119,7 +148,7 @@ class ClusterSupply:
         key = (chain, id(self._environment))  # environments are cached for good
         known = self._index.accepted.get(key)
         if known is None:
-            numbers = accepting_texts(self._view, self._inventory, chain)
+            numbers = accepting_texts(self._view, self._inventory, chain, self._expired)
             if numbers is None:
                 return None
             known = frozenset(map(self._index.shape.__getitem__, numbers))
@@ -148,7 +177,7 @@ class ClusterSupply:
         chain = self._chain(alternative)
         if chain is None:
             return ()
-        numbers = accepting_texts(self._view, self._inventory, chain) or ()
+        numbers = accepting_texts(self._view, self._inventory, chain, self._expired) or ()
         satisfying = None if selector is None else accepting(self._view, self._inventory, (selector,))
         return numbers if satisfying is None else sorted({*numbers} & {*satisfying})
 

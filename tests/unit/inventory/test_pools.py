@@ -3,9 +3,9 @@
 from tests.support.build import device, make_slice
 from webhook.core.cluster import Node
 from webhook.core.devices import Device, ResourceSlice, parse_slice
+from webhook.inventory.inventory import Inventory
 from webhook.inventory.pools import published
 from webhook.inventory.reach import reach_of
-from webhook.inventory.schema import domain_schemas
 
 
 def names(*slices: ResourceSlice) -> list[str]:
@@ -82,10 +82,27 @@ def test_the_schema_counts_types_and_values_by_domain() -> None:
         device("a", {"memory": "40Gi"}, model="A100", index=0),
         device("b", {"memory": "80Gi"}, model="H100", index="zero"),
     )
-    domains = domain_schemas(entry.device for entry in published([part]))
+    domains = Inventory({part.name: part}, {}).domains
 
     schema = domains["gpu.example.com"]
     assert schema.attributes["model"].values == {"A100": 1, "H100": 1}
     assert schema.attributes["index"].types == {"int": 1, "string": 1}
     assert schema.capacities == {"memory": 2}
     assert schema.drivers == {"gpu.example.com"}
+
+
+def test_a_pool_that_lacks_slices_is_known_as_incomplete_and_an_older_whole_generation_counts() -> None:
+    old = make_slice(device("old"), pool="p", generation=1)
+    new = make_slice(device("new"), pool="p", generation=2, count=2)
+    alone = make_slice(device("a"), pool="q", count=3)
+    inventory = Inventory({part.name: part for part in (old, new, alone)}, {})
+    assert [entry.device.name for entry in inventory.published] == ["old"]
+    assert [(p.pool, p.generation, p.seen, p.wanted, p.older) for p in inventory.incomplete] == [
+        ("p", 2, 1, 2, True),
+        ("q", 1, 1, 3, False),
+    ]
+
+
+def test_devices_of_one_pool_that_share_a_name_are_known() -> None:
+    part = make_slice(device("a"), device("b"), device("a"))
+    assert Inventory({part.name: part}, {}).duplicates == (("gpu.example.com", "node-1", "a"),)
