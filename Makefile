@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+FUZZING := .venv/.fuzzing
+SECONDS ?= 600
 
-.PHONY: conformance help install check fix test e2e demo bench lock controlplane conformance-reference
+.PHONY: conformance help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -41,6 +43,13 @@ test: controlplane  ## All tests, the real control plane's included.
 e2e: controlplane  ## Only the tests on the real control plane.
 	$(BIN)/pytest -m e2e
 
+$(FUZZING): requirements/fuzz.txt $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	touch $@
+
+fuzz: $(FUZZING)  ## Hostile selectors, reviews and manifests for SECONDS=600; what breaks a law is kept in build/fuzz.
+	nice $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 demo: install  ## Four decisions over HTTPS against a standalone server; no Kubernetes needed.
 	$(BIN)/python examples/demo.py
 
@@ -51,3 +60,4 @@ lock:  ## Pin the requirements again, with hashes and without addresses (needs u
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in -o requirements/runtime.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/go.in -o requirements/go.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/fuzz.in -o requirements/fuzz.txt

@@ -1,0 +1,116 @@
+"""`make fuzz`: each target for its share of the time, one after the other; says how many inputs were tried.
+
+Inputs that broke a law are kept in build/fuzz/TARGET, and the exit code is 1.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random, SystemRandom
+
+from tests.fuzz.targets import TARGETS, Target
+
+FOLDER = Path(__file__).parents[2] / "build" / "fuzz"
+_OPTIONS = ("-print_final_stats=1", "-timeout=60", "-rss_limit_mb=4096")
+_EXECUTED = re.compile(r"^stat::number_of_executed_units:\s+(\d+)", re.MULTILINE)
+_BEGUN = re.compile(r"^#(\d+)\s", re.MULTILINE)
+_COVERAGE = re.compile(r"\bcov: (\d+)")
+_SHOWN_LINES = 40
+_MOST_SEEDS = 500
+"""The others come in by the changes, which know them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one target; `answers` is how many answers its inputs were given, `broken` what broke a law."""
+
+    name: str
+    seconds: int
+    executed: int
+    answers: int
+    coverage: int
+    broken: Sequence[Path]
+    exit_code: int
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.broken) or self.exit_code != 0
+
+    def line(self) -> str:
+        verdict = f"FAILED (exit code {self.exit_code})" if self.failed else "ok"
+        counts = f"{self.executed:>9,} inputs, {self.answers:>9,} answers, {self.coverage:>6,} branches"
+        return f"{self.name:<10}{self.seconds:>5} s {counts}: {verdict}"
+
+
+def run(name: str, target: Target, seconds: int, seed: int) -> Done:
+    """Fuzz one target for so long."""
+    folder = FOLDER / name
+    corpus, begin = folder / "corpus", folder / "begin"
+    for made in (corpus, begin):
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(parents=True)
+    seeds = target.seeds()
+    for number, data in enumerate(Random(seed).sample(seeds, min(len(seeds), _MOST_SEEDS))):
+        (begin / f"{number:05}").write_bytes(data)
+    words = folder / "words.dict"
+    words.write_text("".join(f'"{_escaped(piece)}"\n' for piece in target.pieces if piece))
+    known = set(_broken(folder))
+    command = [sys.executable, "-m", "tests.fuzz.target", name, *_OPTIONS, f"-max_total_time={seconds}"]
+    command += [f"-seed={seed}", f"-max_len={target.longest}", f"-dict={words}", f"-artifact_prefix={folder}/"]
+    log = folder / "log.txt"
+    with log.open("wb") as output:
+        ended = subprocess.run([*command, str(corpus), str(begin)], stdout=output, stderr=output, check=False)
+    said = log.read_text(errors="replace")
+    executed = max((int(number) for number in (*_EXECUTED.findall(said), *_BEGUN.findall(said))), default=0)
+    found = Done(
+        name,
+        seconds,
+        executed,
+        executed * target.answers,
+        max(map(int, _COVERAGE.findall(said)), default=0),
+        [file for file in _broken(folder) if file not in known],
+        ended.returncode,
+    )
+    if found.failed:
+        print(*said.splitlines()[-_SHOWN_LINES:], sep="\n")
+        for file in found.broken:
+            print(f"again: {sys.executable} -m tests.fuzz.target {name} {file}")
+    return found
+
+
+def _broken(folder: Path) -> list[Path]:
+    return sorted(file for kind in ("crash", "timeout", "oom", "leak") for file in folder.glob(f"{kind}-*"))
+
+
+def _escaped(piece: str) -> str:
+    """Return a word as libFuzzer's dictionaries have it."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02x}" for byte in piece.encode()
+    )
+
+
+def main() -> int:
+    """Run the targets and return 1 if a law was broken."""
+    options = argparse.ArgumentParser(description="Fuzz for a while.")
+    options.add_argument("--seconds", type=int, default=600, help="for all targets together")
+    options.add_argument("--seed", type=int, default=SystemRandom().randrange(1, 2**31))
+    options.add_argument("--target", choices=sorted(TARGETS), action="append", help="only these")
+    given = options.parse_args()
+    chosen = {name: target for name, target in TARGETS.items() if name in (given.target or TARGETS)}
+    shares = sum(target.share for target in chosen.values())
+    print(f"seed {given.seed}", flush=True)
+    results = []
+    for name, target in chosen.items():
+        results.append(run(name, target, max(1, given.seconds * target.share // shares), given.seed))
+        print(results[-1].line(), flush=True)
+    print(f"{sum(done.executed for done in results):,} inputs with seed {given.seed}")
+    return 1 if any(done.failed for done in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The admission application over the examples' cluster, without sockets, and what must hold of each of its answers."""
+
+import asyncio
+import base64
+import io
+import json
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from tests.support.judging import admission_over
+from webhook.core.patch import Operation, apply
+from webhook.server.app import Needs, create_app
+from webhook.server.limits import Limits
+from webhook.server.log import LineSink, make_log
+from webhook.server.metrics import Metrics
+from webhook.server.work import Work
+
+JSON_TYPE = (b"content-type", b"application/json")
+OF_PYTHON = (b"Traceback (most recent", b'.py", line ', b" object at 0x", b"KeyError", b"TypeError", b"NoneType")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+class LastErrors(io.StringIO):
+    """Where the log goes: only the last lines of level error are kept."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=20)
+
+    def write(self, text: str) -> int:
+        self.lines.extend(line for line in text.splitlines() if '"level":"error"' in line)
+        return len(text)
+
+
+class Gate:
+    """The application, asked one request after the other."""
+
+    def __init__(self, app: ASGIApp, paths: Sequence[str], errors: LastErrors) -> None:
+        self.paths = tuple(paths)
+        self._app = app
+        self._errors = errors
+        self._loop = asyncio.new_event_loop()
+
+    def ask(self, path: str, body: bytes) -> Answer:
+        return self._loop.run_until_complete(self._asked(path, body))
+
+    async def _asked(self, path: str, body: bytes) -> Answer:
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"timeout=10s", "headers": [JSON_TYPE]}
+        said: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            said.append(message)
+
+        await self._app(scope, receive, send)
+        return Answer(said[0]["status"], b"".join(message.get("body", b"") for message in said[1:]))
+
+    def bugs(self) -> list[str]:
+        """Return the errors that were logged lately; lines are written a moment after the answer."""
+        time.sleep(0.2)
+        return list(self._errors.lines)
+
+    def close(self) -> None:
+        self._loop.close()
+
+
+@contextmanager
+def gate_over(folder: Path) -> Iterator[Gate]:
+    """Return the application over a folder of manifests, with a ledger in memory."""
+    errors = LastErrors()
+    sink = LineSink(errors)
+    with admission_over([folder]) as admission:
+        handlers = admission.handlers()
+        work = Work(1)
+        gate = Gate(create_app(Needs(handlers, Metrics("fuzz"), make_log(sink), work)), tuple(handlers), errors)
+        try:
+            yield gate
+        finally:
+            gate.close()
+            work.close()
+            sink.close()
+
+
+def hold_for_body(gate: Gate, body: bytes) -> None:
+    """Fail unless each endpoint answers the body as it must."""
+    for path in gate.paths:
+        hold_for_answer(gate, path, body, gate.ask(path, body))
+
+
+def hold_for_answer(gate: Gate, path: str, body: bytes, answer: Answer) -> None:
+    """The answer is a decision on this review, or blames the caller; nothing of Python is in it."""
+    assert answer.status == 200 or 400 <= answer.status < 500, (path, answer, gate.bugs())
+    assert [words for words in OF_PYTHON if words in answer.body and words not in body] == [], (path, answer)
+    if answer.status == 200:
+        request = _request(body)
+        response = json.loads(answer.body)["response"]
+        if request is not None:
+            assert response["uid"] == request["uid"], path
+        _is_decision(path, response, request)
+    else:
+        assert len(answer.body) < Limits().head
+        assert answer.body.count(b"\n") == 1
+
+
+def _request(body: bytes) -> dict[str, Any] | None:
+    """Return the request of a review; None where Python's own reader of JSON cannot say what it is."""
+    try:
+        document = json.loads(body.decode())
+        document["request"]["uid"].encode()
+    except (ValueError, RecursionError):
+        return None
+    found: dict[str, Any] = document["request"]
+    return found
+
+
+def _is_decision(path: str, response: dict[str, Any], request: dict[str, Any] | None) -> None:
+    assert isinstance(response["allowed"], bool)
+    if response["allowed"]:
+        assert "status" not in response
+    else:
+        status = response["status"]
+        assert status["code"] in (403, 422)
+        assert status["details"]["causes"]
+        assert len(status["message"].split("\n")[0]) > 0
+    said = response.get("warnings", [])
+    assert len(said) <= 10
+    assert all(0 < len(warning) <= 120 for warning in said), said
+    assert all(isinstance(text, str) and len(text) <= 16_384 for text in response.get("auditAnnotations", {}).values())
+    assert ("patch" in response) == ("patchType" in response)
+    if "patch" in response:
+        assert path.startswith("/mutate/")
+        operations = json.loads(base64.b64decode(response["patch"]))
+        if request is not None:
+            apply(request["object"], [Operation(one["op"], one["path"], one.get("value")) for one in operations])
