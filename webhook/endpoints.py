@@ -4,22 +4,38 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
+from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim, parse_metadata
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, Deny, decided
 from webhook.core.devices import CLASS, DeviceClass, parse_device_class, parse_inventory
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.mappings import parse_mapping
+from webhook.core.pods import pod_template
 from webhook.core.quotas import parse_quota
-from webhook.core.raw import EMPTY, Misfit, RawObject
+from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
 from webhook.core.review import Review
-from webhook.inventory.case import Case
-from webhook.quota.charge import QuotaCharge
+from webhook.inventory.case import Case, never
+from webhook.inventory.pod_case import PodCase, pod_case
+from webhook.quota.charge import QuotaCharge, Tariff
 from webhook.quota.charges import charges_of, known_holders, tariff_of
 from webhook.quota.ledger import Standing
+from webhook.quota.pods import Asked, PodCharge, pod_charges
 from webhook.rewrite.decide import PodDecision, decide_pod
-from webhook.rules import COMPILING, ON_SERVER, SCHEMA, Check, Severities, judged, legacy, quota_exceeded
+from webhook.rewrite.derive import derive
+from webhook.rules import (
+    COMPILING,
+    ON_SERVER,
+    SCHEMA,
+    Check,
+    Severities,
+    judged,
+    judged_pod,
+    legacy,
+    pod_unknown_claim,
+    pod_unknown_template,
+    quota_exceeded,
+)
 from webhook.rules.invalid_field import invalid
 
 OWN_GROUP = "drawbridge.dev"
@@ -158,13 +174,84 @@ def mutate_pods(review: Review, view: ClusterView, rulebook: Rulebook, *, templa
     return made
 
 
-def validate_workloads(review: Review, view: ClusterView, rulebook: Rulebook) -> Decision:
-    """Say what will become of the legacy limits of a workload's pods; warnings only (architecture 2)."""
-    if review.object is None or review.operation not in ("CREATE", "UPDATE") or rulebook.exempt(review.namespace):
-        return Allow()
-    found = rulebook.severities.applied(legacy.findings(review.object, review.namespace, view))
-    rest = unjudged(ROOT, "workload", "how the workload's pods, claims and templates fit together is not judged")
-    return Allow(in_order((rest, *(finding.lowered(Severity.WARN) for finding in found))))
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods that an object is or makes, as they will be: what is found in them, and what they make claims from."""
+
+    case: PodCase
+    findings: tuple[Finding, ...]
+    asked: tuple[Asked, ...]
+
+    @property
+    def lacks_something(self) -> bool:
+        """Return whether a template or claim is missing, which may only be too young to be seen."""
+        return any(finding.rule in MISSING for finding in self.findings)
+
+    def charges(self, tariff: Tariff, before: "Pods | None" = None) -> tuple[PodCharge, ...]:
+        """Return what the claims of all these pods would be charged, less what the workload's pods took before."""
+        case = self.case
+        earlier = () if before is None else before.charges(tariff)
+        return pod_charges(self.asked, case.replicas, case.namespace, case.view, tariff, before=earlier)
+
+
+MISSING = frozenset({pod_unknown_template.NAME, pod_unknown_claim.NAME})
+
+
+def pods_in(
+    raw: RawObject,
+    namespace: str,
+    view: ClusterView,
+    expired: Callable[[], bool] = never,
+    *,
+    may_be_rewritten: bool = True,
+) -> Pods | None:
+    """Return the pods of a pod or workload; None for any other object.
+
+    Where they may still be rewritten, that is foreseen, and what will be said of their legacy limits is among the
+    findings.
+    """
+    found = pod_template(raw)
+    if found is None:
+        return None
+    said, rewritten = legacy.outlook(raw, namespace, view) if may_be_rewritten else ((), None)
+    derived = derive(found[0], namespace, view).templates
+    coming = {name: parse_claim(template.manifest(namespace)) for name, template in derived.items()}
+    moving = () if rewritten is None else rewritten.survey.names
+    case = pod_case(raw, namespace, view, coming=coming, moving=moving, expired=expired)
+    if case is None:
+        return None
+    asked = [
+        Asked(template, entry.path)
+        for entry in case.pod.claims
+        if entry.template_name and (template := case.claim_of(entry)) is not None
+    ]
+    if rewritten is not None:
+        made = rewritten.templates.values()
+        asked += [Asked(parse_claim(template.manifest(namespace)), rewritten.survey.first()) for template in made]
+    return Pods(case, in_order((*said, *judged_pod(case))), tuple(asked))
+
+
+def pods_of_review(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Pods | None:
+    """Return the pods to judge; None where nothing is: a system namespace, or an update that changes nothing of them.
+
+    Pods come here when they have been rewritten.
+    """
+    raw = review.object
+    if raw is None or review.sub_resource or rulebook.exempt(review.namespace):
+        return None
+    if review.operation == "UPDATE" and review.old_object and raw.get("spec") == review.old_object.get("spec"):
+        return None
+    if review.operation not in ("CREATE", "UPDATE"):
+        return None
+    is_pod = (review.kind.group, review.kind.name) in POD_KINDS
+    if is_pod and review.operation != "CREATE":
+        return None
+    return pods_in(raw, review.namespace, view, expired, may_be_rewritten=not is_pod)
+
+
+def made_by_a_workload(raw: RawObject) -> bool:
+    """Return whether a controller makes the pod: nobody reads its warnings, and its workload was told."""
+    return parse_metadata(raw, Reader()).controller() is not None
 
 
 def validate_config(review: Review, rulebook: Rulebook) -> Decision:

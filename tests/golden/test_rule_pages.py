@@ -88,7 +88,7 @@ def test_every_rule_that_the_code_names_has_its_page_and_every_page_its_rule() -
 
 
 # Words of the code that look like a rule's name: a package, reasons why a pod is left alone, what is not judged.
-NO_RULES = {"cel-go", "class-missing", "config-kind", "pod-wiring", "quota-continuity", "request-shape"}
+NO_RULES = {"cel-go", "class-missing", "config-kind", "quota-continuity", "request-shape"}
 
 
 def _texts() -> Iterator[str]:

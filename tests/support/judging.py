@@ -31,7 +31,7 @@ PHASES = {
     "ResourceClaimTemplate": CLAIM_PHASES,
     "DeviceClass": CLAIM_PHASES,
     "Pod": (MUTATE_PODS, VALIDATE_PODS),
-    "Deployment": (VALIDATE_WORKLOADS,),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"), (VALIDATE_WORKLOADS,)),
 }
 
 

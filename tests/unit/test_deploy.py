@@ -10,9 +10,10 @@ from click import Context
 
 from tests.support.deployment import BASE, Manifest, base, crds, of_kind, webhooks
 from webhook.cli import main
+from webhook.kube.claims_kept import SERVING
 from webhook.kube.claims_seen import STORED_CLAIMS
 from webhook.kube.controller import VIEWED
-from webhook.kube.kinds import KINDS, OWN_GROUP, OWN_VERSION, SERVING, Kind
+from webhook.kube.kinds import KINDS, OWN_GROUP, OWN_VERSION, Kind
 from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS
 
 SYSTEM = {"kube-system", "kube-public", "kube-node-lease", "drawbridge-system"}

@@ -1,5 +1,6 @@
 """The handlers of the admission endpoints: fetch for the pure decisions, carry their answers away."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -8,7 +9,6 @@ from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, decided
 from webhook.core.errors import ClusterUnavailableError
-from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, unjudged
 from webhook.core.review import Review
 from webhook.endpoints import (
@@ -17,25 +17,33 @@ from webhook.endpoints import (
     POD_KINDS,
     WORKLOAD_KINDS,
     Kinds,
+    Pods,
     Rulebook,
+    made_by_a_workload,
     mutate_claims,
     mutate_pods,
+    pods_in,
+    pods_of_review,
     quota_charges,
     quota_refusal,
     subject_of,
     validate_claims,
     validate_config,
-    validate_workloads,
 )
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, QuotaStanding, Refused, Wanted
 from webhook.quota.charge import QuotaCharge
+from webhook.quota.charges import tariff_of
 from webhook.quota.ledger import Standing
+from webhook.quota.pods import PodCharge
 from webhook.rewrite.templates import Template
 from webhook.rules import quota_soft, quota_unbounded, quota_will_wait
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work
+
+_LOOKS_AGAIN = 5
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 class ClusterSource(Protocol):
@@ -116,11 +124,37 @@ class Admission:
             findings = (*findings, *await said(subject, case, review, budget))
         return decided(findings)
 
-    async def validate_pods(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
-        return Allow((unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),))
+    async def validate_pods(self, review: Review, budget: Budget) -> Decision:
+        return decided(await self._of_pods(review, budget))
 
-    async def validate_workloads(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
-        return await self.work.run(validate_workloads, review, self._view(), self.rulebook)
+    async def validate_workloads(self, review: Review, budget: Budget) -> Decision:
+        """Warn at most (architecture 2)."""
+        return decided(finding.lowered(Severity.WARN) for finding in await self._of_pods(review, budget))
+
+    async def _of_pods(self, review: Review, budget: Budget) -> tuple[Finding, ...]:
+        """Return what is found in a pod or in a workload's pods, and what quotas would say of their claims now."""
+        pods = await self._seen_pods(review, budget)
+        if pods is None:
+            return ()
+        wrong = (unjudged(misfit.path, "wrong-type", misfit.message) for misfit in pods.case.pod.misfits)
+        quota = await self._early_quota_of_pods(pods, review, budget)
+        return (*self._applied((*pods.findings, *wrong)), *quota)
+
+    async def _seen_pods(self, review: Review, budget: Budget) -> Pods | None:
+        """Return the pods, for a person's work after waiting a moment for what is missing.
+
+        Who applies a template and a pod at once sends them one after the other, and the watch lags behind.
+        """
+        view = self._view()
+        pods = await self.work.run(pods_of_review, review, view, self.rulebook, budget.spent)
+        for _ in range(_LOOKS_AGAIN):
+            if pods is None or not pods.lacks_something or budget.spent() or made_by_a_workload(review.object or {}):
+                break
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            if self._view() is not view:
+                view = self._view()
+                pods = await self.work.run(pods_of_review, review, view, self.rulebook, budget.spent)
+        return pods
 
     async def validate_config(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
         return await self.work.run(validate_config, review, self.rulebook)
@@ -154,6 +188,30 @@ class Admission:
             return self._applied(findings)
         said = _said(charges, answer.quotas)
         return self._applied((*findings, *quota_will_wait.findings(said, template.requests_path())))
+
+    async def _early_quota_of_pods(self, pods: Pods, review: Review, budget: Budget) -> tuple[Finding, ...]:
+        """Return what the quotas would say of the claims that the pods will make; nothing where they cannot be asked.
+
+        Nobody is told of a pod that a workload makes: its author was, when the workload came.
+        """
+        if not pods.asked or made_by_a_workload(review.object or {}):
+            return ()
+        charges = await self.work.run(self._pod_charges, pods, review, budget)
+        findings = tuple(quota_will_wait.unbounded_of_pods(charges))
+        listed = tuple(Charge(charged.quota, amounts) for charged in charges if (amounts := charged.amounts()))
+        try:
+            wanted = Wanted(review.uid, review.namespace, review.name, listed)
+            answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
+        except ClusterUnavailableError:
+            return self._applied(findings)
+        by_quota = {(charged.quota.namespace, charged.quota.name): charged for charged in charges}
+        said = [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answer.quotas]
+        return self._applied((*findings, *quota_will_wait.of_pods(said)))
+
+    def _pod_charges(self, pods: Pods, review: Review, budget: Budget) -> tuple[PodCharge, ...]:
+        view, old = pods.case.view, review.old_object
+        before = None if old is None else pods_in(old, review.namespace, view, budget.spent)
+        return pods.charges(tariff_of(view, expired=budget.spent), before)
 
     def _applied(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return tuple(self.rulebook.severities.applied(findings))

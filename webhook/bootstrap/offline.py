@@ -7,16 +7,15 @@ from webhook.bootstrap.offline_quota import OfflineQuotas
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import CLASS, parse_device_class
-from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Finding, Severity, in_order, unjudged
+from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
-from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, POD_KINDS, WORKLOAD_KINDS, Rulebook
+from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook, pods_in
 from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
 from webhook.kube.manifests import Problem
-from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged, legacy
+from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged
 from webhook.rules.invalid_field import invalid
 from webhook.settings import Settings
 
@@ -56,11 +55,8 @@ class Offline:
                 found = in_order((*found, *said))
         elif group == GROUP and name == CLASS:
             found = self._judged(Case(parse_device_class(raw), "", self.view))
-        elif (group, name) in POD_KINDS | WORKLOAD_KINDS:
-            found = (
-                unjudged(ROOT, "pod-wiring", "how containers, claims and templates fit together is not judged"),
-                *in_order(legacy.findings(raw, self.namespace_of(raw), self.view)),
-            )
+        elif (pods := pods_in(raw, self.namespace_of(raw), self.view)) is not None:
+            found = in_order((*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw)))
         elif group == OWN_GROUP and name in CONFIG_KINDS:
             found = in_order(invalid(CONFIG_KINDS[name](raw).misfits))
         else:

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
-from webhook.core.claims import CLAIM, Claim
+from webhook.core.claims import CLAIM, Claim, parse_metadata
 from webhook.core.cluster import ClusterView, NamespacedName
 from webhook.core.finding import Finding, Severity
+from webhook.core.pods import POD
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota, QuotaMode
+from webhook.core.raw import RawObject, Reader
+from webhook.endpoints import Pods
 from webhook.quota.charge import QuotaCharge, Tariff, charge
-from webhook.quota.charges import Holder, charges_of, holders_of, standings_in, tariff_of
+from webhook.quota.charges import Holder, charges_of, holders_of, standings_by, standings_in, tariff_of
 from webhook.quota.ledger import total
 from webhook.rules import quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 
@@ -48,9 +51,31 @@ class OfflineQuotas:
         if self._exempt(namespace):
             return ()
         charges = charges_of(replace(template, kind=CLAIM), namespace, self._view, self._tariff)
-        standings = [(charged, standings_in(charged, self._used(charged.quota, None))) for charged in charges]
+        standings = [(charged, standings_in(charged, self._used(charged.quota))) for charged in charges]
         found = quota_will_wait.findings(standings, template.requests_path())
         return (*quota_will_wait.unbounded(charges), *found)
+
+    def of_pods(self, pods: Pods, raw: RawObject) -> tuple[Finding, ...]:
+        """Return what the quotas would say of the claims that a pod, or all pods of a workload, make now.
+
+        What its pods hold already does not stand in its own way.
+        """
+        if self._exempt(pods.case.namespace):
+            return ()
+        charges = pods.charges(self._tariff)
+        own = frozenset(self._made_for(pods, parse_metadata(raw, Reader()).name))
+        used = ((charged, self._used(charged.quota, own)) for charged in charges)
+        standings = [(charged, standings_by(charged.quota, charged.amounts(), taken)) for charged, taken in used]
+        return (*quota_will_wait.unbounded_of_pods(charges), *quota_will_wait.of_pods(standings))
+
+    def _made_for(self, pods: Pods, name: str) -> Iterator[NamespacedName]:
+        """Yield the stored claims of the pods of a workload, by the names that its pods get."""
+        for key, claim in self._stored.claims.items() if pods.asked else ():
+            owner = claim.metadata.controller()
+            if key[0] != pods.case.namespace or owner is None or owner.kind != POD:
+                continue
+            if owner.name == name or (pods.case.kind != POD and owner.name.startswith(f"{name}-")):
+                yield key
 
     @cached_property
     def _tariff(self) -> Tariff:
@@ -58,7 +83,7 @@ class OfflineQuotas:
 
     def _said(self, claim: Claim, charged: QuotaCharge) -> Iterator[Finding]:
         key = (claim.metadata.namespace, claim.metadata.name)
-        standings = standings_in(charged, self._used(charged.quota, key))
+        standings = standings_in(charged, self._used(charged.quota, frozenset({key})))
         over = tuple(standing for standing in standings if not standing.fits)
         path = claim.requests_path()
         if over and charged.quota.mode is QuotaMode.DENY:
@@ -67,12 +92,12 @@ class OfflineQuotas:
         else:
             yield from quota_soft.findings(charged, standings, path)
 
-    def _used(self, quota: DeviceQuota, but: NamespacedName | None) -> Amounts:
-        """Return what is used of a quota without one claim, and with what was judged before."""
+    def _used(self, quota: DeviceQuota, but: frozenset[NamespacedName] = frozenset()) -> Amounts:
+        """Return what is used of a quota without some claims, and with what was judged before."""
         judged = [
-            amounts[_key(quota)] for key, amounts in self._charged.items() if key != but and _key(quota) in amounts
+            amounts[_key(quota)] for key, amounts in self._charged.items() if key not in but and _key(quota) in amounts
         ]
-        replaced = self._charged.keys() | ({but} if but else set())
+        replaced = self._charged.keys() | but
         if quota.status is not None and quota.status.observed_generation == quota.generation:
             booked = {limit.name: limit.used for limit in quota.status.limits}
             known = [claim for key in replaced if (claim := self._stored.claims.get(key)) is not None]

@@ -8,10 +8,11 @@ from random import SystemRandom
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError
 from webhook.kube.access import Access
+from webhook.kube.claims_kept import SERVING
 from webhook.kube.client import ApiClient, ApiError, GarbledError
 from webhook.kube.folder import Folder, Reading
 from webhook.kube.folder_watch import watch_folder
-from webhook.kube.kinds import SERVING, Kind
+from webhook.kube.kinds import Kind
 from webhook.kube.reflector import Reflector
 from webhook.kube.server_truth import ask_gates, ask_version
 from webhook.kube.view import Told, ViewBuilder

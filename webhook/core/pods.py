@@ -33,6 +33,10 @@ _GROUPS: Mapping[str, str] = {
 }
 
 
+_COUNTED = frozenset({"ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "Job", "CronJob"})
+_MOST_PODS = 2**31 - 1  # these fields are int32
+
+
 class Role(Enum):
     """How long a container runs: sidecars (restartPolicy Always) and app containers live as long as the pod."""
 
@@ -104,6 +108,30 @@ def pod_template(raw: RawObject) -> tuple[RawObject, FieldPath] | None:
     for step in steps:
         found = found.get(step) if isinstance(found, dict) else None
     return (found, FieldPath(steps)) if isinstance(found, dict) else None
+
+
+def replicas_of(raw: RawObject) -> int:
+    """Return how many pods the object has at a time, at least: a DaemonSet's nodes and autoscalers are not known.
+
+    A Job runs `parallelism` pods beside each other, and never more than are left to complete.
+    """
+    spec = raw.get("spec")
+    kind = raw.get("kind")
+    if kind == "CronJob" and isinstance(spec, dict):
+        template = spec.get("jobTemplate")
+        spec = template.get("spec") if isinstance(template, dict) else None
+    if not isinstance(spec, dict) or kind not in _COUNTED:
+        return 1
+    if kind in ("Job", "CronJob"):
+        return min(_count(spec, "parallelism", 1), _count(spec, "completions", _MOST_PODS))
+    return _count(spec, "replicas", 1)
+
+
+def _count(spec: RawObject, name: str, default: int) -> int:
+    value = spec.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        return default
+    return min(max(value, 0), _MOST_PODS)
 
 
 def parse_pod(raw: RawObject, path: FieldPath = ROOT) -> Pod:

@@ -30,6 +30,10 @@ class Style:
 
 PLAIN = Style()
 
+# What a short path leaves out: where the pod or the devices are, and what the problem names anyhow.
+_LEADS = ("spec.spec.devices.", "spec.devices.", "spec.jobTemplate.spec.template.spec.", "spec.template.spec.", "spec.")
+_TAILS = (".cel.expression", ".resourceClaimName", ".resourceClaimTemplateName")
+
 
 def message(findings: Sequence[Finding], style: Style = PLAIN) -> str:
     """Return the text of a denial: each finding whole, at most ten, then how many more."""
@@ -159,9 +163,11 @@ def _warning(finding: Finding) -> str:
 def short_path(finding: Finding) -> str:
     """Return the path from the request, container or claim on: `requests[0].selectors[1]`."""
     text = str(finding.path)
-    for lead in ("spec.spec.devices.", "spec.devices.", "spec.template.spec.", "spec."):
+    for lead in _LEADS:
         text = text.removeprefix(lead)
-    return text.removesuffix(".cel.expression").replace(".exactly.", ".")
+    for tail in _TAILS:
+        text = text.removesuffix(tail)
+    return text.replace(".exactly.", ".").replace(".resources.", ".")
 
 
 def annotation(findings: Sequence[Finding]) -> str:

@@ -1,76 +1,18 @@
-"""The controller's copy of all claims: those stored, how far it has come, and the uids that it saw go.
+"""The controller's copy of all claims: those stored, how far it has come, and the uids that it saw go."""
 
-Tens of thousands of claims come from a few templates: what they ask for is kept once, and of each of them only what
-charging reads.
-"""
-
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from sys import intern
 
-import msgspec
-
-from webhook.core.claims import AllocatedDevice, Claim, Metadata, parse_claim
+from webhook.core.claims import Claim
 from webhook.core.errors import ClusterUnavailableError
-from webhook.core.raw import RawObject, Reader
-from webhook.kube.kinds import CLAIMS, Key, Kind
+from webhook.kube.claims_kept import KEPT_CLAIMS
+from webhook.kube.kinds import Key, Kind
 
 _MOST_GONE = 100_000
 """How many deleted uids are remembered: only those matter that still have an open reservation."""
 
-_MOST_SPECS = 8_192
-
-
-class _Specs:
-    """What claims ask for, each once: the claims that were read last, by the JSON of their spec."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._read: OrderedDict[bytes, Claim] = OrderedDict()
-
-    def claim(self, raw: RawObject) -> Claim:
-        """Return the claim, sharing all parts of its spec with others of the same spec."""
-        key = msgspec.json.encode((raw.get("apiVersion"), raw.get("spec")))
-        known = self._read.get(key)
-        if known is None:
-            known = self._read[key] = parse_claim({**raw, "metadata": {}, "status": {}})
-            if len(self._read) > self._most:
-                self._read.popitem(last=False)
-        bare = parse_claim({**raw, "spec": {}})
-        return replace(known, metadata=_slim(bare.metadata), allocated=_interned(bare.allocated))
-
-
-_SPECS = _Specs(_MOST_SPECS)
-
-
-def _slim(metadata: Metadata) -> Metadata:
-    return Metadata(namespace=intern(metadata.namespace), name=metadata.name, uid=metadata.uid)
-
-
-def _interned(devices: tuple[AllocatedDevice, ...] | None) -> tuple[AllocatedDevice, ...] | None:
-    if devices is None:
-        return None
-    return tuple(
-        replace(
-            device,
-            request=intern(device.request),
-            driver=intern(device.driver),
-            pool=intern(device.pool),
-            device=intern(device.device),
-        )
-        for device in devices
-    )
-
-
-def _keep(raw: RawObject, reader: Reader) -> Claim:
-    claim = _SPECS.claim(raw)
-    reader.misfits.extend(claim.misfits)
-    return claim
-
-
-STORED_CLAIMS = replace(CLAIMS, field="", keep=_keep)
-"""Claims as the controller keeps them: without labels, annotations and owners."""
+STORED_CLAIMS = replace(KEPT_CLAIMS, field="")
+"""Claims as the controller watches them, beside its view."""
 
 
 class ClaimsSeen:

@@ -107,8 +107,6 @@ KINDS = (
     MAPPINGS,
     INVENTORIES,
 )
-SERVING = tuple(kind for kind in KINDS if kind is not CLAIMS)
-
 _BY_NAME: Mapping[tuple[str, str], Kind] = {(kind.group, kind.name): kind for kind in KINDS}
 
 

@@ -79,9 +79,13 @@ def _covered(quota: DeviceQuota, view: ClusterView, exempt: Callable[[str], bool
 
 def standings_in(charged: QuotaCharge, used: Amounts) -> tuple[Standing, ...]:
     """Return how the limits stand that a claim concerns, by what is used without it."""
-    amounts = charged.amounts()
+    return standings_by(charged.quota, charged.amounts(), used)
+
+
+def standings_by(quota: DeviceQuota, amounts: Amounts, used: Amounts) -> tuple[Standing, ...]:
+    """Return how the limits stand of which something is asked."""
     return tuple(
         Standing(limit, amounts[limit.name], used.get(limit.name, Fraction(0)))
-        for limit in charged.quota.limits
+        for limit in quota.limits
         if limit.name in amounts
     )

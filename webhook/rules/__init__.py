@@ -7,11 +7,19 @@ from webhook.core.claims import Claim
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.inventory.case import Case
+from webhook.inventory.pod_case import PodCase
 from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
     invalid_field,
     not_judged,
+    pod_mixed_stacks,
+    pod_node_name,
+    pod_shared_claim,
+    pod_unknown_claim,
+    pod_unknown_request,
+    pod_unknown_template,
+    pod_unused_claim,
     request_alternative_unreachable,
     request_capacity,
     request_capacity_exclusive,
@@ -29,6 +37,7 @@ from webhook.rules import (
 )
 
 Check = Callable[[Case], Iterator[Finding]]
+PodCheck = Callable[[PodCase], Iterator[Finding]]
 
 # What /mutate/claims refuses before the API server does, in our words.
 COMPILING: tuple[Check, ...] = (cel.check,)
@@ -53,6 +62,16 @@ SCHEMA: tuple[Check, ...] = (
 # What could not be read: the server leaves it to the API server, a command refuses it.
 ON_SERVER: tuple[Check, ...] = (not_judged.wrong_types,)
 OFFLINE: tuple[Check, ...] = (invalid_field.check,)
+# How the containers of pods, their claims and templates fit together.
+PODS: tuple[PodCheck, ...] = (
+    pod_unknown_template.check,
+    pod_unknown_claim.check,
+    pod_unknown_request.check,
+    pod_unused_claim.check,
+    pod_shared_claim.check,
+    pod_node_name.check,
+    pod_mixed_stacks.check,
+)
 # Not to be lowered below warn on the server (contract 4, marked *).
 GUARDED = frozenset({"quota-exceeded", "quota-unbounded"})
 
@@ -82,3 +101,12 @@ def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
     return in_order(with_tried_edits(case, findings))
+
+
+def judged_pod(case: PodCase) -> tuple[Finding, ...]:
+    """Return what the rules find in a pod or in a workload's pods, in the order of contract 7.6."""
+    findings = [finding for check in PODS for finding in check(case)]
+    if case.expired():
+        path = case.at.child("spec")
+        findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
+    return in_order(findings)
