@@ -22,7 +22,8 @@ def accepted(case: Case, alternative: Alternative) -> tuple[int, ...] | None:
     device_class = case.view.device_classes.get(alternative.device_class_name)
     if device_class is None or case.expired():
         return None
-    return accepting(case.view, inventory_of(case.view), (*device_class.selectors, *alternative.selectors))
+    selectors = (*device_class.selectors, *alternative.selectors)
+    return accepting(case.view, inventory_of(case.view), selectors, case.expired)
 
 
 def serving(case: Case, alternative: Alternative, numbers: Iterable[int]) -> tuple[int, ...] | None:
@@ -30,7 +31,15 @@ def serving(case: Case, alternative: Alternative, numbers: Iterable[int]) -> tup
     if not alternative.capacity or not takes_capacity(case):
         return tuple(numbers)
     inventory, arithmetic = inventory_of(case.view), arithmetic_of(case.view.server)
-    found = [n for n in in_time(case, numbers) if can_serve(inventory.devices[n], alternative, arithmetic)]
+    able: dict[tuple[str, int], bool] = {}  # by driver and by the identity of the capacity, which devices share
+    found = []
+    for number in in_time(case, numbers):
+        device = inventory.devices[number]
+        look = (device.driver, id(device.capacity))
+        if look not in able:
+            able[look] = can_serve(device, alternative, arithmetic)
+        if able[look]:
+            found.append(number)
     return None if case.expired() else tuple(found)
 
 

@@ -12,6 +12,8 @@ from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
     invalid_field,
+    mig_impossible_combination,
+    mig_unknown_profile,
     not_judged,
     pod_mixed_stacks,
     pod_node_name,
@@ -57,6 +59,8 @@ SCHEMA: tuple[Check, ...] = (
     request_toleration_unknown.check,
     request_tainted.check,
     request_count.check,
+    mig_unknown_profile.check,
+    mig_impossible_combination.check,
     not_judged.check,
 )
 # What could not be read: the server leaves it to the API server, a command refuses it.
