@@ -144,7 +144,8 @@ class DriverPack:
     """All that is documented of one driver; `version` is the newest driver version that the pack knows.
 
     `former` are release lines of an older numbering with the versions that they count as (`25.8` is `0.2`).
-    `is_driver` is False for a domain of standard attributes, which drivers of any name publish.
+    `is_driver` is False for a domain of standard attributes, which drivers of any name publish. `partial`: a driver of
+    this name may publish, and take, more than the pack knows.
     """
 
     driver: str
@@ -160,6 +161,7 @@ class DriverPack:
     default_on: frozenset[str] = frozenset()
     former: Mapping[str, str] = field(default_factory=dict)
     is_driver: bool = True
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

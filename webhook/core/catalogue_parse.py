@@ -108,7 +108,19 @@ class _Entry:
 def parse_pack(raw: RawObject) -> DriverPack:
     """Return the pack of a decoded file; BrokenPackError where it does not have the form."""
     known = frozenset(
-        {"driver", "title", "version", "former", "isDriver", "sources", "kinds", "attributes", "capacities", "models"}
+        {
+            "driver",
+            "title",
+            "version",
+            "former",
+            "isDriver",
+            "partial",
+            "sources",
+            "kinds",
+            "attributes",
+            "capacities",
+            "models",
+        }
         | {"configs", "mistakes", "gates", "defaultOn"}
     )
     top = _Entry(raw, "pack", known)
@@ -131,6 +143,7 @@ def parse_pack(raw: RawObject) -> DriverPack:
         default_on=frozenset(top.texts("defaultOn")),
         former=_texts(top.mapping("former")),
         is_driver=top.flag("isDriver", default=True),
+        partial=top.flag("partial"),
     )
 
 

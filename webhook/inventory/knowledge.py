@@ -96,8 +96,13 @@ class DomainKnowledge:
 
     @property
     def is_catalogued(self) -> bool:
-        """Return whether a name that is not known here is known not to exist: a driver's pack of its version."""
-        return self.pack is not None and self.pack.is_driver and not self.newer
+        """Return whether a name that is not known here is known not to exist: a driver's whole pack of its version."""
+        return self.pack is not None and self.pack.is_driver and not self.is_vague
+
+    @property
+    def is_vague(self) -> bool:
+        """Return whether there may be more than the catalogue knows: the driver is newer, or copied and changed."""
+        return self.newer or (self.pack is not None and self.pack.partial)
 
     def dropped(self, kind: AccessKind, name: str) -> CatalogueName | None:
         """Return the pack's entry of a name that this driver's version does not have, but another one has."""

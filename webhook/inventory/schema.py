@@ -10,7 +10,6 @@ from webhook.core.devices import AttributeValue, VersionText
 from webhook.core.rows import CellType, Layout
 
 STANDARD_DOMAIN = "resource.kubernetes.io"
-STANDARD_ATTRIBUTES = frozenset({"numaNode", "pciBusID", "pcieRoot"})  # KEP-4381, KEP-6072
 
 
 class Publication(NamedTuple):
@@ -83,10 +82,3 @@ def _name_of(kind: CellType) -> str:
     if isinstance(kind, tuple):
         return f"{_TYPES.get(kind[1], 'unknown')}s" if len(kind) > 1 else "list"
     return _TYPES[kind]
-
-
-def absence(schema: DomainSchema, kind: str, name: str) -> str:
-    """Return the sentence that an attribute or capacity is not published under the domain."""
-    if schema.domain in schema.drivers:
-        return f"driver '{schema.domain}' publishes no {kind} `{name}`"
-    return f"no device publishes {kind} `{name}` in the domain '{schema.domain}'"

@@ -64,9 +64,9 @@ def _certainty(known: DomainKnowledge, kind: AccessKind, name: str) -> Severity 
     if known.is_catalogued:
         return Severity.DENY
     explained = known.mistake(_MISTAKES[kind], name) or any(explains(near, name) for near in known.names(kind))
-    if explained and (known.live is not None or not known.newer):
+    if explained and (known.live is not None or not known.is_vague):
         return Severity.DENY
-    return Severity.WARN if explained or known.live is not None or not known.newer else None
+    return Severity.WARN if explained or known.live is not None or not known.is_vague else None
 
 
 def _why(known: DomainKnowledge, kind: AccessKind, name: str) -> str:
