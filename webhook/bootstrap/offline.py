@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from webhook.bootstrap.offline_quota import OfflineQuotas
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import CLASS, parse_device_class
+from webhook.core.devices import CLASS, parse_device_class, parse_slice
 from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
+from webhook.core.shapes import SLICE
 from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook, pods_in
 from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
 from webhook.kube.manifests import Problem
-from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, judged
-from webhook.rules.invalid_field import invalid
+from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, invalid_field, judged, pod_unused_claim, unknown_field
+from webhook.rules.invalid_field import invalid, structural
 from webhook.settings import Settings
 
 _CLUSTER_SCOPED = frozenset(
@@ -31,6 +32,7 @@ _CLUSTER_SCOPED = frozenset(
         "DeviceInventory",
     }
 )
+_NAMING = ("claims", "resourceClaims")  # fields by which a container would name claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +47,40 @@ class Offline:
 
     def findings(self, raw: RawObject) -> tuple[Finding, ...]:
         """Return what is found in one object; nothing for a kind that is none of ours."""
+        unknown = tuple(unknown_field.findings(raw, exact=self.view.server.exact))
+        rest = (*self._of_kind(raw), *structural(raw))
+        found = (finding for finding in rest if not _explained(finding, unknown))
+        return tuple(self.applied(in_order((*unknown, *found))))
+
+    def _of_kind(self, raw: RawObject) -> tuple[Finding, ...]:
+        """Return what the rules for its kind find in an object."""
         group, name = _group_and_kind(raw)
         if group == GROUP and name in (CLAIM, TEMPLATE):
-            claim = parse_claim(raw)
-            claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
-            found = self._judged(Case(claim, claim.metadata.namespace, self.view))
-            if not any(finding.severity is Severity.DENY for finding in self.applied(found)):
-                said = self.quotas.findings(claim) if name == CLAIM else self.quotas.early(claim)
-                found = in_order((*found, *said))
-        elif group == GROUP and name == CLASS:
-            found = self._judged(Case(parse_device_class(raw), "", self.view))
-        elif (pods := pods_in(raw, self.namespace_of(raw), self.view)) is not None:
-            found = in_order((*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw)))
-        elif group == OWN_GROUP and name in CONFIG_KINDS:
-            found = in_order(invalid(CONFIG_KINDS[name](raw).misfits))
-        else:
-            found = ()
-        return tuple(self.applied(found))
+            return self._of_claim(raw, name)
+        if group == GROUP and name == CLASS:
+            return self._judged(Case(parse_device_class(raw), "", self.view))
+        if group == GROUP and name == SLICE:
+            return tuple(invalid(parse_slice(raw).misfits))
+        if (pods := pods_in(raw, self.namespace_of(raw), self.view)) is not None:
+            return (*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
+        if group == OWN_GROUP and name in CONFIG_KINDS:
+            return tuple(invalid(CONFIG_KINDS[name](raw).misfits))
+        return ()
+
+    def _of_claim(self, raw: RawObject, kind: str) -> tuple[Finding, ...]:
+        """Return what is found in a claim or template; one that is refused takes nothing of a quota."""
+        claim = parse_claim(raw)
+        claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
+        found = self._judged(Case(claim, claim.metadata.namespace, self.view))
+        if any(finding.severity is Severity.DENY for finding in self.applied(found)):
+            return found
+        return (*found, *(self.quotas.findings(claim) if kind == CLAIM else self.quotas.early(claim)))
 
     def applied(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         return self.rulebook.severities.applied(findings, server=False)
 
     def _judged(self, case: Case) -> tuple[Finding, ...]:
-        return in_order(judged(case, (*COMPILING, *SCHEMA, *OFFLINE)))
+        return judged(case, (*COMPILING, *SCHEMA, *OFFLINE))
 
     def namespace_of(self, raw: RawObject) -> str:
         """Return the object's namespace, the default one where it says none; empty for kinds that live in none."""
@@ -79,6 +92,17 @@ class Offline:
 
     def style(self, *, reference_text: bool = False) -> Style:
         return Style(self.settings.docs_url, reference_text)
+
+
+def _explained(finding: Finding, unknown: Iterable[Finding]) -> bool:
+    """Return whether a field at the wrong place is the reason of a finding: what it should have set, or named."""
+    if finding.rule == invalid_field.NAME:
+        return any(
+            finding.path == field.path.parent()
+            or any(finding.path == edit.path for fix in field.fixes for edit in fix.edits)
+            for field in unknown
+        )
+    return finding.rule == pod_unused_claim.NAME and any(field.path.steps[-1] in _NAMING for field in unknown)
 
 
 def rulebook_of(settings: Settings) -> Rulebook:
