@@ -7,7 +7,7 @@ from typing import Final
 
 from webhook.cel.lexer import END, FLOAT, IDENT, INT, STRING, Tokens
 from webhook.cel.problems import Problem
-from webhook.cel.source import SourceError
+from webhook.cel.source import NOWHERE, SourceError
 from webhook.cel.syntax import RESERVED
 
 _WORDS: Final = {"and": "&&", "AND": "&&", "And": "&&", "or": "||", "OR": "||", "Or": "||", "not": "!", "NOT": "!"}
@@ -226,10 +226,10 @@ def _brackets(text: str, tokens: Tokens) -> Iterator[Problem]:
 
 def _misfit(text: str, tokens: Tokens, error: SourceError) -> Problem:
     """What the grammar did not expect, without a guess what was meant."""
-    if error.pos < 0:
+    if error.pos == NOWHERE:
         return Problem("the expression nests too deep", 0, len(text), "split it, or use fewer brackets and operators")
     message = error.message
-    start = error.pos
+    start = max(error.pos, 0)
     reserved = message.removeprefix("reserved identifier: ")
     if reserved in RESERVED and reserved != message:
         fix = "choose another name; as a field it can be written as a key: ['name']"
@@ -269,9 +269,10 @@ _MACRO_FIXES: Final = {
 
 
 def _misused_macro(text: str, tokens: Tokens, error: SourceError) -> Problem:
-    index = next((i for i, begin in enumerate(tokens.starts) if begin == error.pos), len(tokens.starts) - 1)
-    end = max(tokens.ends[index], error.pos + 1)
+    start = max(error.pos, 0)
+    index = next((i for i, begin in enumerate(tokens.starts) if begin == start), len(tokens.starts) - 1)
+    end = max(tokens.ends[index], start + 1)
     words, fix = _MACRO_FIXES.get(error.message, ("the first argument must be a plain name", "use a plain name"))
     if error.message.startswith("duplicate variable name"):
         words, fix = "the two variables must have different names", "rename one of them"
-    return Problem(words, error.pos, min(end, len(text)) or 1, fix)
+    return Problem(words, start, min(end, len(text)) or 1, fix)

@@ -11,7 +11,7 @@ from webhook.cel.lexer import Tokens
 from webhook.cel.literals import BadLiteralError, bytes_value, read_number, string_value
 from webhook.cel.macros import Factory, MacroError, Macros, TooManyNodesError
 from webhook.cel.recovery import ParseNode
-from webhook.cel.source import SourceError
+from webhook.cel.source import BEFORE, SourceError
 from webhook.cel.syntax import (
     CONDITIONAL,
     INDEX,
@@ -66,7 +66,7 @@ class _Visitor:
                 node = _part(node, "e")
             else:
                 visit = _VISITS.get(node.label if rule in ("unary", "member", "primary") else rule)
-                return self._nothing(node) if visit is None else visit(self, node)
+                return self._nothing(None) if visit is None else visit(self, node)
         return self._nothing(None)
 
     def _nothing(self, node: ParseNode | None) -> Expr:
@@ -74,7 +74,7 @@ class _Visitor:
         return self._place(StructLiteral(self._make.next_id(), 0, 0, 0, "", ()), node)
 
     def _place(self, expression: Expr, node: ParseNode | None) -> Expr:
-        expression.pos = 0 if node is None else self._tokens.starts[node.start]
+        expression.pos = BEFORE if node is None else self._tokens.starts[node.start]
         return expression
 
     def _report(self, node: ParseNode, message: str) -> Expr:
@@ -188,7 +188,9 @@ class _Visitor:
                     self._report(entries, "unsupported syntax: '`'")
                 else:
                     self.visit(value)
-        return self._nothing(node)
+        message = self._nothing(node)
+        message.pos = self._position(node, "op")
+        return message
 
     def literal(self, node: ParseNode) -> Expr:
         label = node.label

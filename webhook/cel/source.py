@@ -11,6 +11,7 @@ from typing import Final
 from webhook.cel.syntax import Expr
 
 NOWHERE: Final = -1  # the position of an error that belongs to no place; printed as line -1, column 0
+BEFORE: Final = -2  # the position of a part that the parser could not name; printed as line 1, column 0
 _WIDE_DOT: Final = "\uff0e"
 _WIDE_CARET: Final = "\uff3e"
 _LONGEST_SNIPPET: Final = 16_384  # bytes of a line that cel-go still prints under an error
@@ -42,7 +43,7 @@ def render_errors(text: str, errors: list[SourceError]) -> str:
 def _locate(starts: list[int], pos: int, length: int) -> tuple[int, int]:
     if pos == NOWHERE:
         return -1, -1
-    if not length:
+    if not length or pos == BEFORE:
         return 1, -1  # cel-go prints column 0 for an empty text
     line = bisect_right(starts, pos)
     return line, pos - starts[line - 1]
@@ -57,6 +58,7 @@ def _render(text: str, starts: list[int], line: int, column: int, message: str) 
     if len(snippet.encode("utf-8", "replace")) > _LONGEST_SNIPPET:
         return head
     snippet = snippet.replace("\t", " ")
-    dots = "".join("." if ord(character) < 0x80 else _WIDE_DOT for character in snippet[:column])
-    caret = _WIDE_CARET if snippet[column : column + 1] >= "\x80" else "^"
+    at = max(column, 0)
+    dots = "".join("." if ord(character) < 0x80 else _WIDE_DOT for character in snippet[:at])
+    caret = _WIDE_CARET if snippet[at : at + 1] >= "\x80" else "^"
     return f"{head}\n | {snippet}\n | {dots}{caret}"

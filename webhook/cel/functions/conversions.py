@@ -179,6 +179,11 @@ def to_duration(value: Value) -> Duration:
     return Duration(nanos)
 
 
+def legacy_duration_of_int(value: int) -> Duration:
+    """`duration(1)`, before Kubernetes 1.37: the overload is declared, and never succeeds."""
+    raise _failed(value, "google.protobuf.Duration")
+
+
 def to_timestamp(value: Value) -> Timestamp:
     """`timestamp(x)`: of seconds since 1970, or of a text in RFC 3339."""
     kind = type(value)
@@ -229,6 +234,7 @@ FUNCTIONS: Final[FunctionTable] = {
     ),
     "duration": (
         _one("duration_to_duration", DURATION, to_duration),
+        _one("int64_to_duration", INT, to_duration),
         _one("string_to_duration", STRING, to_duration),
     ),
     "int": (

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from webhook.cel.functions.conversions import legacy_duration_of_int
 from webhook.cel.functions.dispatch import Implementation
 from webhook.cel.functions.lists import MOST_RANGE
 from webhook.cel.functions.strings import index_of, last_index_from
@@ -9,13 +10,13 @@ from webhook.cel.values import LIMIT_PASSED, AbandonedError, Value
 
 
 def index_of_from(text: str, part: str, offset: int) -> int:
-    """`s.indexOf(part, offset)`: the empty part is found behind the end, too."""
-    return offset if not part and offset >= 0 else index_of(text, part, offset)
+    """`s.indexOf(part, offset)`: the empty part is found anywhere, outside of the text, too."""
+    return offset if not part else index_of(text, part, offset)
 
 
 def last_index_of_from(text: str, part: str, offset: int) -> int:
     """`s.lastIndexOf(part, offset)`: likewise."""
-    return offset if not part and offset >= 0 else last_index_from(text, part, offset)
+    return offset if not part else last_index_from(text, part, offset)
 
 
 def range_to(count: int) -> list[Value]:
@@ -30,4 +31,5 @@ LEGACY: Final[dict[str, Implementation]] = {
     "string_index_of_string_int": index_of_from,
     "string_last_index_of_string_int": last_index_of_from,
     "lists_range": range_to,
+    "int64_to_duration": legacy_duration_of_int,
 }

@@ -93,7 +93,7 @@ def unwrap(values: list[Value]) -> list[Value]:
 def insert(entries: dict[MapKey, Value], key: Value, value: Value) -> dict[MapKey, Value]:
     """One more entry, of transformMap; the accumulator grows in place."""
     if lookup(entries, key) is not MISSING:
-        raise EvaluationError(f"insert failed: key {go_text(key)} already exists")
+        raise EvaluationError(f"insert failed: key {0 if key is None else go_text(key)} already exists")
     target = entries if type(entries) is GrowingMap else GrowingMap(entries)
     target[map_key(key)] = value
     return target
