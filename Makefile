@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 FUZZING := .venv/.fuzzing
 SECONDS ?= 600
 
-.PHONY: conformance help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -35,7 +35,10 @@ conformance-reference: install  ## Build Kubernetes' own compiler of device sele
 	$(BIN)/python -m tests.support.reference
 
 conformance: conformance-reference  ## 20,000 random selectors a release and seed, judged by us and by Kubernetes' compiler.
-	$(BIN)/python -m tests.conformance.differential
+	$(BIN)/python -m tests.conformance.campaign
+
+conformance-record: conformance-reference  ## Record anew what each release says of the recorded selectors; then read the differences.
+	$(BIN)/python -m tests.conformance.record
 
 test: controlplane  ## All tests, the real control plane's included.
 	$(BIN)/pytest

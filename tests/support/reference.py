@@ -20,24 +20,38 @@ _MOST_MEMORY = 4 * 2**30
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to ask of an expression; `device` is a ResourceSlice's device (v1) with "driver" added."""
+    """What to ask of an expression; `device` is a ResourceSlice's device (v1) with "driver" added.
+
+    It is evaluated so many `times`: where the order of a Go map matters, the outcomes differ.
+    """
 
     expression: str
     device: Mapping[str, object] | None = None
+    times: int = 1
     stored: bool = False
     gates: Mapping[str, bool] = field(default_factory=dict)
 
     def line(self) -> str:
         """The question as the program reads it."""
-        asked = {"expr": self.expression, "device": self.device, "stored": self.stored, "gates": dict(self.gates)}
-        return json.dumps(asked) + "\n"
+        asked = {"expr": self.expression, "device": self.device, "times": self.times}
+        return json.dumps({**asked, "stored": self.stored, "gates": dict(self.gates)}) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an evaluation gave: either `result` or `eval_error` is set."""
+
+    result: bool | None = None
+    eval_error: str | None = None
+    cost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`ok` is the compiler's verdict; `kind` (ok, invalid, too-costly, too-long) what the API server makes of it.
 
-    With a device, either `result` or `eval_error` is set, and `cost` is what the evaluation cost.
+    With a device, either `result` or `eval_error` is set, and `cost` is what the evaluation cost. `seen` has the
+    different outcomes of an expression that was evaluated several times.
     """
 
     expression: str
@@ -49,6 +63,7 @@ class Answer:
     result: bool | None = None
     eval_error: str | None = None
     cost: int | None = None
+    seen: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +130,8 @@ def _with_bounded_memory() -> None:
 
 def _answer(line: bytes) -> Answer:
     raw: dict[str, Any] = json.loads(line)
-    return Answer(expression=raw.pop("expr"), **raw)
+    seen = tuple(Outcome(**outcome) for outcome in raw.pop("seen", ()))
+    return Answer(expression=raw.pop("expr"), seen=seen, **raw)
 
 
 def _timing(line: bytes) -> Timing:

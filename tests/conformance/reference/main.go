@@ -2,7 +2,7 @@
 //
 // It reads one JSON object a line on standard input:
 //
-//	{"expr": "...", "device": {...}, "stored": false, "gates": {"DRAListTypeAttributes": true}}
+//	{"expr": "...", "device": {...}, "times": 1, "stored": false, "gates": {"DRAListTypeAttributes": true}}
 //
 // where device is a device of a ResourceSlice (resource.k8s.io/v1) with the driver's name added as "driver", and gates
 // overrides the defaults of the Kubernetes minor it was built for. It writes one JSON object a line, see answer.
@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -34,19 +35,26 @@ type device struct {
 type question struct {
 	Expr   string          `json:"expr"`
 	Device *device         `json:"device"`
+	Times  int             `json:"times"`
 	Stored bool            `json:"stored"`
 	Gates  map[string]bool `json:"gates"`
 }
 
 // answer has the compiler's verdict (OK, Error, Type, MaxCost), what the API server makes of it (Kind: ok, invalid,
-// too-costly or too-long, the last without compiling) and, if a device was given, the outcome of the evaluation.
+// too-costly or too-long, the last without compiling) and, if a device was given, the outcome of the evaluation. Seen
+// has the different outcomes of an expression that is to be evaluated several times: Go's maps have no order.
 type answer struct {
-	Expr      string  `json:"expr"`
-	OK        bool    `json:"ok"`
-	Kind      string  `json:"kind"`
-	Error     string  `json:"error"`
-	Type      string  `json:"type"`
-	MaxCost   uint64  `json:"max_cost"`
+	Expr    string `json:"expr"`
+	OK      bool   `json:"ok"`
+	Kind    string `json:"kind"`
+	Error   string `json:"error"`
+	Type    string `json:"type"`
+	MaxCost uint64 `json:"max_cost"`
+	outcome
+	Seen []outcome `json:"seen,omitempty"`
+}
+
+type outcome struct {
 	Result    *bool   `json:"result,omitempty"`
 	EvalError string  `json:"eval_error,omitempty"`
 	Cost      *uint64 `json:"cost,omitempty"`
@@ -120,16 +128,30 @@ func (q question) answer() (a answer) {
 	if q.Device == nil {
 		return a
 	}
-	matches, details, err := result.DeviceMatches(context.Background(), q.input())
-	if err != nil {
-		a.EvalError = err.Error()
-	} else {
-		a.Result = &matches
+	a.outcome = q.evaluate(result)
+	if q.Times > 1 {
+		a.Seen = []outcome{a.outcome}
 	}
-	if details != nil {
-		a.Cost = details.ActualCost()
+	for range q.Times - 1 {
+		next := q.evaluate(result)
+		if !slices.ContainsFunc(a.Seen, func(seen outcome) bool { return reflect.DeepEqual(seen, next) }) {
+			a.Seen = append(a.Seen, next)
+		}
 	}
 	return a
+}
+
+func (q question) evaluate(result dracel.CompilationResult) (o outcome) {
+	matches, details, err := result.DeviceMatches(context.Background(), q.input())
+	if err != nil {
+		o.EvalError = err.Error()
+	} else {
+		o.Result = &matches
+	}
+	if details != nil {
+		o.Cost = details.ActualCost()
+	}
+	return o
 }
 
 // rounds and the inner loop keep the clock's own resolution out of the median.
