@@ -33,6 +33,13 @@ class Loader(yaml.CSafeLoader):
             problem = f"the value must be of its type '{kind}'"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put in what `<<` names; each key once, for merges of merges would multiply."""
+        merges = any(key.tag == f"{_TAG}merge" for key, _ in node.value)
+        super().flatten_mapping(node)
+        if merges:
+            node.value = list({_identity(key): (key, value) for key, value in node.value}.values())
+
     def construct_finite_float(self, node: yaml.ScalarNode) -> float | str:
         """Return the number; the text of one that JSON cannot hold."""
         value = float(super().construct_yaml_float(node))
@@ -115,6 +122,10 @@ def _is_bounded(value: object, most: int) -> bool:
             return False
         waiting.extend(inner)
     return True
+
+
+def _identity(key: yaml.Node) -> object:
+    return (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
 
 
 def _key_text(key: object) -> str:

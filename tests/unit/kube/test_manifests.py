@@ -88,6 +88,27 @@ def test_aliases_that_multiply_are_a_problem() -> None:
     assert said == "must be YAML: its aliases make it too large"
 
 
+MERGED = {
+    "its own key wins": ("{<<: {a: 1, b: 2}, a: 3}", {"a": 3, "b": 2}),
+    "the first of several wins": ("{<<: [{a: 1}, {a: 2, b: 3}]}", {"a": 1, "b": 3}),
+    "a merge of a merge": ("{<<: {<<: {a: 1}, b: 2}, c: 3}", {"a": 1, "b": 2, "c": 3}),
+}
+
+
+@pytest.mark.parametrize(("written", "value"), MERGED.values(), ids=MERGED.keys())
+def test_a_merge_key_puts_in_what_it_names(written: str, value: object) -> None:
+    assert spec_of(written) == value
+
+
+@pytest.mark.timeout(20)
+def test_merges_of_merges_do_not_multiply() -> None:
+    steps = zip("abcdefghijklmn", "bcdefghijklmno", strict=True)
+    levels = [f"  {name}: &{name} {{<<: [{', '.join([f'*{before}'] * 10)}]}}" for before, name in steps]
+    text = "\n".join(["apiVersion: v1", "kind: Pod", "spec:", "  a: &a {k: 1}", *levels])
+    [document], _ = read_documents("a.yaml", text.encode())
+    assert document.raw["spec"] == {key: {"k": 1} for key in "abcdefghijklmno"}
+
+
 @pytest.mark.parametrize("value", ['"\\ud800"', '"\x7f"', f'{{"{"k" * 2000}": 1}}'])
 def test_json_that_is_no_yaml_is_read_and_placed_at_its_beginning(value: str) -> None:
     [document], problems = read_documents("a.json", f'{{"apiVersion": "v1", "kind": "Pod", "spec": {value}}}'.encode())
