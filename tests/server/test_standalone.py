@@ -2,11 +2,9 @@
 
 import base64
 import json
-import ssl
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +16,7 @@ from tests.controlplane.drawbridge import DRAWBRIDGE, ServeProcess
 from tests.controlplane.programs import Programs
 from tests.controlplane.waiting import wait_for
 from tests.support.build import claim_object, class_object, device, request, slice_object
+from tests.support.standalone import Standalone, write
 
 Json = dict[str, Any]
 
@@ -42,13 +41,6 @@ POD = {
 MISSPELT = "device.attributes['gpu.example.com'].productname == 'A100'"
 
 
-def write(folder: Path, name: str, *objects: Json) -> Path:
-    file = folder / name
-    draft = folder / f".{name}"
-    draft.write_text(yaml.safe_dump_all(objects))
-    return draft.rename(file)
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Path:
     folder = tmp_path / "cluster"
@@ -63,54 +55,6 @@ def cluster(tmp_path: Path) -> Path:
 def programs(tmp_path: Path) -> Iterator[Programs]:
     with Programs(tmp_path / "logs") as running:
         yield running
-
-
-class Standalone:
-    """One server over a folder, asked over TLS that is verified."""
-
-    def __init__(self, programs: Programs, cluster: Path, tmp_path: Path, *options: str | Path) -> None:
-        certificates = tmp_path / "certs"
-        given = ["--cluster", cluster, "--ledger", tmp_path / "ledger.sqlite", "--drain-seconds", "0", *options]
-        self.process = ServeProcess(programs, given, cert_dir=certificates)
-        self._port = self.process.port  # known once it listens, when the certificates are there
-        self._tls = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
-
-    def ask(self, endpoint: str, manifest: Json, operation: str = "CREATE", *, dry_run: bool = False) -> Json:
-        connection = HTTPSConnection("127.0.0.1", self._port, context=self._tls, timeout=20)
-        try:
-            body = json.dumps(review(manifest, operation, dry_run=dry_run))
-            connection.request("POST", endpoint, body, {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            text = reply.read()
-        finally:
-            connection.close()
-        assert reply.status == 200, text
-        response: Json = json.loads(text)["response"]
-        return response
-
-    def admits(self, claim: Json, **how: Any) -> bool:
-        return bool(self.ask("/validate/claims", claim, **how)["allowed"])
-
-
-def review(manifest: Json, operation: str, *, dry_run: bool) -> Json:
-    group, _, version = manifest["apiVersion"].rpartition("/")
-    resources = {"ResourceClaim": "resourceclaims", "Pod": "pods"}
-    named = {"group": group, "version": version}
-    inner = {"oldObject": manifest} if operation == "DELETE" else {"object": manifest}
-    return {
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": str(uuid4()),
-            "kind": {**named, "kind": manifest["kind"]},
-            "resource": {**named, "resource": resources[manifest["kind"]]},
-            "name": manifest["metadata"]["name"],
-            "namespace": "team-a",
-            "operation": operation,
-            "dryRun": dry_run,
-            **inner,
-        },
-    }
 
 
 def claim(name: str = "c", count: int = 1, *selectors: str) -> Json:

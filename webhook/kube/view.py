@@ -1,7 +1,7 @@
 """Folds what reflectors see into the next ClusterView and publishes it by one assignment."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,8 +9,11 @@ from webhook.core.catalogue import StatedDriver
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import ResourceSlice
 from webhook.kube.gates import inferred_gates, server_truth
-from webhook.kube.kinds import SLICES, Key, Kind
+from webhook.kube.kinds import CLAIMS, SLICES, TEMPLATES, Key, Kind
+from webhook.kube.namespaced import Changing
 from webhook.kube.shipped import shipped_catalogue
+
+_MANY = frozenset({CLAIMS.field, TEMPLATES.field})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class ViewBuilder:
         self.published = 0
         self._told = told
         self._batch_seconds = batch_seconds
-        self._objects: dict[Kind, dict[Key, object]] = {}
+        self._objects: dict[Kind, MutableMapping[Any, object]] = {}
         self._listed: set[Kind] = set()
         self._dirty: set[str] = set()
         self._inferred: dict[str, bool] = {}
@@ -59,7 +62,7 @@ class ViewBuilder:
     def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
         before = self._objects.get(kind, {})
         same = {key: before[key] for key, value in objects.items() if key in before and before[key] == value}
-        self._objects[kind] = {**objects, **same}
+        self._objects[kind] = _kept(kind, {**objects, **same})
         if kind is SLICES:
             self._inferred.clear()
             self._infer(*objects.values())
@@ -68,7 +71,9 @@ class ViewBuilder:
         self._listed.add(kind)
 
     def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:  # noqa: ARG002
-        objects = self._objects.setdefault(kind, {})
+        objects = self._objects.get(kind)
+        if objects is None:
+            objects = self._objects[kind] = _kept(kind, {})
         if value is None:
             objects.pop(key, None)
         elif objects.get(key) == value:
@@ -112,10 +117,17 @@ class ViewBuilder:
         for listener in self._listeners:
             listener(self.view)
 
-    def _map(self, name: str) -> Mapping[Key, object]:
+    def _map(self, name: str) -> Mapping[Any, object]:
         """Return a copy of all objects of a field; quotas of both kinds share one."""
-        merged: dict[Key, object] = {}
+        merged: dict[Any, object] = {}
         for kind, objects in self._objects.items():
             if kind.field == name:
-                merged = {**merged, **objects} if merged else objects.copy()  # a copy of fifty thousand is quick
+                if isinstance(objects, Changing):
+                    return objects.frozen()
+                merged |= objects
         return merged
+
+
+def _kept(kind: Kind, objects: dict[Any, object]) -> MutableMapping[Any, object]:
+    """Return a place for objects of a kind; there are so many claims that a copy of all takes too long."""
+    return Changing(objects) if kind.field in _MANY else objects

@@ -14,22 +14,25 @@ def check(case: PodCase) -> Iterator[Finding]:
         if case.expired():
             return
         if entry.claim_name and not entry.template_name and case.claim_of(entry) is None:
+            name = entry.claim_name
+            is_template = (case.namespace, name) in case.view.templates
+            missing = f"no claim '{name}' in namespace '{case.namespace}'"
             yield Finding(
                 rule=NAME,
                 severity=Severity.WARN,
                 path=entry.path.child("resourceClaimName"),
-                message=f"no claim '{entry.claim_name}' in namespace '{case.namespace}'",
-                why="the pod waits until it is there",
-                fixes=tuple(_fixes(case, entry)),
+                message=f"'{name}' is a template, not a claim" if is_template else missing,
+                why="the pod waits until there is such a claim",
+                fixes=tuple(_fixes(case, entry, is_template=is_template)),
                 reason=Reason.NOT_FOUND,
             )
 
 
-def _fixes(case: PodCase, entry: PodClaim) -> Iterator[Fix]:
+def _fixes(case: PodCase, entry: PodClaim, *, is_template: bool) -> Iterator[Fix]:
     path, name = entry.path.child("resourceClaimName"), entry.claim_name
-    if (case.namespace, name) in case.view.templates:
+    if is_template:
         edits = (Edit(path, None), Edit(entry.path.child("resourceClaimTemplateName"), name))
-        yield Fix(f"'{name}' is a template: write `resourceClaimTemplateName`", edits)
+        yield Fix("write `resourceClaimTemplateName`", edits)
     for near in case.near(name, case.view.claims):
         yield Fix(f"did you mean '{near}'?", (Edit(path, near),))
     yield Fix("create it in this namespace, or refer to a template")

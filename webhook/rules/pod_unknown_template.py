@@ -14,13 +14,16 @@ def check(case: PodCase) -> Iterator[Finding]:
         if case.expired():
             return
         if entry.template_name and not entry.claim_name and case.claim_of(entry) is None:
+            name = entry.template_name
+            is_claim = (case.namespace, name) in case.view.claims
+            missing = f"no template '{name}' in namespace '{case.namespace}'"
             yield Finding(
                 rule=NAME,
                 severity=Severity.WARN,
                 path=entry.path.child("resourceClaimTemplateName"),
-                message=f"no template '{entry.template_name}' in namespace '{case.namespace}'",
-                why="the pod waits until it is there" + _elsewhere(case, entry.template_name),
-                fixes=tuple(_fixes(case, entry)),
+                message=f"'{name}' is a claim, not a template" if is_claim else missing,
+                why="the pod waits until there is such a template" + _elsewhere(case, name),
+                fixes=tuple(_fixes(case, entry, is_claim=is_claim)),
                 reason=Reason.NOT_FOUND,
             )
 
@@ -30,11 +33,11 @@ def _elsewhere(case: PodCase, name: str) -> str:
     return "; one of this name is in another namespace, where a pod cannot refer to it" if found else ""
 
 
-def _fixes(case: PodCase, entry: PodClaim) -> Iterator[Fix]:
+def _fixes(case: PodCase, entry: PodClaim, *, is_claim: bool) -> Iterator[Fix]:
     path, name = entry.path.child("resourceClaimTemplateName"), entry.template_name
-    if (case.namespace, name) in case.view.claims:
+    if is_claim:
         edits = (Edit(path, None), Edit(entry.path.child("resourceClaimName"), name))
-        yield Fix(f"'{name}' is a claim: write `resourceClaimName`", edits)
+        yield Fix("write `resourceClaimName`", edits)
     for near in case.near(name, case.view.templates):
         yield Fix(f"did you mean '{near}'?", (Edit(path, near),))
     yield Fix("create it in this namespace")

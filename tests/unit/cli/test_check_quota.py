@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from tests.support.build import Raw, claim_object, class_object, request, slice_object
+from tests.support.pods import container, of_template, pod_object, workload
 from tests.support.quota import NVIDIA, capacity, devices, full_gpu, quota_object
 from webhook.cli import main
 
@@ -33,6 +34,18 @@ def quota_findings(tmp_path: Path, cluster: list[Raw], judged: list[Raw]) -> lis
 def template(name: str, count: int = 1) -> Raw:
     raw = claim(name, count)
     return {**raw, "kind": "ResourceClaimTemplate", "spec": {"spec": raw["spec"]}}
+
+
+def replicas(count: int, namespace: str = "team-a") -> Raw:
+    raw = workload(pod_object([of_template("gpu", "t")], container("gpu")), replicas=count)
+    return {**raw, "metadata": {"name": "train", "namespace": namespace}}
+
+
+def held(name: str, pod: str = "train-5f6d-x") -> Raw:
+    """Return a claim that was made for a pod."""
+    raw = claim(f"{pod}-gpu-{name}")
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": pod, "uid": "u", "controller": True}
+    return {**raw, "metadata": {**raw["metadata"], "ownerReferences": [owner]}}
 
 
 LIMITED = quota_object(devices(4, "gpus"))
@@ -85,6 +98,26 @@ CASES: dict[str, tuple[list[Raw], list[Raw], list[tuple[str, str, str]]]] = {
     "a template whose claims would wait": ([LIMITED, claim("old", 3)], [template("t", 2)], [("t", *WAITS)]),
     "a template whose claims fit": ([LIMITED], [template("t", 4)], []),
     "a template is not charged": ([LIMITED], [template("t", 4), claim("a", 4)], []),
+    "a workload whose pods do not all fit": ([LIMITED, template("t")], [replicas(5)], [("train", *WAITS)]),
+    "a workload whose pods fit": ([LIMITED, template("t")], [replicas(4)], []),
+    "a workload and its template in one file": ([LIMITED], [template("t", 3), replicas(2)], [("train", *WAITS)]),
+    "what a workload's own pods hold": ([LIMITED, template("t"), *(held(n) for n in "abc")], [replicas(4)], []),
+    "what other pods hold": ([LIMITED, template("t"), held("a", "other-a")], [replicas(4)], [("train", *WAITS)]),
+    "pods of a system namespace": (
+        [quota_object(devices(4, "gpus"), namespace="")],
+        [{**template("t"), "metadata": {"name": "t", "namespace": "kube-system"}}, replicas(5, "kube-system")],
+        [],
+    ),
+    "pods under a quota that only warns": (
+        [quota_object(devices(4, "gpus"), mode="Warn"), template("t")],
+        [replicas(5)],
+        [],
+    ),
+    "pods of which an amount cannot be known": (
+        [quota_object(capacity("1Ti"))],
+        [{**template("t"), "spec": {"spec": claim("t", device_class="soon")["spec"]}}, replicas(1)],
+        [("t", *WAITS), ("train", *WAITS)],
+    ),
     "a template that claims before it leave no room": ([LIMITED], [claim("a", 4), template("t")], [("t", *WAITS)]),
 }
 
