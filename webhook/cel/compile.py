@@ -107,15 +107,19 @@ class Compiled:
             self._diagnostics = () if self._refusal is None else self._explained(self._refusal)
         return self._diagnostics
 
-    def found(self) -> Found | None:
+    def diagnostics_for(self, driver: str) -> tuple[Diagnostic, ...]:
+        """What is wrong, with fixes that name the driver whose devices the expression is about."""
+        return () if self._refusal is None else self._explained(self._refusal, driver)
+
+    def found(self, driver: str = "") -> Found | None:
         """The problems without what mends them all; None for what is accepted."""
-        return None if self._refusal is None else self._refusal.found()
+        return None if self._refusal is None else self._refusal.found(driver)
 
-    def _explained(self, refusal: Refusal) -> tuple[Diagnostic, ...]:
+    def _explained(self, refusal: Refusal, driver: str = "") -> tuple[Diagnostic, ...]:
         def judge(expression: str) -> Found | None:
-            return compile_selector(expression, self._environment).found()
+            return compile_selector(expression, self._environment).found(driver)
 
-        return diagnostics_of(self.expression, refusal.found(), judge)
+        return diagnostics_of(self.expression, refusal.found(driver), judge)
 
 
 def compile_selector(expression: str, environment: Environment) -> Compiled:

@@ -16,6 +16,7 @@ _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 _CURLY_QUOTES: Final = re.compile("[\u2018\u2019\u201c\u201d\u00ab\u00bb]")
 _BAD_ESCAPE: Final = re.compile(r"^[bB]?(['\"])")
 _SUFFIX: Final = re.compile(r"(?:[kKMGTPEmun]i?B?|[KMGTPE]iB?)\b")
+_KEY_IN_HAS: Final = re.compile(r"\[\s*(['\"])(?P<name>[A-Za-z_][A-Za-z0-9_]*)\1\s*\]\)")
 _MOST: Final = 10
 _KEYWORDS: Final = ("in", "true", "false", "null")
 
@@ -219,9 +220,21 @@ def _brackets(text: str, tokens: Tokens) -> Iterator[Problem]:
                 return
     if opened:
         place = opened[-1][1]
+        key = _unclosed_key(tokens, place)
+        if key is not None:
+            yield Problem("'[' is not closed", place, place + 1, "add ']' behind the key", ((key, key, "]"),))
+            return
         closers = "".join(_CLOSERS[kind] for kind, _ in reversed(opened))
         end = len(text.rstrip())
         yield Problem(f"'{opened[-1][0]}' is not closed", place, place + 1, f"add '{closers}'", ((end, end, closers),))
+
+
+def _unclosed_key(tokens: Tokens, place: int) -> int | None:
+    """Return where a key ends behind an open `[`: `device.attributes['gpu.example.com'.model`."""
+    index = tokens.starts.index(place)
+    if tokens.kinds[index + 1] == STRING and tokens.kinds[index + 2] == ".":
+        return int(tokens.ends[index + 1])
+    return None
 
 
 def _misfit(text: str, tokens: Tokens, error: SourceError) -> Problem:
@@ -241,6 +254,11 @@ def _misfit(text: str, tokens: Tokens, error: SourceError) -> Problem:
         return Problem(f"'{text[start:end]}' is not part of the language", start, end, "leave it out")
     index = next((i for i, begin in enumerate(tokens.starts) if begin == start), len(tokens.starts) - 1)
     if tokens.kinds[index] == END:
+        last = tokens.kinds[index - 1] if index else ""
+        if last in ("&&", "||"):
+            begin, end = tokens.starts[index - 1], tokens.ends[index - 1]
+            cut = len(text[:begin].rstrip())
+            return Problem(f"nothing follows `{last}`", begin, end, "complete it, or leave it out", ((cut, end, ""),))
         what = "the expression is empty" if not text.strip() else "the expression ends too early"
         return Problem(what, max(len(text.rstrip()) - 1, 0), len(text), "complete it with an operand or a bracket")
     piece = _piece(text, tokens, index)
@@ -275,4 +293,8 @@ def _misused_macro(text: str, tokens: Tokens, error: SourceError) -> Problem:
     words, fix = _MACRO_FIXES.get(error.message, ("the first argument must be a plain name", "use a plain name"))
     if error.message.startswith("duplicate variable name"):
         words, fix = "the two variables must have different names", "rename one of them"
+    key = _KEY_IN_HAS.search(text, start) if error.message == "invalid argument to has() macro" else None
+    if key is not None:
+        named = f".{key['name']}"
+        return Problem(words, start, min(end, len(text)), f"write {named}", ((key.start(), key.end() - 1, named),))
     return Problem(words, start, min(end, len(text)) or 1, fix)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from webhook.cel.environment import Environment, Function
+from webhook.cel.habits import has_as_method, operator_for_method, pattern_flags, version_as_text
 from webhook.cel.problems import Change, Problem
 from webhook.cel.source import SourceError
 from webhook.cel.syntax import (
@@ -93,8 +94,8 @@ _UNDECLARED = re.compile(r"undeclared reference to '(.*)' \(in container ''\)", 
 _UNDEFINED = re.compile(r"undefined field '(.*)'", re.DOTALL)
 
 
-def find_misuse(ast: Ast, error: SourceError, environment: Environment) -> Problem:
-    """The problem behind one error of the type checker or a validator."""
+def find_misuse(ast: Ast, error: SourceError, environment: Environment, driver: str = "") -> Problem:
+    """The problem behind one error of the checker or a validator; `driver` is whose devices are meant, if known."""
     node = error.node
     message = error.message
     if node is None:
@@ -106,7 +107,7 @@ def find_misuse(ast: Ast, error: SourceError, environment: Environment) -> Probl
             if found is not None:
                 return found
     if isinstance(node, Call) and message.startswith("found no matching overload"):
-        return _misfit(ast, node, environment)
+        return _without_domain(ast, node, driver) or _misfit(ast, node, environment)
     return _plain(ast, error)
 
 
@@ -153,6 +154,9 @@ def wrong_result(ast: Ast) -> Problem:
     elif root.type.name == "optional_type" and root.type.parameters[0].kind in (Kind.BOOL, Kind.ANY, Kind.DYN):
         fix = "say what holds when it is absent: .orValue(false)"
         changes = ((root.end, root.end, ".orValue(false)"),)
+    elif isinstance(root, Call) and root.function == "compareTo":
+        fix = "compare the result with 0: >= 0 for at least as much"
+        changes = ((root.end, root.end, " >= 0"),)
     return Problem(what, root.start, root.end, fix, changes)
 
 
@@ -227,13 +231,16 @@ def _unquoted_text(ast: Ast, node: Expr) -> Problem | None:
 def _unknown_function(ast: Ast, node: Call, environment: Environment) -> Problem:
     name = node.function
     start, end = _name_span(ast, node)
+    foreign = has_as_method(ast, node, start, end) or operator_for_method(ast, node, start, end)
+    if foreign is not None:
+        return foreign
     counts = sorted({count for macro, count, _ in environment.macros if macro == name})
     if counts:
         return Problem(
             f"`{name}` must have {_either(counts)} arguments, not {len(node.args)}", start, end, f"write {_FORMS[name]}"
         )
     if name == "not" and len(node.args) == 1:
-        return Problem("`not` is not an operator", start, end, "use `!`", ((start, end, "!"),))
+        return Problem("`not` is not an operator", start, end, "use `!`", ((start, node.pos, "!"),))
     if name == "isEmpty" and node.target is not None and not node.args:
         changes = ((start, node.end, "size() == 0"),)
         return Problem("there is no method `isEmpty`", start, end, "write size() == 0", changes)
@@ -343,7 +350,7 @@ def _is_condition(ast: Ast, node: Expr) -> bool:
 
 
 def _misfit(ast: Ast, node: Call, environment: Environment) -> Problem:
-    for explain in (_without_domain, _not_comparable, _method_argument, _membership, _device_key, _matches, _arguments):
+    for explain in (_not_comparable, _method_argument, _membership, _device_key, _matches, _arguments):
         found = explain(ast, node, environment)
         if found is not None:
             return found
@@ -374,7 +381,7 @@ def _is_map_of_names(type_: Type) -> bool:
     return type_.kind == Kind.MAP and type_.parameters[0].kind == Kind.STRING
 
 
-def _without_domain(ast: Ast, node: Call, _: Environment) -> Problem | None:
+def _without_domain(ast: Ast, node: Call, driver: str) -> Problem | None:
     """`device.capacity['memory']` or `device.attributes.type`: what should be a domain is a name."""
     parts = node.args if node.target is None else (node.target, *node.args)
     for part in parts:
@@ -382,7 +389,11 @@ def _without_domain(ast: Ast, node: Call, _: Environment) -> Problem | None:
         if owner is None or not _is_map_of_names(part.type):
             continue
         field, name = owner
-        domain = _stated_driver(ast)
+        domain, slash, rest = name.partition("/")
+        if slash:  # `device.attributes['gpu.example.com/model']`
+            name = rest
+        else:
+            domain = _stated_driver(ast) or driver
         words = f"`device.{field}` must be given a domain before the name '{name}'"
         shown = domain or "the driver's name"
         text = f"device.{field}['{shown}'].{name}" if name.isidentifier() else f"device.{field}['{shown}']['{name}']"
@@ -404,14 +415,14 @@ def _owner(node: Expr) -> tuple[str, str] | None:
     return None
 
 
-def _stated_driver(ast: Ast) -> str | None:
+def _stated_driver(ast: Ast) -> str:
     """The driver that the expression itself asks for: `device.driver == 'gpu.example.com'`."""
     for node in walk(ast.root):
         if isinstance(node, Call) and node.function == EQUALS:
             one, other = node.args
             if isinstance(other, Literal) and isinstance(one, Select) and one.field == "driver":
                 return str(other.value)
-    return None
+    return ""
 
 
 def _not_comparable(ast: Ast, node: Call, _: Environment) -> Problem | None:
@@ -451,7 +462,7 @@ def _method_argument(ast: Ast, node: Call, _: Environment) -> Problem | None:
     """`compareTo('1Gi')`: the other quantity or version as a text or a number."""
     target = node.target
     if target is None or target.type.name not in _COMPARABLE or len(node.args) != 1:
-        return None
+        return version_as_text(node)
     argument = node.args[0]
     maker = _COMPARABLE[target.type.name]
     made = _made(ast, argument, maker)
@@ -519,6 +530,9 @@ def _arguments(ast: Ast, node: Call, environment: Environment) -> Problem | None
     name = node.function
     if name in _OPERATORS or name not in environment.functions:
         return None
+    flagged = pattern_flags(node)
+    if flagged is not None:
+        return flagged
     function = environment.functions[name]
     method = node.target is not None
     start, end = _name_span(ast, node)

@@ -29,8 +29,8 @@ class Refusal(ABC):
         """What the API server says."""
 
     @abstractmethod
-    def found(self) -> Found:
-        """The problems, at least one."""
+    def found(self, driver: str = "") -> Found:
+        """The problems, at least one; `driver` is whose devices the expression is about, where that is known."""
 
     def _whole(self, kind: DiagnosticKind, words: str, fix: str) -> Found:
         return Found((Problem(words, 0, len(self.expression), fix),), kind, self.error())
@@ -42,7 +42,7 @@ class TooLong(Refusal):
     def error(self) -> str:
         return f"may not be more than {MOST_BYTES} bytes"
 
-    def found(self) -> Found:
+    def found(self, driver: str = "") -> Found:  # noqa: ARG002  # only types can lack a domain
         size = len(self.expression.encode())
         words = f"must be at most {MOST_BYTES} bytes long, not {size}"
         return self._whole(DiagnosticKind.LENGTH, words, "split it into several selectors")
@@ -58,7 +58,7 @@ class TooCostly(Refusal):
     def error(self) -> str:
         return "too complex, exceeds cost limit"
 
-    def found(self) -> Found:
+    def found(self, driver: str = "") -> Found:  # noqa: ARG002  # only types can lack a domain
         amount = "an unbounded number of" if self.cost == UNBOUNDED_COST else f"{self.cost}"
         words = f"costs up to {amount} units to evaluate, which must be at most {MOST_COST}"
         fix = "read single attributes instead of looping over them, and avoid loops within loops and long patterns"
@@ -103,7 +103,7 @@ class Ungrammatical(Refusal):
     def error(self) -> str:
         return f"compilation failed: {render_errors(self.expression, self._all_errors())}"
 
-    def found(self) -> Found:
+    def found(self, driver: str = "") -> Found:  # noqa: ARG002  # only types can lack a domain
         from webhook.cel.mistakes import find_mistakes
 
         errors = sorted(self._all_errors(), key=lambda one: one.pos)
@@ -123,11 +123,11 @@ class IllTyped(Refusal):
     def error(self) -> str:
         return f"compilation failed: {render_errors(self.expression, self._errors)}"
 
-    def found(self) -> Found:
+    def found(self, driver: str = "") -> Found:
         from webhook.cel.misuses import find_misuse
 
         most = _MOST_EXPLAINED if len(self.expression) <= _LONG else 1
-        problems = [find_misuse(self._ast, error, self._environment) for error in self._errors[:most]]
+        problems = [find_misuse(self._ast, error, self._environment, driver) for error in self._errors[:most]]
         return Found(tuple(problems), DiagnosticKind.TYPE, self.error())
 
 
@@ -142,7 +142,7 @@ class WrongResult(Refusal):
     def error(self) -> str:
         return f"must evaluate to bool or the unknown type, not {self._result}"
 
-    def found(self) -> Found:
+    def found(self, driver: str = "") -> Found:  # noqa: ARG002  # only types can lack a domain
         from webhook.cel.misuses import wrong_result
 
         return Found((wrong_result(self._ast),), DiagnosticKind.RESULT, self.error())
@@ -158,7 +158,7 @@ class Unplannable(Refusal):
     def error(self) -> str:
         return self._text
 
-    def found(self) -> Found:
+    def found(self, driver: str = "") -> Found:  # noqa: ARG002  # only types can lack a domain
         words = self._text.removeprefix("program instantiation failed: ")
         message = f"cannot be prepared for evaluation: {words}"
         return self._whole(DiagnosticKind.TYPE, message, "check constants and patterns")

@@ -6,6 +6,7 @@ from webhook.cel.compile import Diagnostic, DiagnosticKind, Verdict
 from webhook.core.claims import Selector
 from webhook.core.finding import Edit, Finding, Fix, Reason, Severity, Span
 from webhook.inventory.case import Case, compiled_new
+from webhook.inventory.names import drivers_of
 
 NAMES = {
     DiagnosticKind.SYNTAX: "cel-syntax",
@@ -24,12 +25,14 @@ def check(case: Case) -> Iterator[Finding]:
     than Drawbridge knows it is only a warning (contract 4).
     """
     severity = Severity.DENY if case.view.server.exact else Severity.WARN
-    for selector, _ in case.selectors():
+    for selector, alternative in case.selectors():
         if case.expired():
             return
         compiled = compiled_new(selector.expression, case.view.server)
         if compiled.verdict is not Verdict.OK:
-            for diagnostic in compiled.diagnostics:
+            drivers = drivers_of(case.view, alternative) or ()
+            known = next(iter(drivers)) if len(drivers) == 1 else ""
+            for diagnostic in compiled.diagnostics_for(known) if known else compiled.diagnostics:
                 yield _finding(selector, diagnostic, severity)
 
 

@@ -67,7 +67,7 @@ MENDED = {
         "device.capacity['d'].m.isGreaterThan('1Gi')",
         "device.capacity['d'].m.isGreaterThan(quantity('1Gi'))",
     ),
-    "not as a function": ("not (device.driver == 'x')", "! (device.driver == 'x')"),
+    "not as a function": ("not (device.driver == 'x')", "!(device.driver == 'x')"),
     "a key of the device": ("device['driver'] == 'x'", "device.driver == 'x'"),
     "in before a text": ("device.driver in 'x'", "device.driver in ['x']"),
     "not before in": ("!device.driver in ['x']", "!(device.driver in ['x'])"),
@@ -77,6 +77,25 @@ MENDED = {
         "device.capacity['d'].m.value.isGreaterThan(quantity('1'))",
         "device.capacity['d'].m.isGreaterThan(quantity('1'))",
     ),
+    "a version as a text": (
+        "device.attributes['d'].v.isGreaterThan('v550.1')",
+        "device.attributes['d'].v.isGreaterThan(semver('550.1.0'))",
+    ),
+    "equals of another language": ("device.driver.equals('x')", "device.driver == 'x'"),
+    "at least as a method": (
+        "device.capacity['d'].m.gte(quantity('1Gi'))",
+        "device.capacity['d'].m.compareTo(quantity('1Gi')) >= 0",
+    ),
+    "has as a method": ("device.attributes['d'].has(x)", "has(device.attributes['d'].x)"),
+    "has of a key": ("has(device.attributes['d']['x'])", "has(device.attributes['d'].x)"),
+    "the flag of a pattern": ("device.driver.matches('a', 'i')", "device.driver.matches('(?i)a')"),
+    "nothing behind and": ("device.driver == 'x' &&", "device.driver == 'x'"),
+    "a key that is not closed": ("device.attributes['d'.x == 'y'", "device.attributes['d'].x == 'y'"),
+    "a comparison's result": (
+        "device.capacity['d'].m.compareTo(quantity('1Gi'))",
+        "device.capacity['d'].m.compareTo(quantity('1Gi')) >= 0",
+    ),
+    "the domain before a slash": ("device.attributes['d.com/x'] == 'y'", "device.attributes['d.com'].x == 'y'"),
     "an optional as result": ("device.attributes['d'].?x", "device.attributes['d'].?x.orValue(false)"),
 }
 
@@ -85,6 +104,14 @@ MENDED = {
 def test_a_usual_mistake_is_mended(wrong: str, right: str) -> None:
     diagnostics = diagnosed(wrong)
     assert {fix.expression for diagnostic in diagnostics for fix in diagnostic.fixes} == {right}
+
+
+@pytest.mark.parametrize("wrong", ["device.attributes.x == 'y'", "device.attributes['x'] == 'y'"])
+def test_a_domain_that_is_missing_is_the_driver_that_is_known(wrong: str) -> None:
+    compiled = compile_selector(wrong, device_environment())
+    (diagnostic,) = compiled.diagnostics_for("gpu.example.com")
+    assert diagnostic.fixes[0].expression == "device.attributes['gpu.example.com'].x == 'y'"
+    assert compiled.diagnostics[0].fixes[0].expression is None
 
 
 EXPLAINED = {
