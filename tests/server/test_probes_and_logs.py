@@ -27,6 +27,9 @@ async def judge(review: Review, _: Budget) -> Decision:
         Finding("request-count", Severity.DENY, ROOT.child("spec"), "must be less"),
         unjudged(ROOT, "config-schema", "the driver is unknown"),
     )
+    if review.name == "disputed":
+        path = ROOT.child("spec", "selectors")
+        return Allow((Finding("selector-never-true", Severity.WARN, path, CANARY, disputed=True),))
     return Deny(findings) if review.name == "bad" else Allow(findings[2:])
 
 
@@ -84,6 +87,13 @@ def test_decisions_and_findings_are_counted(server: Served) -> None:
     assert server.metric("drawbridge_admission_duration_seconds_count", endpoint=VALIDATE_PODS) == 2
     assert server.metric("drawbridge_findings_total", rule="request-count", severity="deny") >= 1
     assert server.metric("drawbridge_unjudged_total", what="config-schema") >= 2
+
+
+def test_a_disagreement_of_the_two_engines_is_counted_and_logged(server: Served) -> None:
+    server.post(body=make_review(uid="disputed-1", name="disputed"))
+    assert server.metric("drawbridge_referee_disagreements_total") == 1
+    said = server.logged(uid="disputed-1", msg="referee-disagrees")
+    assert (said["rule"], said["field"]) == ("selector-never-true", "spec.selectors")
 
 
 def test_strange_kinds_and_operations_share_one_label(server: Served) -> None:

@@ -4,15 +4,15 @@ Exact where it speaks: what it does not understand it takes to be possible, and 
 device it takes to be independent, which can only make more possible.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhook.cel.demands import Alternatives, Demand, TooManyError, Wanted, alternatives, every_of
+from webhook.cel.demands import Alternatives, Demand, TooManyError, Wanted, alternatives, every_of, parts_of
 from webhook.cel.device import CelDevice
 from webhook.cel.evaluator import EvaluationError, Program, build
 from webhook.cel.places import Place, places_in
-from webhook.cel.samples import Constants, Sample, constants_of, samples_of
+from webhook.cel.samples import Constants, Sample, combined, constants_of, samples_of
 from webhook.cel.syntax import NOT, Ast, Call, Expr
 from webhook.cel.types import BOOL, Kind
 from webhook.cel.values import DefaultMap
@@ -24,7 +24,7 @@ _MOST_SAMPLES: Final = 400
 class _Part:
     """One part of a selector that has no logic of its own: what it reads, and what it comes to on a sample."""
 
-    __slots__ = ("_expression", "_negated", "_outcomes", "_program", "_version", "constants", "place", "understood")
+    __slots__ = ("_expression", "_negated", "_program", "_version", "constants", "place", "understood")
 
     def __init__(self, expression: Expr, version: str, is_root: bool) -> None:
         places = places_in(expression)
@@ -35,7 +35,6 @@ class _Part:
         self._version = version
         self._negated = not is_root and expression.type.kind != Kind.BOOL
         self._program: Program | None = None
-        self._outcomes: dict[int, bool | None] = {}
 
     def outcome(self, device: CelDevice) -> bool | None:
         """True, false, or None for an error."""
@@ -94,6 +93,21 @@ class Logic:
         except TooManyError:
             return False
         return not any(self._is_possible(demands) for demands in found)
+
+    def witnesses(self, clauses: Sequence[Expr], most: int) -> Iterator[CelDevice]:
+        """Devices with values that the clauses tell apart, at most so many: on these a second opinion is asked."""
+        by_place: dict[Place, list[_Part]] = {}
+        for clause in clauses:
+            for node in parts_of(clause):
+                part = self._part(node)
+                if part.place is not None and part.understood:
+                    by_place.setdefault(part.place, []).append(part)
+        sampled = []
+        for place, parts in by_place.items():
+            contained = [text for part in parts for text in part.constants.parts]
+            sampled.append([one.device for one in samples_of(place, [part.constants for part in parts], contained)])
+        for number in range(min(most, max(map(len, sampled), default=1))):
+            yield combined([devices[number % len(devices)] for devices in sampled])
 
     def _possible(self, found: Alternatives) -> Alternatives:
         return tuple(demands for demands in found if self._is_possible(demands))

@@ -4,7 +4,7 @@ CEL has three outcomes, and its logic decides where it can: `false && error` is 
 either order (cel-spec, logical operators). So `a && b` is true exactly if both are, and false exactly if one is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import product
@@ -72,6 +72,17 @@ def alternatives(node: Expr, wanted: Wanted) -> Alternatives:
         if node.function == CONDITIONAL:
             return _conditional(node, wanted)
     return ((Demand(node, wanted),),)
+
+
+def parts_of(node: Expr) -> Iterator[Expr]:
+    """The parts of an expression without logic of their own, in the order of the source."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Call) and part.function in (NOT, AND, OR, CONDITIONAL):
+            stack.extend(reversed(part.args))
+        else:
+            yield part
 
 
 def _conditional(node: Call, wanted: Wanted) -> Alternatives:

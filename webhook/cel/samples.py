@@ -166,6 +166,18 @@ def samples_of(place: Place, constants: Iterable[Constants], parts: Sequence[str
     yield from (Sample(_device(place, value), False) for value in values if isinstance(value, list))
 
 
+def combined(devices: Iterable[CelDevice]) -> CelDevice:
+    """One device with what each of the devices has; they are of different places."""
+    whole = CelDevice("", DefaultMap(), DefaultMap(), False)
+    for device in devices:
+        whole.driver = whole.driver or device.driver
+        whole.allow_multiple_allocations |= device.allow_multiple_allocations
+        for fields, more in ((whole.attributes, device.attributes), (whole.capacity, device.capacity)):
+            for domain, values in more.items():
+                fields[domain] = {**fields.get(domain, {}), **values}
+    return whole
+
+
 def _device(place: Place, value: Value) -> CelDevice:
     device = CelDevice("", DefaultMap(), DefaultMap(), False)
     fields = device.attributes if place.field == ATTRIBUTES else device.capacity

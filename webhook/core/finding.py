@@ -72,7 +72,8 @@ class Finding:
     `message` is the problem alone: no path, no rule id, no full stop. `source` is the text in which `span` lies
     (a CEL expression), shown with a caret. `permitted` is False where the object is well-formed but not allowed
     here (quota, policy): such a denial is 403 Forbidden, any other 422 Invalid. `what` names, for the rule
-    `unjudged` alone, the bounded kind of thing that was let pass.
+    `unjudged` alone, the bounded kind of thing that was let pass. `disputed`: the finding rests on what an expression
+    evaluates to, and the second CEL engine sees it otherwise; it is never a denial then.
     """
 
     rule: str
@@ -87,6 +88,7 @@ class Finding:
     permitted: bool = True
     reference_text: str = ""
     what: str = ""
+    disputed: bool = False
 
     def lowered(self, most: Severity) -> "Finding":
         """Return the finding with a severity of at most the given one."""

@@ -185,6 +185,9 @@ class Endpoint:
         return answer
 
     def _log(self, review: Review, decision: Decision, seconds: float) -> None:
+        for finding in decision.findings:
+            if finding.disputed:
+                self._needs.log.warning("referee-disagrees", uid=review.uid, rule=finding.rule, field=str(finding.path))
         said = (finding.rule for finding in decision.findings if finding.severity is not Severity.INFO)
         self._needs.log.info(
             "admission",

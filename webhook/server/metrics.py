@@ -131,6 +131,8 @@ class Metrics:
         count.inc()
         duration.observe(seconds)
         for finding in decision.findings:
+            if finding.disputed:
+                self.referee_disagreements.inc()
             if finding.rule == UNJUDGED:
                 self.unjudged(finding.what)
             else:
