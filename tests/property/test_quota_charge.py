@@ -16,6 +16,7 @@ from webhook.core.devices import ResourceSlice, parse_slice
 from webhook.core.quantity import Quantity
 from webhook.core.quotas import DeviceQuota
 from webhook.core.versions import ServerTruth
+from webhook.kube.shipped import shipped_catalogue
 
 Plain = dict[str, Any]
 
@@ -212,6 +213,7 @@ def view_of(world: Plain) -> ClusterView:
         nodes={name: Node(name, {"zone": zone}, {}) for name, zone in NODES.items()},
         inventories=planned,
         server=ServerTruth("1.37" if world["milli"] else "1.36"),
+        catalogue=shipped_catalogue(),
     )
 
 

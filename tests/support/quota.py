@@ -10,9 +10,10 @@ from webhook.core.devices import DeviceInventory, parse_inventory
 from webhook.core.quantity import parse_quantity
 from webhook.core.quotas import DeviceQuota, parse_quota
 from webhook.inventory.consumed import arithmetic_of
+from webhook.kube.shipped import shipped_catalogue
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply
-from webhook.quota.drivers import KNOWN_DRIVERS
+from webhook.quota.drivers import facts_of
 
 NVIDIA = "gpu.nvidia.com"
 OTHER = "nic.example.com"
@@ -91,7 +92,9 @@ CLASSES = (
 
 def cluster(*published: Raw, driver: str = NVIDIA, **fields: Any) -> ClusterView:
     """Return a view of one node with these devices and the classes above."""
-    return make_view(make_slice(*published, driver=driver), classes=CLASSES, **fields)
+    return make_view(
+        make_slice(*published, driver=driver), classes=CLASSES, **{"catalogue": shipped_catalogue(), **fields}
+    )
 
 
 def make_inventory(*stated: Raw, driver: str = NVIDIA) -> DeviceInventory:
@@ -100,7 +103,8 @@ def make_inventory(*stated: Raw, driver: str = NVIDIA) -> DeviceInventory:
 
 
 def charged(claim: Claim, quota: DeviceQuota, view: ClusterView) -> QuotaCharge:
-    tariff = Tariff(ClusterSupply(view, KNOWN_DRIVERS), KNOWN_DRIVERS, arithmetic_of(view.server))
+    facts = facts_of(view.catalogue)
+    tariff = Tariff(ClusterSupply(view, facts), facts, arithmetic_of(view.server))
     return charge(claim, quota, tariff)
 
 

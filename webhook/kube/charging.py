@@ -13,7 +13,7 @@ from webhook.inventory.consumed import arithmetic_of
 from webhook.inventory.inventory import inventory_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId, charged_shape
-from webhook.quota.drivers import KNOWN_DRIVERS
+from webhook.quota.drivers import facts_of
 
 _SLICE_SECONDS = 0.005
 QuotaKey = tuple[str, str]
@@ -88,8 +88,9 @@ class Charging:
     def _tariff_of(self, view: ClusterView) -> Tariff:
         if self._tariff is None or self._view is None or not same_supply(self._view, view):
             self._remember_gone(view)
-            supply = ClusterSupply(view, KNOWN_DRIVERS, gone=dict(self._gone))
-            self._tariff = Tariff(supply, KNOWN_DRIVERS, arithmetic_of(view.server))
+            facts = facts_of(view.catalogue)
+            supply = ClusterSupply(view, facts, gone=dict(self._gone))
+            self._tariff = Tariff(supply, facts, arithmetic_of(view.server))
             self._view = view
         return self._tariff
 

@@ -259,7 +259,7 @@ class _Counted:
         """Return whether a name asked of a device of unknown driver can be the limit's capacity."""
         drivers = {name.partition("/")[0] for name in (asked, self.limit.capacity) if "/" in name}
         driver = self.limit.match.driver
-        candidates = {driver} if driver else drivers | {"", *self.tariff.drivers.geometry}
+        candidates = {driver} if driver else drivers | {"", *self.tariff.drivers.aliasing}
         return any(
             qualified(asked, candidate) in self.tariff.drivers.spellings(qualified(self.limit.capacity, candidate))
             for candidate in candidates

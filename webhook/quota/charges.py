@@ -14,7 +14,7 @@ from webhook.inventory.case import never
 from webhook.inventory.consumed import arithmetic_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId
-from webhook.quota.drivers import KNOWN_DRIVERS
+from webhook.quota.drivers import facts_of
 from webhook.quota.ledger import Standing
 
 _MOST_COUNTED = 300
@@ -31,8 +31,8 @@ def tariff_of(
     expired: Callable[[], bool] = never,
 ) -> Tariff:
     """Return by what claims are charged in the cluster of a view; see ClusterSupply for the options."""
-    supply = ClusterSupply(view, KNOWN_DRIVERS, gone=gone, expired=expired)
-    return Tariff(supply, KNOWN_DRIVERS, arithmetic_of(view.server))
+    facts = facts_of(view.catalogue)
+    return Tariff(ClusterSupply(view, facts, gone=gone, expired=expired), facts, arithmetic_of(view.server))
 
 
 def charges_of(claim: Claim, namespace: str, view: ClusterView, tariff: Tariff) -> tuple[QuotaCharge, ...]:

@@ -82,7 +82,7 @@ def rules_out(selectors: tuple[syntax.Ast, ...], match: Match) -> bool:
 
 def most_slices(selectors: tuple[syntax.Ast, ...], match: Match, facts: DriverFacts) -> int:
     """Return the most compute slices of a device that the selectors could accept, within a limit's match."""
-    drivers = [driver for driver in facts.geometry if match.driver in ("", driver)]
+    drivers = [driver for driver in facts.dividing if match.driver in ("", driver)]
     return max((_slices(selectors, match, driver) for driver in drivers), default=0)
 
 

@@ -57,8 +57,9 @@ def test_kinds_are_told_apart_by_values_that_their_attribute_has(pack: DriverPac
 @pytest.mark.parametrize("pack", PACKS)
 def test_versions_are_versions_in_order(pack: DriverPack) -> None:
     newest = release(pack.version, pack.former)
-    entries = (*pack.attributes.values(), *pack.capacities.values(), *pack.configs)
-    for lifetime in (*(entry.lifetime for entry in entries), *pack.gates.values()):
+    named = (*pack.attributes.values(), *pack.capacities.values())
+    lifetimes = [*(entry.lifetime for entry in named), *(config.lifetime for config in pack.configs)]
+    for lifetime in (*lifetimes, *pack.gates.values()):
         since, until = release(lifetime.since, pack.former), release(lifetime.until, pack.former)
         assert not (since and until) or since < until
         assert all(newest is not None and bound <= newest for bound in (since, until) if bound)

@@ -29,7 +29,7 @@ from webhook.core.versions import ServerTruth
 from webhook.inventory.consumed import Arithmetic
 from webhook.quota.charge import Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply
-from webhook.quota.drivers import KNOWN_DRIVERS
+from webhook.quota.drivers import facts_of
 
 PROFILE = f"device.attributes['{NVIDIA}'].profile == "
 EMPTY = cluster()
@@ -592,8 +592,8 @@ def test_a_limit_on_the_class_does_not_see_devices_of_the_class_by_another_name(
 
 
 def test_once_the_time_is_over_a_request_has_no_known_shape() -> None:
-    supply = ClusterSupply(H100, KNOWN_DRIVERS, expired=lambda: True)
-    tariff = Tariff(supply, KNOWN_DRIVERS, Arithmetic.WHOLE)
+    facts = facts_of(H100.catalogue)
+    tariff = Tariff(ClusterSupply(H100, facts, expired=lambda: True), facts, Arithmetic.WHOLE)
     [bounded] = charge(gpu(1, "10Gi"), make_quota(capacity("1Ti")), tariff).limits
     [unbounded] = charge(gpu(), make_quota(capacity("1Ti")), tariff).limits
     assert bounded.amount == 10 * 2**30
@@ -602,7 +602,7 @@ def test_once_the_time_is_over_a_request_has_no_known_shape() -> None:
 
 def test_time_that_ends_between_two_limits_makes_nothing_free() -> None:
     answers = iter([False, *[True] * 100])
-    supply = ClusterSupply(TWO_MODELS, KNOWN_DRIVERS, expired=lambda: next(answers))
-    tariff = Tariff(supply, KNOWN_DRIVERS, Arithmetic.WHOLE)
+    facts = facts_of(TWO_MODELS.catalogue)
+    tariff = Tariff(ClusterSupply(TWO_MODELS, facts, expired=lambda: next(answers)), facts, Arithmetic.WHOLE)
     quota = make_quota(capacity("1Ti", selector=f"device.attributes['{NVIDIA}'].productName == 'NVIDIA A100'"))
     assert charge(gpu(), quota, tariff).limits[0].amount == 80 * 2**30
