@@ -59,6 +59,8 @@ SCHEMA: tuple[Check, ...] = (
     selector_wrong_type.check,
     selector_never_true.check,
     selector_always_true.check,
+    selector_never_true.check,
+    selector_always_true.check,
     selector_may_fail.check,
     selector_no_match.check,
     class_unguarded.check,
