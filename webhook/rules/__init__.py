@@ -11,7 +11,6 @@ from webhook.inventory.pod_case import PodCase
 from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
-    class_unguarded,
     invalid_field,
     mig_impossible_combination,
     mig_unknown_profile,
@@ -33,16 +32,13 @@ from webhook.rules import (
     request_unknown_class,
     selector_always_true,
     selector_bad_literal,
-    selector_may_fail,
     selector_nested_value,
     selector_never_true,
-    selector_no_match,
     selector_unknown_attribute,
     selector_unknown_capacity,
     selector_unknown_domain,
     selector_wrong_type,
 )
-from webhook.rules.merging import merged
 
 Check = Callable[[Case], Iterator[Finding]]
 PodCheck = Callable[[PodCase], Iterator[Finding]]
@@ -59,11 +55,6 @@ SCHEMA: tuple[Check, ...] = (
     selector_wrong_type.check,
     selector_never_true.check,
     selector_always_true.check,
-    selector_never_true.check,
-    selector_always_true.check,
-    selector_may_fail.check,
-    selector_no_match.check,
-    class_unguarded.check,
     request_capacity.check,
     request_unknown_class.check,
     request_capacity_range.check,
@@ -113,7 +104,7 @@ class Severities:
 
 def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
     """Return what the checks find, in the order of contract 7.6, fixes composed and tried."""
-    findings = list(merged(finding for check in checks for finding in check(case)))
+    findings = [finding for check in checks for finding in check(case)]
     if case.expired():
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
