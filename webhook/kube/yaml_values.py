@@ -14,6 +14,8 @@ import yaml
 
 _FLOAT = re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _INT = re.compile(r"^[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$")
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 DEEPEST = 1_000
 """Levels of nesting that are read: the library would recurse in C, and end the process where the stack ends."""
@@ -82,11 +84,29 @@ def values_of(part: str) -> Iterator[object]:
         raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST} levels")
     if part.lstrip().startswith("{"):
         try:
-            yield json.loads(part)
+            yield _json(part)
         except ValueError:
             yield from _loaded(part)
     else:
         yield from _loaded(part)
+
+
+def _json(part: str) -> object:
+    """Return the value of a JSON text, halves of surrogate pairs replaced as Go does; a ValueError where it is none."""
+    value = json.loads(part, parse_float=_number, parse_constant=_no_number)
+    if _ESCAPED_HALF.search(part):
+        value = json.loads(_HALF.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    return value
+
+
+def _number(text: str) -> float | str:
+    """Return the number; the text of one that a double cannot hold."""
+    value = float(text)
+    return value if isfinite(value) else text
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _loaded(part: str) -> Iterator[object]:

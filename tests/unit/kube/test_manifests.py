@@ -88,6 +88,21 @@ def test_aliases_that_multiply_are_a_problem() -> None:
     assert said == "must be YAML: its aliases make it too large"
 
 
+JSON_VALUES = {
+    "half a surrogate pair": ('"a\\ud800b"', "a\ufffdb"),
+    "a surrogate pair": ('"\\ud83d\\ude00"', "\U0001f600"),
+    "a number beyond a double": ("-1e400", "-1e400"),
+    "NaN": ("NaN", "NaN"),
+}
+
+
+@pytest.mark.parametrize(("written", "value"), JSON_VALUES.values(), ids=JSON_VALUES.keys())
+def test_values_of_json_can_all_be_written_again(written: str, value: object) -> None:
+    text = f'{{"apiVersion": "v1", "kind": "Pod", "spec": {written}}}'
+    [document], problems = read_documents("a.json", text.encode())
+    assert (document.raw["spec"], problems) == (value, ())
+
+
 MERGED = {
     "its own key wins": ("{<<: {a: 1, b: 2}, a: 3}", {"a": 3, "b": 2}),
     "the first of several wins": ("{<<: [{a: 1}, {a: 2, b: 3}]}", {"a": 1, "b": 3}),
