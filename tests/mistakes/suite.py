@@ -78,3 +78,14 @@ def with_first_fixes(raw: Json, found: tuple[Finding, ...], rule: str) -> Json:
 
 def documents(name: str) -> list[Json]:
     return [document for document in yaml.safe_load_all((HERE / name).read_text()) if document]
+
+
+def right_selectors() -> Iterator[tuple[str, str]]:
+    """Yield class and expression of each selector of which nothing may be said."""
+    device_class = ""
+    for line in (HERE / "right.txt").read_text().splitlines():
+        mark, _, text = line.partition(" ")
+        if mark == "@":
+            device_class = text
+        elif mark == "+":
+            yield device_class, text
