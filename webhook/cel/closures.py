@@ -1,15 +1,16 @@
-"""The closures that a compiled expression is made of, and how they treat errors.
+"""The closures that a compiled expression is made of, and how they treat errors: variables and operators.
 
 An error is an exception; only `&&`, `||` and the loops of macros catch it, as only they may go on.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from webhook.cel.functions.dispatch import Guarded, no_overload_for
 from webhook.cel.functions.optionals import used
-from webhook.cel.qualify import go_type, qualified, qualified_if_present, unwrapped
 from webhook.cel.runtime_cost import check_countable
+from webhook.cel.syntax import GREATER, GREATER_EQUALS, LESS, LESS_EQUALS
 from webhook.cel.values import (
     LISTS,
     MAPS,
@@ -22,39 +23,12 @@ from webhook.cel.values import (
     Optional,
     Value,
     equal,
-    key_value,
     map_key,
-    no_such_key,
     no_such_overload,
 )
 
 Frame: TypeAlias = list[Value]
 Closure: TypeAlias = Callable[[Frame], Value]
-
-
-class Link(NamedTuple):
-    """One field or index of a chain. `key` is MISSING unless it is constant."""
-
-    key: Value
-    compute: Closure
-    optional: bool
-
-
-class Items(NamedTuple):
-    """What a loop runs over, and the slots of its variables."""
-
-    over: Closure
-    first: int
-    second: int | None
-
-
-class Loop(NamedTuple):
-    """The accumulator's slot and first value, the condition to go on, and the accumulator's next value."""
-
-    accumulator: int
-    initial: Closure
-    condition: Closure
-    step: Closure
 
 
 class Failed:
@@ -101,6 +75,11 @@ def settled(value: Value) -> Value:
     return value
 
 
+def settled_variable(slot: int) -> Closure:
+    """A variable of `cel.bind` whose value cannot fail, so that it need not wait for its use."""
+    return lambda frame: frame[slot]
+
+
 def variable(slot: int) -> Closure:
     """A variable of a macro."""
 
@@ -115,135 +94,10 @@ def variable(slot: int) -> Closure:
     return get
 
 
-# Fields and indices
-
-
-def device_field(attribute: str, keys: Sequence[str]) -> Closure:
-    """`device.attributes`, `device.attributes['domain']`, `device.attributes['domain'].name` and their kin."""
-    if not keys:
-        return lambda frame: getattr(frame[0], attribute)
-    if len(keys) == 1:
-        (domain,) = keys
-        if attribute == "attributes":
-            return lambda frame: frame[0].attributes[domain]
-        return lambda frame: frame[0].capacity[domain]
-    domain, name = keys
-    if attribute == "attributes":
-
-        def get_attribute(frame: Frame) -> Value:
-            try:
-                return frame[0].attributes[domain][name]
-            except KeyError:
-                raise no_such_key(name) from None
-
-        return get_attribute
-
-    def get_capacity(frame: Frame) -> Value:
-        try:
-            return frame[0].capacity[domain][name]
-        except KeyError:
-            raise no_such_key(name) from None
-
-    return get_capacity
-
-
-def chain(root: Closure, links: Sequence[Link], tested: bool) -> Closure:
-    """The root with fields and indices applied to it; `tested`: whether the last one is there (`has`)."""
-    if tested:
-        return _tested(root, links)
-    if len(links) == 1 and not links[0].optional:
-        return _one_link(root, links[0])
-    return lambda frame: _all_links(root(frame), links, frame)
-
-
-def tested_branch(root: Closure, links: Sequence[Link]) -> Closure:
-    """`has` as a side of `c ? a : b`, where the reference keeps the optional that a chain with `.?` gives."""
-    *before, last = links
-
-    def test(frame: Frame) -> Value:
-        value = _all_links(root(frame), before, frame)
-        optional = type(value) is Optional or last.optional
-        if value is NONE:
-            return NONE
-        found = qualified_if_present(value.value if type(value) is Optional else value, last.compute(frame))
-        if not optional:
-            return found is not MISSING
-        return NONE if found is MISSING else Optional(found)
-
-    return test
-
-
-def legacy_attribute(get: Closure) -> Closure:
-    """A value before 1.37, where an optional one of Kubernetes' types is lost once it is an attribute."""
-
-    def unwrap(frame: Frame) -> Value:
-        value = get(frame)
-        return Optional(unwrapped(value.value)) if type(value) is Optional and value is not NONE else value
-
-    return unwrap
-
-
-def _one_link(root: Closure, link: Link) -> Closure:
-    compute = link.compute
-
-    def get(frame: Frame) -> Value:
-        value = root(frame)
-        if type(value) is Optional:
-            return _all_links(value, (link,), frame)
-        return qualified(value, compute(frame))
-
-    return get
-
-
-def _all_links(value: Value, links: Sequence[Link], frame: Frame) -> Value:
-    optional = type(value) is Optional
-    if optional:
-        if value is NONE:
-            return NONE
-        value = value.value
-    for link in links:
-        optional = optional or link.optional
-        key = link.compute(frame)
-        if optional:
-            value = qualified_if_present(value, key)
-            if value is MISSING:
-                return NONE
-        else:
-            value = qualified(value, key)
-    return Optional(value) if optional else value
-
-
-def _tested(root: Closure, links: Sequence[Link]) -> Closure:
-    *before, last = links
-
-    def test(frame: Frame) -> bool:
-        value = _all_links(root(frame), before, frame)
-        if type(value) is Optional:
-            if value is NONE:
-                return False
-            value = value.value
-        return qualified_if_present(value, last.compute(frame)) is not MISSING
-
-    if not before and type(last.key) is str:
-        return _tested_name(root, last.key, test)
-    return test
-
-
-def _tested_name(root: Closure, name: str, test: Closure) -> Closure:
-    def quick(frame: Frame) -> bool:
-        value = root(frame)
-        if type(value) is dict:
-            return name in value
-        return bool(test(frame))
-
-    return quick
-
-
-# Operators
-
-
 def all_true(terms: Sequence[Closure]) -> Closure:
     """`&&` of any number of terms: false wins over errors, the first error over truth."""
+    if len(terms) == 2:
+        return _both_true(*terms)
 
     def run(frame: Frame) -> bool:
         error: EvaluationError | None = None
@@ -265,8 +119,29 @@ def all_true(terms: Sequence[Closure]) -> Closure:
     return run
 
 
+def _both_true(first: Closure, second: Closure) -> Closure:
+    def run(frame: Frame) -> bool:
+        try:
+            value = first(frame)
+        except EvaluationError:
+            if is_false(second, frame):
+                return False
+            raise
+        if value is True:
+            value = second(frame)
+            if value is True or value is False:
+                return value
+        elif value is False or is_false(second, frame):
+            return False
+        raise no_such_overload()
+
+    return run
+
+
 def any_true(terms: Sequence[Closure]) -> Closure:
     """`||` of any number of terms: truth wins over errors."""
+    if len(terms) == 2:
+        return _either_true(*terms)
 
     def run(frame: Frame) -> bool:
         error: EvaluationError | None = None
@@ -286,6 +161,42 @@ def any_true(terms: Sequence[Closure]) -> Closure:
         return False
 
     return run
+
+
+def _either_true(first: Closure, second: Closure) -> Closure:
+    def run(frame: Frame) -> bool:
+        try:
+            value = first(frame)
+        except EvaluationError:
+            if _is_true(second, frame):
+                return True
+            raise
+        if value is False:
+            value = second(frame)
+            if value is True or value is False:
+                return value
+        elif value is True or _is_true(second, frame):
+            return True
+        raise no_such_overload()
+
+    return run
+
+
+def is_false(closure: Closure, frame: Frame) -> bool:
+    """Whether the value is false, and neither something else nor an error."""
+    try:
+        value = closure(frame)
+    except EvaluationError:
+        return False
+    return value is False
+
+
+def _is_true(closure: Closure, frame: Frame) -> bool:
+    try:
+        value = closure(frame)
+    except EvaluationError:
+        return False
+    return value is True
 
 
 def conditional(condition: Closure, yes: Closure, no: Closure) -> Closure:
@@ -327,9 +238,9 @@ def equals_constant(left: Closure, constant: Value) -> Closure:
     """`x == 'constant'`, where values of the constant's own type need no thought."""
     kind = type(constant)
 
-    def compare(frame: Frame) -> bool:
+    def compare(frame: Frame) -> Value:
         value = left(frame)
-        return bool(value == constant) if type(value) is kind else equal(value, constant)
+        return value == constant if type(value) is kind else equal(value, constant)
 
     return compare
 
@@ -338,13 +249,27 @@ def not_equals(left: Closure, right: Closure) -> Closure:
     """`!=`: values that cannot be compared differ."""
 
     def compare(frame: Frame) -> bool:
-        mine, other = _both(left, right, frame)
-        try:
-            return not equal(mine, other)
-        except EvaluationError:
-            return True
+        return _differ(*_both(left, right, frame))
 
     return compare
+
+
+def not_equals_constant(left: Closure, constant: Value) -> Closure:
+    """`x != 'constant'`, as above."""
+    kind = type(constant)
+
+    def compare(frame: Frame) -> Value:
+        value = left(frame)
+        return value != constant if type(value) is kind else _differ(value, constant)
+
+    return compare
+
+
+def _differ(left: Value, right: Value) -> bool:
+    try:
+        return not equal(left, right)
+    except EvaluationError:
+        return True
 
 
 def invocation(run: Callable[..., Value], args: Sequence[Closure], keen: bool, constant: Value = MISSING) -> Closure:
@@ -384,14 +309,39 @@ def ordering(test: Callable[[int, int], bool], run: Callable[..., Value], sides:
     return compare
 
 
-def ordering_with(test: Callable[[int, int], bool], run: Callable[..., Value], left: Closure, constant: int) -> Closure:
+def ordering_with(operator: str, run: Callable[..., Value], left: Closure, constant: int) -> Closure:
     """`x >= 5` and the like."""
 
-    def compare(frame: Frame) -> Value:
+    def less(frame: Frame) -> Value:
         value = left(frame)
-        return test(value, constant) if type(value) is int else run(value, constant)
+        return value < constant if type(value) is int else run(value, constant)
 
-    return compare
+    def less_equals(frame: Frame) -> Value:
+        value = left(frame)
+        return value <= constant if type(value) is int else run(value, constant)
+
+    def greater(frame: Frame) -> Value:
+        value = left(frame)
+        return value > constant if type(value) is int else run(value, constant)
+
+    def greater_equals(frame: Frame) -> Value:
+        value = left(frame)
+        return value >= constant if type(value) is int else run(value, constant)
+
+    return {LESS: less, LESS_EQUALS: less_equals, GREATER: greater, GREATER_EQUALS: greater_equals}[operator]
+
+
+def method_with(function: str, method: Guarded, receiver: Closure, constant: Value) -> Closure:
+    """`x.f('constant')` where the constant fits."""
+    run, fits, _ = method
+
+    def call(frame: Frame) -> Value:
+        value = receiver(frame)
+        if type(value) in fits:
+            return run(value, constant)
+        raise no_overload_for(function, (value, constant))
+
+    return call
 
 
 def countable(argument: Closure, overload: str, position: int) -> Closure:
@@ -422,8 +372,10 @@ def membership(element: Closure, members: frozenset[MapKey]) -> Closure:
 def optional_or(left: Closure, right: Closure, unwrap: bool, modern: bool) -> Closure:
     """`a.or(b)` and `a.orValue(b)`: b is evaluated only if a holds nothing.
 
-    Before 1.37, what is no optional was its own alternative.
+    Before 1.37, what is no optional was its own alternative, and what an optional holds may be an error.
     """
+    if unwrap and modern:
+        return _value_or(left, right)
 
     def choose(frame: Frame) -> Value:
         value = left(frame)
@@ -438,95 +390,11 @@ def optional_or(left: Closure, right: Closure, unwrap: bool, modern: bool) -> Cl
     return choose
 
 
-# Macros
+def _value_or(left: Closure, right: Closure) -> Closure:
+    def choose(frame: Frame) -> Value:
+        value = left(frame)
+        if type(value) is not Optional:
+            raise no_such_overload()
+        return right(frame) if value is NONE else value.value
 
-
-def bound(slot: int, initial: Closure, body: Closure) -> Closure:
-    """`cel.bind(name, value, body)`."""
-
-    def run(frame: Frame) -> Value:
-        frame[slot] = Lazy(initial)
-        return settled(body(frame))
-
-    return run
-
-
-def all_elements(value: Value) -> Iterable[Value]:
-    """The elements of a list, the keys of a map."""
-    if type(value) in LISTS:
-        return value  # type: ignore[no-any-return]  # just tested
-    if type(value) in MAPS:
-        return map(key_value, list(value))
-    raise EvaluationError(f"got '{go_type(value)}', expected iterable type")
-
-
-def all_pairs(value: Value) -> Iterable[tuple[Value, Value]]:
-    """Indices and elements of a list, keys and values of a map."""
-    if type(value) in LISTS:
-        return enumerate(value)
-    if type(value) in MAPS:
-        return [(key_value(key), held) for key, held in value.items()]
-    raise EvaluationError(f"unsupported comprehension range type: {go_type(value)}")
-
-
-def _steps(items: Items, frame: Frame) -> Iterable[None]:
-    """Set the loop's variables to one element after the other."""
-    first, second = items.first, items.second
-    if second is None:
-        for element in all_elements(items.over(frame)):
-            frame[first] = element
-            yield
-    else:
-        for key, element in all_pairs(items.over(frame)):
-            frame[first] = key
-            frame[second] = element
-            yield
-
-
-def quantified(items: Items, predicate: Closure, exists: bool) -> Closure:
-    """`all` and `exists`: the deciding result wins over errors, the first error over the other result."""
-    decisive: Value = exists
-
-    def run(frame: Frame) -> bool:
-        error: EvaluationError | None = None
-        for _ in _steps(items, frame):
-            try:
-                value = predicate(frame)
-            except EvaluationError as problem:
-                error = error or problem
-                continue
-            if value is decisive:
-                return exists
-            if value is not (not exists):
-                error = error or no_such_overload()
-        if error is not None:
-            raise error
-        return not exists
-
-    return run
-
-
-def folded(items: Items, loop: Loop, result: Closure) -> Closure:
-    """Any other loop. An error becomes the accumulator, and is raised where that is used."""
-    slot, initial, condition, step = loop
-
-    def run(frame: Frame) -> Value:
-        frame[slot] = Lazy(initial)
-        for _ in _steps(items, frame):
-            if _is_false(condition, frame):
-                break
-            try:
-                frame[slot] = step(frame)
-            except EvaluationError as error:
-                frame[slot] = Failed(error)
-        return settled(result(frame))
-
-    return run
-
-
-def _is_false(condition: Closure, frame: Frame) -> bool:
-    try:
-        value = condition(frame)
-    except EvaluationError:
-        return False
-    return value is False
+    return choose

@@ -9,18 +9,20 @@ hold an error, which only using it raises. Source for what happens when: cel-go 
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from webhook.cel import closures
-from webhook.cel.closures import Closure, Frame, Link
+from webhook.cel import chains, closures, device_closures, loops
+from webhook.cel.chains import Link
+from webhook.cel.closures import Closure, Frame
 from webhook.cel.counting import Outcome, counted, is_modern
 from webhook.cel.depth import allow_depth, has_depth
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
+from webhook.cel.device_closures import Place
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, implementation, is_keen
+from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, guarded, implementation, is_keen
 from webhook.cel.native import native_problem
 from webhook.cel.qualify import checked_key, optional_element, optional_entry
 from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
@@ -59,9 +61,9 @@ from webhook.cel.values import (
     EvaluationError,
     MapKey,
     Optional,
-    TypeValue,
     Value,
     map_key,
+    named_value,
     type_name,
 )
 
@@ -72,34 +74,33 @@ Scope: TypeAlias = Mapping[str, int]
 _ORDERINGS: Final = {LESS: operator.lt, LESS_EQUALS: operator.le, GREATER: operator.gt, GREATER_EQUALS: operator.ge}
 MOST_COST: Final = 1_000_000
 _MANY_NODES: Final = 150
+_PLACES: Final = ("attributes", "capacity")
 _PURE: Final = CONVERSIONS | {"quantity", "semver", "ip", "cidr", "url"}
 
 
 class Program:
-    """An expression ready to run on devices: each run is a few hundred nanoseconds, and has no limit."""
+    """An expression ready to run on devices: each run is a few hundred nanoseconds, and has no limit.
 
-    __slots__ = ("_own_quantities", "_run", "_slots")
+    `matches` tells whether the selector accepts a device; EvaluationError with the reference's text if it ends in one.
+    """
+
+    __slots__ = ("matches",)
+
+    matches: Callable[[CelDevice], bool]
 
     def __init__(self, run: Closure, slots: int, own_quantities: bool) -> None:
-        self._run = run
-        self._slots = [None] * slots
-        self._own_quantities = own_quantities
+        variables = [None] * slots
 
-    def matches(self, device: CelDevice) -> bool:
-        """Whether the selector accepts the device; EvaluationError with the reference's text if it ends in one."""
-        if device.problem is not None:
-            check_device(device)
-        if self._own_quantities:
-            device = with_own_quantities(device)
-        try:
-            result = self._run([device, *self._slots])
-        except AbandonedError as abandoned:
-            raise EvaluationError(str(abandoned)) from None
-        if result is True:
-            return True
-        if result is False:
-            return False
-        return as_bool(result)
+        def matches(device: CelDevice) -> bool:
+            if device.problem is not None:
+                check_device(device)
+            try:
+                result = run([device, *variables] if slots else [device])
+            except AbandonedError as abandoned:
+                raise EvaluationError(str(abandoned)) from None
+            return result if result is True or result is False else as_bool(result)
+
+        self.matches = (lambda device: matches(with_own_quantities(device))) if own_quantities else matches
 
 
 def as_bool(result: Value) -> bool:
@@ -168,6 +169,7 @@ class _Builder:
 
     def __init__(self, edition: Edition) -> None:
         self.slots = 0
+        self._settled: set[int] = set()  # the slots of variables that need not wait for their use
         self._edition = edition
         self._modern = edition.modern
         self._pure = CONVERSIONS if edition.quantities_change else _PURE
@@ -180,7 +182,7 @@ class _Builder:
         if isinstance(node, Call):
             return self._call(node, scope)
         if isinstance(node, Select):
-            return self._type_value(node.reference) if node.reference else self._chain(node, scope)
+            return self._named(node.reference) if node.reference else self._chain(node, scope)
         if isinstance(node, Ident):
             return self._ident(node, scope)
         if isinstance(node, Comprehension):
@@ -201,32 +203,32 @@ class _Builder:
     def _ident(self, node: Ident, scope: Scope) -> Closure:
         slot = None if node.name.startswith(".") else scope.get(node.name)
         if slot is not None:
-            return self._unwrapping(closures.variable(slot))
+            variable = closures.settled_variable(slot) if slot in self._settled else closures.variable(slot)
+            return self._unwrapping(variable)
         if node.type.kind == Kind.TYPE and node.reference != "device":
-            return self._type_value(node.reference or node.name)
+            return self._named(node.reference or node.name)
         return lambda frame: device_map(frame[0])
 
     def _unwrapping(self, root: Closure) -> Closure:
         """What the reference calls an attribute: a variable, the root of a chain, a side of `c ? a : b`."""
-        return root if self._modern else closures.legacy_attribute(root)
+        return root if self._modern else chains.legacy_attribute(root)
 
-    def _type_value(self, name: str) -> Closure:
-        value = TypeValue(name)
+    def _named(self, name: str) -> Closure:
+        value = named_value(name)
         return lambda _: value
 
     # Fields and indices
 
     def _chain(self, node: Expr, scope: Scope) -> Closure:
         """A chain of fields and indices, taken as a whole because `.?` makes all that follows optional."""
-        root, links = self._links(node, scope)
         tested = isinstance(node, Select) and node.test_only
-        if (
-            isinstance(root, Ident)
-            and root.reference == "device"
-            and (root.name not in scope or root.name.startswith("."))
-        ):
+        place = _place(node, scope)
+        if place is not None:
+            return device_closures.is_there(place) if tested else device_closures.value(place)
+        root, links = self._links(node, scope)
+        if _is_device(root, scope):
             return _device_chain(links, tested)
-        return closures.chain(self._unwrapping(self.expr(root, scope)), links, tested)
+        return chains.chain(self._unwrapping(self.expr(root, scope)), links, tested)
 
     def _links(self, node: Expr, scope: Scope) -> tuple[Expr, list[Link]]:
         """What a chain begins with, and its fields and indices."""
@@ -259,14 +261,14 @@ class _Builder:
         if function in (INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT):
             return self._chain(node, scope)
         arguments = node.args if node.target is None else (node.target, *node.args)
-        args = [self.expr(argument, scope) for argument in arguments]
-        if function in ("or", "orValue") and len(args) == 2:
-            return closures.optional_or(args[0], args[1], function == "orValue", self._modern)
         overload = node.overloads[0] if len(node.overloads) == 1 else ""
         if overload == "in_list":
-            folded = self._membership(args[0], _constant(arguments[1]))
+            folded = self._membership(arguments[0], _constant(arguments[1]), scope)
             if folded is not None:
                 return folded
+        if function in ("or", "orValue") and len(arguments) == 2:
+            return self._alternative(arguments, function == "orValue", scope)
+        args = [self.expr(argument, scope) for argument in arguments]
         position = COUNTED_ARGUMENTS.get(overload)
         if position is not None:
             args[position] = closures.countable(args[position], overload, position)
@@ -276,18 +278,40 @@ class _Builder:
         constant = _constant(arguments[1], self._pure) if len(arguments) == 2 and position != 1 else MISSING
         if function in _ORDERINGS:
             if type(constant) is int:
-                return closures.ordering_with(_ORDERINGS[function], run, args[0], constant)
+                return closures.ordering_with(function, run, args[0], constant)
             return closures.ordering(_ORDERINGS[function], run, (args[0], args[1]))
+        if constant is not MISSING:
+            method = guarded(function, node.overloads, self._edition)
+            if method is not None and type(constant) in method.second:
+                place = None if _is_test(arguments[0]) else _place(arguments[0], scope)
+                if place is not None:
+                    return device_closures.method_with(place, function, method, constant)
+                return closures.method_with(function, method, args[0], constant)
         return closures.invocation(run, args, is_keen(function, overload, len(args)), constant)
 
-    def _membership(self, element: Closure, values: Value) -> Closure | None:
+    def _alternative(self, sides: Sequence[Expr], unwrap: bool, scope: Scope) -> Closure:
+        """`a.or(b)`, and with `unwrap` `a.orValue(b)`."""
+        first, second = sides
+        alternative = self.expr(second, scope)
+        if unwrap and self._modern:
+            place = _place(first, scope, optional=True)
+            if place is not None and place.attribute == "attributes":
+                return device_closures.attribute_or(place.domain, place.name, alternative)
+        return closures.optional_or(self.expr(first, scope), alternative, unwrap, self._modern)
+
+    def _membership(self, element: Expr, values: Value, scope: Scope) -> Closure | None:
         """`x in [constants]`, unless the constants are no simple ones."""
         if values is MISSING:
             return None
         if not values:
             return lambda _: False
         members = member_set(values)
-        return None if members is None else closures.membership(element, members)
+        if members is None:
+            return None
+        place = _place(element, scope)
+        if place is not None and place.attribute == "attributes" and not _is_test(element):
+            return device_closures.attribute_in(place.domain, place.name, members)
+        return closures.membership(self.expr(element, scope), members)
 
     def _logical(self, node: Call, scope: Scope) -> Closure:
         terms = [self.expr(term, scope) for term in _terms(node, node.function)]
@@ -301,17 +325,29 @@ class _Builder:
     def _branch(self, node: Expr, scope: Scope) -> Closure:
         if isinstance(node, Select) and node.test_only:
             root, links = self._links(node, scope)
-            return closures.tested_branch(self._unwrapping(self.expr(root, scope)), links)
+            return chains.tested_branch(self._unwrapping(self.expr(root, scope)), links)
         return self._unwrapping(self.expr(node, scope))
 
     def _equality(self, node: Call, scope: Scope) -> Closure:
-        left, right = (self.expr(part, scope) for part in node.args)
-        constant = _constant(node.args[1])
+        first, second = node.args
+        constant = _constant(second)
+        plain = type(constant) is str or type(constant) is int or type(constant) is bool
         if node.function == NOT_EQUALS:
-            return closures.not_equals(left, right)
-        if type(constant) is str or type(constant) is int or type(constant) is bool:
-            return closures.equals_constant(left, constant)
-        return closures.equals(left, right)
+            if plain:
+                return closures.not_equals_constant(self.expr(first, scope), constant)
+            return closures.not_equals(self.expr(first, scope), self.expr(second, scope))
+        if plain:
+            return self._equals_constant(first, constant, scope)
+        return closures.equals(self.expr(first, scope), self.expr(second, scope))
+
+    def _equals_constant(self, node: Expr, constant: Value, scope: Scope) -> Closure:
+        if not _is_test(node):
+            place = _place(node, scope)
+            if place is not None and place.attribute == "attributes":
+                return device_closures.attribute_equals(place.domain, place.name, constant)
+            if isinstance(node, Select) and node.field == "driver" and _is_device(node.operand, scope):
+                return device_closures.driver_equals(constant)
+        return closures.equals_constant(self.expr(node, scope), constant)
 
     # Literals
 
@@ -380,7 +416,10 @@ class _Builder:
         accumulator = self._slot()
         outside = {**scope, node.accumulator: accumulator}
         if isinstance(node.iter_range, ListLiteral) and not node.iter_range.elements:
-            return closures.bound(accumulator, initial, self.expr(node.result, outside))
+            if _cannot_fail(node.accumulator_init, scope):
+                self._settled.add(accumulator)
+                return loops.bound_at_once(accumulator, initial, self.expr(node.result, outside))
+            return loops.bound(accumulator, initial, self.expr(node.result, outside))
         first = self._slot()
         inside = {**outside, node.iter_var: first}
         second = None
@@ -388,12 +427,12 @@ class _Builder:
             second = self._slot()
             inside[node.iter_var2] = second
         inside[node.accumulator] = accumulator  # wins over a variable of the same name
-        items = closures.Items(over, first, second)
+        items = loops.Items(over, first, second)
         quantifier = _quantifier(node)
         if quantifier is not None:
-            return closures.quantified(items, self.expr(quantifier, inside), exists=_is_exists(node))
-        loop = closures.Loop(accumulator, initial, self.expr(node.condition, inside), self.expr(node.step, inside))
-        return closures.folded(items, loop, self.expr(node.result, outside))
+            return loops.quantified(items, self.expr(quantifier, inside), exists=_is_exists(node))
+        loop = loops.Loop(accumulator, initial, self.expr(node.condition, inside), self.expr(node.step, inside))
+        return loops.folded(items, loop, self.expr(node.result, outside))
 
 
 def constant_value(node: Expr) -> Value:
@@ -423,8 +462,8 @@ def _constant(node: Expr, folded: frozenset[str] = CONVERSIONS) -> Value:
 
 def _link(node: Expr) -> tuple[Expr, Expr | str, bool] | None:
     """Operand, key and whether it is optional, of a node that is a field or an index."""
-    if isinstance(node, Select) and node.reference is None:
-        return node.operand, node.field, False
+    if isinstance(node, Select):
+        return None if node.reference is not None else (node.operand, node.field, False)
     if isinstance(node, Call) and node.target is None:
         if node.function == INDEX:
             return node.args[0], node.args[1], False
@@ -433,18 +472,72 @@ def _link(node: Expr) -> tuple[Expr, Expr | str, bool] | None:
     return None
 
 
+def _is_device(node: Expr, scope: Scope) -> bool:
+    """Whether it is the variable `device`, and not a macro's of the same name."""
+    return (
+        isinstance(node, Ident) and node.reference == "device" and (node.name not in scope or node.name.startswith("."))
+    )
+
+
+def _is_test(node: Expr) -> bool:
+    return isinstance(node, Select) and node.test_only
+
+
+def _place(node: Expr, scope: Scope, optional: bool = False) -> Place | None:
+    """The place of `device.attributes['domain'].name` and its kin, also where `has` asks for it.
+
+    With `optional` that of `device.attributes['domain'].?name`.
+    """
+    link = _link(node)
+    if link is None or link[2] != optional:
+        return None
+    domain = _domain(link[0], scope)
+    name = _text(link[1])
+    return None if domain is None or name is None else Place(*domain, name)
+
+
+def _domain(node: Expr, scope: Scope) -> tuple[str, str] | None:
+    """Field and domain of `device.attributes['domain']` and its kin."""
+    link = _link(node)
+    if link is None or link[2]:
+        return None
+    field, key, _ = link
+    domain = _text(key)
+    if domain is None or not isinstance(field, Select) or field.field not in _PLACES:
+        return None
+    return (field.field, domain) if _is_device(field.operand, scope) else None
+
+
+def _cannot_fail(node: Expr, scope: Scope) -> bool:
+    """Whether the value is there on each device."""
+    return isinstance(node, Literal) or (not _is_test(node) and _domain(node, scope) is not None)
+
+
+def _text(key: Expr | str) -> str | None:
+    """The key, if it is a constant text."""
+    if isinstance(key, str):
+        return key
+    return key.value if isinstance(key, Literal) and isinstance(key.value, str) else None
+
+
 def _device_chain(links: list[Link], tested: bool) -> Closure:
-    """What begins with `device.attributes['domain'].name` and the like, the usual case."""
+    """What else begins with `device`."""
     field = links[0].key
     if (tested and len(links) == 1) or links[0].optional or type(field) is not str or field not in DEVICE_FIELDS:
-        return closures.chain(lambda frame: device_map(frame[0]), links, tested)
+        return chains.chain(lambda frame: device_map(frame[0]), links, tested)
     plain = 1
-    if field in ("attributes", "capacity"):
+    if field in _PLACES:
         while plain < min(3, len(links) - tested) and not links[plain].optional and type(links[plain].key) is str:
             plain += 1
-    root = closures.device_field(DEVICE_FIELDS[field], [link.key for link in links[1:plain]])
+    keys = [link.key for link in links[1:plain]]
+    if not keys:
+        root = device_closures.field(DEVICE_FIELDS[field])
+    elif len(keys) == 1:
+        root = device_closures.domain_map(field, *keys)
+    else:
+        root = device_closures.value(Place(field, *keys))
     rest = links[plain:]
-    return closures.chain(root, rest, tested) if rest else root
+    return chains.chain(root, rest, tested) if rest else root
 
 
 def _terms(node: Expr, function: str) -> list[Expr]:

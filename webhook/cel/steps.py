@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from webhook.cel.closures import all_elements, all_pairs, growing, settled
+from webhook.cel.closures import growing, settled
+from webhook.cel.loops import all_elements, all_pairs
 from webhook.cel.qualify import qualified, qualified_if_present, unwrapped
 from webhook.cel.runtime_cost import QUADRATIC, CostTracker, call_cost
 from webhook.cel.values import (

@@ -1,8 +1,8 @@
 import pytest
 
 from webhook.cel.compile import compile_selector
-from webhook.cel.cost import MOST
 from webhook.cel.environment import device_environment
+from webhook.cel.sizes import MOST
 
 # Costs that Kubernetes' own estimator gives.
 COSTS = {

@@ -7,7 +7,7 @@ of the standard library look only at what their first operand can do.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from webhook.cel.types import Kind, Type
 from webhook.cel.values import Duration, EvaluationError, Timestamp, Value, classes_of, no_such_overload, type_name
@@ -69,6 +69,22 @@ def guarded_operator(function: str, operator: Operator) -> Implementation:
         raise operator_misfit(function, first)
 
     return call
+
+
+class Guarded(NamedTuple):
+    """An implementation with two parameters, and the classes that each of them takes."""
+
+    run: Implementation
+    first: frozenset[type]
+    second: frozenset[type]
+
+
+def guarded_pair(overload: Overload) -> Guarded | None:
+    """The overload, if it has two parameters and classes alone tell what fits them."""
+    if overload.unguarded or len(overload.parameters) != 2:
+        return None
+    first, second = map(fitting_classes, overload.parameters)
+    return None if first is None or second is None else Guarded(overload.run, first, second)
 
 
 def guarded_overload(function: str, overload: Overload) -> Implementation:

@@ -37,7 +37,7 @@ def as_integer(quantity: Quantity) -> int:
 
 def compare_quantities(left: Quantity, right: Quantity) -> int:
     """`q.compareTo(r)`."""
-    return int(left.key > right.key) - int(left.key < right.key)
+    return (left.key > right.key) - (left.key < right.key)
 
 
 def add(left: Quantity, right: Quantity | int) -> SummedQuantity:

@@ -22,6 +22,7 @@ from webhook.cel.functions import (
 )
 from webhook.cel.functions.dispatch import (
     FunctionTable,
+    Guarded,
     Implementation,
     Operator,
     OperatorTable,
@@ -29,6 +30,7 @@ from webhook.cel.functions.dispatch import (
     dispatched,
     guarded_operator,
     guarded_overload,
+    guarded_pair,
 )
 from webhook.cel.functions.legacy import LEGACY
 from webhook.cel.functions.quantity_state import CHANGING, CHANGING_SUMS, quantities_change
@@ -118,10 +120,28 @@ def implementation(function: str, overloads: tuple[str, ...], edition: Edition =
     declared = FUNCTIONS.get(function)
     if declared is None:
         return _unbound
-    replaced = _REPLACED[edition]
-    declared = tuple(replace(one, run=replaced.get(one.id, one.run)) for one in declared)
-    if len(overloads) == 1 or len(declared) == 1:
-        for overload in declared:
-            if len(declared) == 1 or overload.id == overloads[0]:
-                return guarded_overload(function, overload)
-    return dispatched(function, declared)
+    overload = _only(declared, overloads)
+    if overload is not None:
+        return guarded_overload(function, _as_in(edition, overload))
+    return dispatched(function, [_as_in(edition, one) for one in declared])
+
+
+@lru_cache(maxsize=1024)
+def guarded(function: str, overloads: tuple[str, ...], edition: Edition = MODERN) -> Guarded | None:
+    """The same for a call with two arguments, in parts, where one overload alone can run and classes tell."""
+    overload = _only(FUNCTIONS.get(function, ()), overloads)
+    return None if function in OPERATORS or overload is None else guarded_pair(_as_in(edition, overload))
+
+
+def _only(declared: tuple[Overload, ...], overloads: tuple[str, ...]) -> Overload | None:
+    """The overload that the checker left, or the only one that there is."""
+    if len(declared) == 1:
+        return declared[0]
+    if len(overloads) != 1:
+        return None
+    return next((overload for overload in declared if overload.id == overloads[0]), None)
+
+
+def _as_in(edition: Edition, overload: Overload) -> Overload:
+    run = _REPLACED[edition].get(overload.id)
+    return overload if run is None else replace(overload, run=run)
