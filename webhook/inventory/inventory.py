@@ -4,7 +4,7 @@ An inventory is made anew when slices change, but what belongs to slices that ha
 one before: their devices, what each expression gave on them, and what they publish.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,6 +106,14 @@ class Inventory:
                 total[publication] += count
         total.update(publications_of(entry.device for entry in self.planned))
         return total
+
+    @cached_property
+    def attributes_of(self) -> Mapping[str, frozenset[str]]:
+        """The qualified names of the attributes that devices of each driver publish."""
+        names: defaultdict[str, set[str]] = defaultdict(set)
+        for publication in self.publications:
+            names[publication.driver].update(publication.attributes.names)
+        return {driver: frozenset(found) for driver, found in names.items()}
 
     @cached_property
     def domains(self) -> Mapping[str, DomainSchema]:

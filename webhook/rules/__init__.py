@@ -11,6 +11,8 @@ from webhook.inventory.pod_case import PodCase
 from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
+    constraint_unknown_attribute,
+    constraint_unsatisfiable,
     invalid_field,
     mig_impossible_combination,
     mig_unknown_profile,
@@ -26,6 +28,7 @@ from webhook.rules import (
     request_capacity,
     request_capacity_exclusive,
     request_capacity_range,
+    request_capacity_unknown,
     request_count,
     request_tainted,
     request_toleration_unknown,
@@ -65,6 +68,9 @@ SCHEMA: tuple[Check, ...] = (
     request_count.check,
     mig_unknown_profile.check,
     mig_impossible_combination.check,
+    request_capacity_unknown.check,
+    constraint_unknown_attribute.check,
+    constraint_unsatisfiable.check,
     not_judged.check,
 )
 # What could not be read: the server leaves it to the API server, a command refuses it.
