@@ -87,9 +87,9 @@ TARGETS: Mapping[str, Target] = {
         law=_selector_law,
     ),
     "reviews": Target(
-        share=5,
+        share=6,
         answers=6,
-        longest=65_536,
+        longest=40_000,
         seeds=lambda: [json.dumps(review).encode() for review in reviews()],
         pieces=('"', ":", "{", "}", "[", "]", "null", "\\u0000", "\\ud800", "1e400", "-0", "NaN"),
         changed=changed_body,
