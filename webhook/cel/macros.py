@@ -31,6 +31,7 @@ from webhook.cel.syntax import (
     MapLiteral,
     Select,
     StructLiteral,
+    children,
 )
 
 MAP_INSERT: Final = "cel.@mapInsert"
@@ -56,13 +57,14 @@ class TooManyNodesError(Exception):
 class Factory:
     """Makes the nodes of one parse: it numbers them, and places those of a macro at its call."""
 
-    __slots__ = ("end", "last_id", "pos", "start")
+    __slots__ = ("_taken", "end", "last_id", "pos", "start")
 
     def __init__(self) -> None:
         self.last_id = 0
         self.pos = 0
         self.start = 0
         self.end = 0
+        self._taken: dict[int, int] = {}  # by the id of what has been copied, how many ids it takes
 
     def at(self, pos: int, start: int, end: int) -> None:
         """Where the nodes to come belong."""
@@ -122,79 +124,115 @@ class Factory:
         return self.loop(self.list(), (UNUSED_VARIABLE, None), (name, value), (condition, self.ident(name)), body)
 
     def copy(self, node: Expr) -> Expr:
-        """The tree again with fresh ids, each node at its place; raises TooManyNodesError."""
-        root = self._clone(node)
-        stack: list[Expr] = [root]
-        while stack:
-            parent = stack.pop()
-            match parent:
-                case Select():
-                    parent.operand = self._clone(parent.operand)
-                    stack.append(parent.operand)
-                case Call():
-                    parent.args = tuple(self._clone(part) for part in parent.args)
-                    stack.extend(parent.args)
-                    if parent.target is not None:
-                        parent.target = self._clone(parent.target)
-                        stack.append(parent.target)
-                case ListLiteral():
-                    parent.elements = tuple(self._clone(part) for part in parent.elements)
-                    stack.extend(parent.elements)
-                case MapLiteral():
-                    parent.entries = tuple(self._clone_entry(entry) for entry in parent.entries)
-                    for entry in parent.entries:
-                        stack.extend((entry.key, entry.value))
-                case StructLiteral():
-                    parent.entries = tuple(self._clone_field(entry) for entry in parent.entries)
-                    stack.extend(entry.value for entry in parent.entries)
-                case Comprehension():
-                    parent.iter_range = self._clone(parent.iter_range)
-                    parent.accumulator_init = self._clone(parent.accumulator_init)
-                    parent.condition = self._clone(parent.condition)
-                    parent.step = self._clone(parent.step)
-                    parent.result = self._clone(parent.result)
-                    stack.extend(
-                        (parent.iter_range, parent.accumulator_init, parent.condition, parent.step, parent.result)
-                    )
-                case Literal() | Ident():
-                    pass
-        return root
-
-    def _clone(self, node: Expr) -> Expr:
-        """The node alone, still with the parts of the original."""
-        self.last_id += 1
-        if self.last_id > MOST_NODES:
+        """The tree again with fresh ids, each node at its place; raises TooManyNodesError before it makes too many."""
+        ids = self._ids(node)
+        if self.last_id + ids > MOST_NODES:
             raise TooManyNodesError
-        head = (self.last_id, node.pos, node.start, node.end)
-        match node:
-            case Ident():
-                return Ident(*head, node.name)
-            case Select():
-                clone = Select(*head, node.operand, node.field, node.field_pos)
-                clone.test_only = node.test_only
-                return clone
-            case Call():
-                return Call(*head, node.function, node.args, node.target)
-            case Literal():
-                return Literal(*head, node.value)
-            case ListLiteral():
-                return ListLiteral(*head, node.elements, node.optional)
-            case MapLiteral():
-                return MapLiteral(*head, node.entries)
-            case StructLiteral():
-                return StructLiteral(*head, node.name, node.entries)
-            case Comprehension():
-                names = node.iter_var, node.iter_var2
-                accumulator = node.accumulator, node.accumulator_init
-                return Comprehension(
-                    *head, node.iter_range, names, accumulator, (node.condition, node.step), node.result
-                )
+        copy = _COPIES[node.__class__](self, node)
+        self._taken[node.id] = self._taken[copy.id] = ids
+        return copy
 
-    def _clone_entry(self, entry: MapEntry) -> MapEntry:
-        return MapEntry(self.next_id(), self.pos, self._clone(entry.key), self._clone(entry.value), entry.optional)
+    def _ids(self, root: Expr) -> int:
+        """How many ids a tree takes: one for each node, and for each entry of a map or message."""
+        ids = 0
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            known = self._taken.get(node.id)
+            if known is not None:
+                ids += known
+                continue
+            ids += 1
+            if node.__class__ is MapLiteral or node.__class__ is StructLiteral:
+                ids += len(node.entries)
+            stack.extend(children(node))
+        return ids
 
-    def _clone_field(self, entry: FieldEntry) -> FieldEntry:
-        return FieldEntry(self.next_id(), self.pos, entry.field, self._clone(entry.value), entry.optional)
+
+def _copied(make: Factory, nodes: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    copies: list[Expr] = []
+    for node in nodes:
+        copies.append(_COPIES[node.__class__](make, node))  # noqa: PERF401 - recursion must not pass through C code
+    return tuple(copies)
+
+
+def _copy_literal(make: Factory, node: Literal) -> Expr:
+    make.last_id += 1
+    return Literal(make.last_id, node.pos, node.start, node.end, node.value)
+
+
+def _copy_ident(make: Factory, node: Ident) -> Expr:
+    make.last_id += 1
+    return Ident(make.last_id, node.pos, node.start, node.end, node.name)
+
+
+def _copy_select(make: Factory, node: Select) -> Expr:
+    make.last_id += 1
+    copy = Select(make.last_id, node.pos, node.start, node.end, node.operand, node.field, node.field_pos)
+    copy.test_only = node.test_only
+    copy.operand = _COPIES[node.operand.__class__](make, node.operand)
+    return copy
+
+
+def _copy_call(make: Factory, node: Call) -> Expr:
+    make.last_id += 1
+    copy = Call(make.last_id, node.pos, node.start, node.end, node.function, node.args)
+    copy.args = _copied(make, node.args)
+    target = node.target
+    if target is not None:
+        copy.target = _COPIES[target.__class__](make, target)
+    return copy
+
+
+def _copy_list(make: Factory, node: ListLiteral) -> Expr:
+    make.last_id += 1
+    copy = ListLiteral(make.last_id, node.pos, node.start, node.end, (), node.optional)
+    copy.elements = _copied(make, node.elements)
+    return copy
+
+
+def _copy_map(make: Factory, node: MapLiteral) -> Expr:
+    make.last_id += 1
+    copy = MapLiteral(make.last_id, node.pos, node.start, node.end, ())
+    entries: list[MapEntry] = []
+    for entry in node.entries:
+        id_ = make.next_id()
+        key, value = _copied(make, (entry.key, entry.value))
+        entries.append(MapEntry(id_, entry.pos, key, value, entry.optional))
+    copy.entries = tuple(entries)
+    return copy
+
+
+def _copy_struct(make: Factory, node: StructLiteral) -> Expr:
+    make.last_id += 1
+    copy = StructLiteral(make.last_id, node.pos, node.start, node.end, node.name, ())
+    entries: list[FieldEntry] = []
+    for entry in node.entries:
+        id_ = make.next_id()
+        (value,) = _copied(make, (entry.value,))
+        entries.append(FieldEntry(id_, entry.pos, entry.field, value, entry.optional))
+    copy.entries = tuple(entries)
+    return copy
+
+
+def _copy_loop(make: Factory, node: Comprehension) -> Expr:
+    make.last_id += 1
+    head = (make.last_id, node.pos, node.start, node.end)
+    over, initial, condition, step, result = _copied(make, children(node))
+    names = node.iter_var, node.iter_var2
+    return Comprehension(*head, over, names, (node.accumulator, initial), (condition, step), result)
+
+
+_COPIES: Final[Mapping[type, Callable[..., Expr]]] = {
+    Literal: _copy_literal,
+    Ident: _copy_ident,
+    Select: _copy_select,
+    Call: _copy_call,
+    ListLiteral: _copy_list,
+    MapLiteral: _copy_map,
+    StructLiteral: _copy_struct,
+    Comprehension: _copy_loop,
+}
 
 
 Expander: TypeAlias = Callable[[Factory, Expr, tuple[Expr, ...]], Expr | None]

@@ -15,7 +15,7 @@ Nodes are mutable while they are built and checked, and must not be changed afte
 Every node is used in exactly one place: the tree has no sharing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from webhook.cel.types import DYN, Type
@@ -361,19 +361,23 @@ class Ast:
 
 def children(node: Expr) -> tuple[Expr, ...]:
     """The direct subexpressions, in the order of the source where it has one."""
-    if isinstance(node, Call):
-        return node.args if node.target is None else (node.target, *node.args)
-    if isinstance(node, Select):
-        return (node.operand,)
-    if isinstance(node, ListLiteral):
-        return node.elements
-    if isinstance(node, MapLiteral):
-        return tuple(part for entry in node.entries for part in (entry.key, entry.value))
-    if isinstance(node, StructLiteral):
-        return tuple(entry.value for entry in node.entries)
-    if isinstance(node, Comprehension):
-        return (node.iter_range, node.accumulator_init, node.condition, node.step, node.result)
-    return ()
+    return _CHILDREN[node.__class__](node)
+
+
+def _entry_parts(node: MapLiteral) -> tuple[Expr, ...]:
+    return tuple([part for entry in node.entries for part in (entry.key, entry.value)])
+
+
+_CHILDREN: Final[Mapping[type, Callable[..., "tuple[Expr, ...]"]]] = {
+    Literal: lambda _: (),
+    Ident: lambda _: (),
+    Select: lambda node: (node.operand,),
+    Call: lambda node: node.args if node.target is None else (node.target, *node.args),
+    ListLiteral: lambda node: node.elements,
+    MapLiteral: _entry_parts,
+    StructLiteral: lambda node: tuple([entry.value for entry in node.entries]),
+    Comprehension: lambda node: (node.iter_range, node.accumulator_init, node.condition, node.step, node.result),
+}
 
 
 def walk(node: Expr) -> Iterator[Expr]:
