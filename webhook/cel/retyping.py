@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from webhook.cel.functions.semver import SemverError, normalised, parse_version
+from webhook.cel.inspect import respell
 from webhook.cel.operands import BOOL, INT, LIST, QUANTITY, STRING, VERSION, Use
 from webhook.cel.places import ATTRIBUTES, CAPACITY
 from webhook.cel.syntax import (
@@ -165,6 +166,13 @@ def quoted(text: str) -> str:
     """A CEL string literal."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
     return f"'{escaped}'"
+
+
+def requoted(source: str, literal: Literal, text: str) -> str:
+    """A string literal with another text, in the same style of quotes."""
+    span = (literal.start, literal.end)
+    written = respell(source, span, text)
+    return written[literal.start : len(written) - (len(source) - literal.end)]
 
 
 def _wrapped(use: Use, source: str, known: frozenset[str]) -> Iterator[Retyped]:

@@ -40,6 +40,7 @@ from webhook.rules import (
     selector_unknown_attribute,
     selector_unknown_capacity,
     selector_unknown_domain,
+    selector_unknown_value,
     selector_wrong_type,
 )
 
@@ -56,6 +57,7 @@ SCHEMA: tuple[Check, ...] = (
     selector_nested_value.check,
     selector_bad_literal.check,
     selector_wrong_type.check,
+    selector_unknown_value.check,
     selector_never_true.check,
     selector_always_true.check,
     request_capacity.check,

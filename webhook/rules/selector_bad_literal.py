@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from webhook.cel.inspect import respell
+from webhook.cel.retyping import requoted
 from webhook.cel.unparsable import Unparsable, unparsable_literals
 from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
@@ -28,8 +28,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _fixes(found: Unparsable, source: str) -> Iterator[Fix]:
     literal = found.literal
     for text in found.meant[:3]:
-        written = respell(source, (literal.start, literal.end), text)
-        quoted = written[literal.start : len(written) - (len(source) - literal.end)]
+        quoted = requoted(source, literal, text)
         yield Fix(f"write '{text}'", replacements=(Replacement(Span(literal.start, literal.end), quoted),))
     if not found.meant:
         yield Fix(f"write {found.form}")
