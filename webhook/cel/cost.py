@@ -76,7 +76,8 @@ def _call(known: Known, node: Call) -> int:
         total += max(_COST[yes.__class__](known, yes), _COST[no.__class__](known, no))
     else:
         for argument in args:
-            total += _COST[argument.__class__](known, argument)
+            if argument.__class__ is not Literal:
+                total += _COST[argument.__class__](known, argument)
     target = node.target
     if target is not None:
         total += _COST[target.__class__](known, target)
@@ -133,7 +134,8 @@ def _list(known: Known, node: ListLiteral) -> int:
     cost = LIST_COST
     least, most = MOST if node.elements else 0, 0
     for part in node.elements:
-        cost += _COST[part.__class__](known, part)
+        if part.__class__ is not Literal:
+            cost += _COST[part.__class__](known, part)
     for part in node.elements:
         size = known.size(part)
         least = min(least, size.least)

@@ -565,7 +565,7 @@ class _Parser:
             self._next += 1
             return None
         if self._comma_goes_on(kind, "]"):
-            self._list_mark(frame)
+            self._list_element(frame)
             return None
         return self._list(frame, self._close())
 
@@ -606,12 +606,20 @@ class _Parser:
         if self._at_empty("]"):
             self._next += 1
             return self._list(frame, self._starts[self._next - 1] + 1)
-        self._list_mark(frame)
+        self._list_element(frame)
         self._open(frame)
         return None
 
-    def _list_mark(self, frame: _Frame) -> None:
-        if self._optional_mark():
+    def _list_element(self, frame: _Frame) -> None:
+        """Reads the constants that follow, and the question mark of the element after them."""
+        kinds = self._kinds
+        index = self._next
+        while kinds[index] in _LITERALS and kinds[index + 1] == "," and kinds[index + 2] != "]":
+            frame.parts.append(self._literal(kinds[index], index, self._starts[index]))
+            index += 2
+        self._next = index
+        if kinds[index] == "?":
+            self._next += 1
             frame.flags += (len(frame.parts),)
 
     def _list(self, frame: _Frame, end: int) -> Expr:
