@@ -165,9 +165,18 @@ class _Checker:
             self._undeclared(node, name)
             return
         node.reference = name.removeprefix(".")
+        if node.reference != name and node.reference in self._locals:
+            self._shadowed(node, found)
         self._give(node, found.type)
         if not found.variable:
             self.planned = True
+
+    def _shadowed(self, node: Ident, found: Name) -> None:
+        """`.x` where a macro has a variable x: 0.26 takes that one, 0.29 the global, but finds no type by its name."""
+        if not self._environment.modern:
+            node.name = node.name.removeprefix(".")
+        elif found.type.kind == Kind.TYPE:
+            node.reference = node.name
 
     def _undeclared(self, node: Expr, name: str) -> None:
         self._error(node.pos, f"undeclared reference to '{name}' (in container '')", node)
@@ -481,10 +490,10 @@ class _Checker:
             )
             first = second = ERROR
         before = self._locals
-        outer = {**before, node.accumulator: node.accumulator_init.type}
-        inner = {**outer, node.iter_var: first}
+        outer = _with(before, node.accumulator, node.accumulator_init.type)
+        inner = _with(outer, node.iter_var, first)
         if node.iter_var2 is not None:
-            inner[node.iter_var2] = second
+            inner = _with(inner, node.iter_var2, second)
         self._locals = inner
         _VISIT[node.condition.__class__](self, node.condition)
         self._require(node.condition, BOOL)
@@ -498,6 +507,11 @@ class _Checker:
     def _require(self, node: Expr, type_: Type) -> None:
         if not self._substitution.assignable(type_, node.type):
             self._error(node.pos, f"expected type '{format_type(type_)}' but found '{format_type(node.type)}'")
+
+
+def _with(variables: dict[str, Type], name: str, type_: Type) -> dict[str, Type]:
+    """One variable more. What is declared as `.x` is found under no name."""
+    return variables if name.startswith(".") else {**variables, name: type_}
 
 
 _VISIT: Final[Mapping[type, Callable[..., None]]] = {

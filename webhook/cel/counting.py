@@ -67,6 +67,7 @@ from webhook.cel.values import (
     Value,
     equal,
     map_key,
+    named_value,
     no_such_overload,
 )
 
@@ -120,7 +121,7 @@ class _Planner:
 
     def _select(self, node: Select) -> Step:
         if node.reference:
-            return Constant(node.id, TypeValue(node.reference))
+            return Constant(node.id, named_value(node.reference))
         attributed = _as_attribute(self.plan(node.operand))
         field = node.field
         qualifier = Qualifier(node.id, lambda _: field, optional=False, tested=node.test_only)

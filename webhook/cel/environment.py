@@ -18,6 +18,7 @@ from webhook.cel.types import (
     DOUBLE,
     DURATION,
     DYN,
+    ENUMS,
     INT,
     NULL,
     STRING,
@@ -479,7 +480,7 @@ def _type_names(found: _Declarations, *, modern: bool) -> tuple[dict[str, Name],
     for name, (type_, members) in _MESSAGES.items():
         add(name, type_, usable=type_ in (DURATION, TIMESTAMP, _EMPTY))
         structs[name] = members
-    names["google.protobuf.NullValue.NULL_VALUE"] = Name(INT, constant=0)
+    names.update({name: Name(INT, constant=value) for name, value in ENUMS.items()})
     for name, type_ in (("duration", DURATION), ("timestamp", TIMESTAMP)):
         add(name, type_, usable=False)
         structs[name] = {}

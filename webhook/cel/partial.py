@@ -66,7 +66,9 @@ class _Visitor:
                 node = _part(node, "e")
             else:
                 visit = _VISITS.get(node.label if rule in ("unary", "member", "primary") else rule)
-                return self._nothing(None) if visit is None else visit(self, node)
+                if visit is None:
+                    return self._nothing(node if rule == "unary" else None)
+                return visit(self, node)
         return self._nothing(None)
 
     def _nothing(self, node: ParseNode | None) -> Expr:
@@ -94,8 +96,10 @@ class _Visitor:
     def operation(self, node: ParseNode) -> Expr:
         parts = [part for name in ("left", "e", "rest", "right", "then", "else") for part in node.nodes.get(name, ())]
         args = tuple([self.visit(part) for part in parts])
-        operator = next((name for name in ("op", "ops") if name in node.tokens), None)
-        position = self._tokens.starts[node.start] if operator is None else self._position(node, operator)
+        # Of `a || b || c` it is the place of the operator in the middle: cel-go balances such chains.
+        operators = next((node.tokens[name] for name in ("op", "ops") if name in node.tokens), (None,))
+        operator = operators[len(operators) // 2]
+        position = self._tokens.starts[node.start if operator is None else operator]
         return Call(self._make.next_id(), position, 0, 0, CONDITIONAL, args)
 
     def unary(self, node: ParseNode) -> Expr:

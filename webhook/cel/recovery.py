@@ -341,6 +341,11 @@ class _Reader:
         expected = END if self._kinds[index] != END else _shown(_GRAMMAR["unary"][0].first)
         self._notify(f"mismatched input {self._display(index)} expecting {expected}", index)
 
+    @property
+    def reached(self) -> int:
+        """Where the next token begins."""
+        return self._starts[self._next]
+
     # Reading
 
     def rule(self, name: str, precedence: int = 0) -> ParseNode:
@@ -684,7 +689,8 @@ def syntax_errors(text: str, tokens: Tokens, misfit: int | None = None) -> tuple
     reader = _Reader(text, tokens)
     try:
         tree: ParseNode | None = reader.rule("start")
-    except _StopError:
+    except _StopError:  # what comes behind the token at which it stops has not been read
+        errors = [error for error in errors if error.pos < reader.reached]
         tree = None
     except _TooLongError:
         reader.errors.clear()

@@ -111,6 +111,7 @@ STRING: Final = lasting(Type(Kind.STRING, "string"))
 TIMESTAMP: Final = lasting(Type(Kind.TIMESTAMP, "google.protobuf.Timestamp"))
 UINT: Final = lasting(Type(Kind.UINT, "uint"))
 TYPE: Final = lasting(Type(Kind.TYPE, "type"))
+ENUMS: Final = {"google.protobuf.NullValue.NULL_VALUE": 0}  # the values of the only enum that is known
 
 
 def list_type(element: Type) -> Type:

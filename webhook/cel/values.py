@@ -15,6 +15,7 @@ import math
 from typing import Any, ClassVar, Final, TypeAlias
 
 from webhook.cel.syntax import Uint
+from webhook.cel.types import ENUMS
 from webhook.core.quantity import Quantity
 
 # Any, because a value is one of the classes above and every function looks at its class itself.
@@ -88,6 +89,11 @@ class TypeValue(Opaque):
         self.name = name
 
 
+def named_value(name: str) -> Value:
+    """What a qualified name stands for: the value of an enum, or a type."""
+    return ENUMS[name] if name in ENUMS else TypeValue(name)
+
+
 class Duration(Opaque):
     """A span of time in nanoseconds, in 64 bits."""
 
@@ -97,6 +103,26 @@ class Duration(Opaque):
 
     def __init__(self, nanos: int) -> None:
         self.nanos = nanos
+
+    def __str__(self) -> str:
+        """As Go prints it: `1h0m0s`, `-1.5ms`."""
+        sign, left = "-" if self.nanos < 0 else "", abs(self.nanos)
+        if left < NANOS:
+            unit = next((size for size in (10**6, 10**3) if left >= size), 1)
+            return f"{sign}{_decimal(left, unit)}{_UNITS[unit]}" if left else "0s"
+        minutes, rest = divmod(left, 60 * NANOS)
+        hours, minutes = divmod(minutes, 60)
+        longer = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+        return f"{sign}{longer}{_decimal(rest, NANOS)}s"
+
+
+_UNITS: Final = {10**6: "ms", 10**3: "µs", 1: "ns"}
+
+
+def _decimal(count: int, unit: int) -> str:
+    """So many units, with as many decimal places as it takes."""
+    whole, rest = divmod(count, unit)
+    return f"{whole}.{str(unit + rest)[1:].rstrip('0')}" if rest else str(whole)
 
 
 class Timestamp(Opaque):
@@ -109,6 +135,15 @@ class Timestamp(Opaque):
     def __init__(self, nanos: int, offset: int = 0) -> None:
         self.nanos = nanos
         self.offset = offset
+
+    def __str__(self) -> str:
+        """As Go prints it: `2026-01-01 00:00:00 +0200 +0200`."""
+        from webhook.cel.functions.times import printed_timestamp
+
+        day, clock = printed_timestamp(self).split("T")
+        at = next(at for at, letter in enumerate(clock) if letter in "Z+-")
+        zone = clock[at:].replace(":", "")
+        return f"{day} {clock[:at]} {'+0000 UTC' if zone == 'Z' else f'{zone} {zone}'}"
 
 
 class GrowingList(list[Value]):
@@ -187,6 +222,8 @@ def map_key(key: Value) -> MapKey:
         return key  # type: ignore[no-any-return]  # just tested
     if kind is bytes:
         raise AbandonedError("internal error: runtime error: hash of unhashable type types.Bytes")
+    if kind is float and math.isnan(key):  # NaN is found nowhere, and may be there several times
+        return ("double", Identity(float("nan")))
     name = type_name(key)
     if name in _BY_VALUE:
         return (name, key)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from webhook.cel.functions.dispatch import FunctionTable, Overload
 from webhook.cel.functions.texts import go_quoted
@@ -188,10 +188,19 @@ def _zone(name: str) -> tzinfo:
         raise EvaluationError("time: invalid location name")
     if name == "Local":
         return UTC
+    if "\0" in name:
+        raise EvaluationError("invalid argument")
+    # Go reads the name as the path of a file.
+    path = "/".join(part for part in name.split("/") if part not in ("", "."))
     try:
-        return ZoneInfo(name)
+        zone = ZoneInfo(path)
     except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not path or any(known.startswith(f"{path}/") for known in available_timezones()):
+            raise EvaluationError("is a directory") from None
         raise EvaluationError(f"unknown time zone {name}") from None
+    if name.endswith(("/", "/.")):
+        raise EvaluationError("not a directory")
+    return zone
 
 
 def _seconds_east(zone: tzinfo, seconds: int) -> int:
