@@ -1,6 +1,7 @@
 """Text to tokens, exactly as the lexer that cel-go generates from its grammar."""
 
 import re
+from functools import cache
 from typing import Final
 
 IDENT: Final = "IDENTIFIER"
@@ -44,18 +45,6 @@ _BY_FIRST: Final = {
     **dict.fromkeys(" \t\r\n\f/", _SKIPPED),
     **dict.fromkeys(_QUOTES, STRING),
 }
-
-# How far the generated lexer reads into a token that it then gives up: it skips what it has read.
-_UNFINISHED_ESCAPE = r"\\(?:[xX][0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|U[0-9a-fA-F]{0,7}|[0-3][0-7]?)?"
-_UNFINISHED = re.compile(
-    rf"""
-    [bB]?(?:"(?:[^\\"\n\r]++|{_ESCAPE})*+(?:{_UNFINISHED_ESCAPE})?
-          | '(?:[^\\'\n\r]++|{_ESCAPE})*+(?:{_UNFINISHED_ESCAPE})?)
-  | `[A-Za-z0-9_.\-/\ ]*+
-  | [&|=]
-    """,
-    re.VERBOSE,
-)
 
 
 class Tokens:
@@ -127,5 +116,20 @@ def _kind(piece: str) -> str:
 
 def _give_up(text: str, start: int) -> int:
     """Where the lexer goes on after it could not make a token: past the character that stopped it."""
-    match = _UNFINISHED.match(text, start)
+    match = _unfinished().match(text, start)
     return min((match.end() if match else start) + 1, len(text))
+
+
+@cache
+def _unfinished() -> re.Pattern[str]:
+    """How far the generated lexer reads into a token that it then gives up: it skips what it has read."""
+    escape = r"\\(?:[xX][0-9a-fA-F]?|u[0-9a-fA-F]{0,3}|U[0-9a-fA-F]{0,7}|[0-3][0-7]?)?"
+    return re.compile(
+        rf"""
+        [bB]?(?:"(?:[^\\"\n\r]++|{_ESCAPE})*+(?:{escape})?
+              | '(?:[^\\'\n\r]++|{_ESCAPE})*+(?:{escape})?)
+      | `[A-Za-z0-9_.\-/\ ]*+
+      | [&|=]
+        """,
+        re.VERBOSE,
+    )
