@@ -40,7 +40,8 @@ class SchemaProblemKind(Enum):
 class SchemaProblem:
     """One problem at one place. `name` is the field that is unknown, missing or excluded; else empty.
 
-    `choices` are the fields or values that are allowed, where they can be listed; `default` what the schema proposes.
+    `choices` are the fields or values that are allowed, where they can be listed; `default` what the schema proposes,
+    `advice` what to write in words.
     """
 
     kind: SchemaProblemKind
@@ -51,6 +52,7 @@ class SchemaProblem:
     choices: tuple[Any, ...] = ()
     default: Any = None
     why: str = ""
+    advice: str = ""
 
 
 def schema_problems(value: Any, schema: RawObject, path: FieldPath) -> Iterator[SchemaProblem]:
@@ -77,7 +79,28 @@ def _value_problems(value: Any, schema: RawObject, path: FieldPath) -> Iterator[
     if problem:
         choices = tuple(schema.get("enum", ()))
         default, why = schema.get("default"), schema.get("description", "")
-        yield SchemaProblem(SchemaProblemKind.VALUE, path, problem, value, choices=choices, default=default, why=why)
+        yield SchemaProblem(
+            SchemaProblemKind.VALUE,
+            path,
+            problem,
+            value,
+            choices=choices,
+            default=default,
+            why=why,
+            advice=_advice(schema),
+        )
+
+
+def _advice(schema: RawObject) -> str:
+    """Return what a schema wants, in words; empty where its problem says it already."""
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if schema.get("format") == "quantity":
+        return f"write a quantity of at least '{least}', such as '4Gi'" if least is not None else "write a quantity"
+    if least is not None and most is not None:
+        return f"write a number from {least} to {most}"
+    if least is not None:
+        return f"write a number of at least {least}"
+    return "write " + schema["description"] if "description" in schema else ""
 
 
 def _value_problem(value: Any, schema: RawObject) -> str:
@@ -158,7 +181,8 @@ def _additional_problems(name: str, value: Any, schema: RawObject, path: FieldPa
         return
     if "keys" in schema and not re.fullmatch(schema["keys"], name):
         message = f"the key '{name}' must be {schema['keysAre']}"
-        yield SchemaProblem(SchemaProblemKind.VALUE, path.key(name), message, value)
+        advice = f"write {schema['keysAre']}"
+        yield SchemaProblem(SchemaProblemKind.VALUE, path.key(name), message, value, advice=advice)
     if additional is not True:
         yield from schema_problems(value, additional, path.key(name))
 

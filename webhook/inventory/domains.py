@@ -39,7 +39,7 @@ def unknown_domain(case: Case, knowledge: Knowledge, named: NamedAccess) -> Unkn
     if dotted is not None or (named.access.nested and source[named.access.domain_span[0]] not in "'\""):
         return dotted  # else selector-nested-value says so
     mistake = knowledge.domain_mistake(named.domain)
-    slips = tuple(domain for domain in sorted(knowledge.domains) if _is_slip(domain, named.domain))
+    slips = tuple(domain for domain in sorted(knowledge.domains) if is_slip(domain, named.domain))
     meant = (mistake.right,) if mistake else slips or nearest(named.domain, knowledge.domains)
     return UnknownDomain(
         message=f"no device publishes anything under the domain '{named.domain}'",
@@ -96,7 +96,7 @@ def _is_driver(node: Expr) -> bool:
     )
 
 
-def _is_slip(domain: str, written: str) -> bool:
+def is_slip(domain: str, written: str) -> bool:
     """Return whether a slip of the pen makes a domain into the one that is written.
 
     Only one in a single long label counts: beside `gpu.example.com` there may be a driver `npu.example.com`.

@@ -11,6 +11,11 @@ from webhook.inventory.pod_case import PodCase
 from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
+    config_driver_mismatch,
+    config_gate_off,
+    config_invalid_value,
+    config_unknown_field,
+    config_unknown_kind,
     constraint_unknown_attribute,
     constraint_unsatisfiable,
     invalid_field,
@@ -73,6 +78,11 @@ SCHEMA: tuple[Check, ...] = (
     request_capacity_unknown.check,
     constraint_unknown_attribute.check,
     constraint_unsatisfiable.check,
+    config_unknown_kind.check,
+    config_unknown_field.check,
+    config_invalid_value.check,
+    config_driver_mismatch.check,
+    config_gate_off.check,
     not_judged.check,
 )
 # What could not be read: the server leaves it to the API server, a command refuses it.

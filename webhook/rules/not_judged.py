@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from webhook.core.claims import AllocationMode, Claim
 from webhook.core.finding import Finding, unjudged
 from webhook.inventory.case import Case
+from webhook.inventory.configuration import configurations
 
 
 def wrong_types(case: Case) -> Iterator[Finding]:
@@ -14,7 +15,10 @@ def wrong_types(case: Case) -> Iterator[Finding]:
 
 
 def check(case: Case) -> Iterator[Finding]:
+    judged = {id(found.config) for found in configurations(case)}
     for config in case.subject.config:
+        if id(config) in judged:
+            continue
         yield unjudged(config.path, "config", f"parameters for driver '{config.driver}' are not judged")
     if isinstance(case.subject, Claim):
         yield from _requests(case.subject)

@@ -1,5 +1,7 @@
 """What charging takes from the driver packs: other names of a capacity, compute slices of a device."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.build import device, make_slice
@@ -10,7 +12,7 @@ FACTS = facts_of(shipped_catalogue())
 NVIDIA = "gpu.nvidia.com"
 
 
-def slices(driver: str = NVIDIA, **attributes: str) -> int:
+def slices(driver: str = NVIDIA, **attributes: Any) -> int:
     [published] = make_slice(device("gpu-0", **attributes), driver=driver).devices
     return FACTS.slices(published)
 
