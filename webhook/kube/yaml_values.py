@@ -112,7 +112,7 @@ def _no_number(name: str) -> object:
 def _loaded(part: str) -> Iterator[object]:
     for value in yaml.load_all(part, Loader=Loader):  # Loader is a safe loader
         if "*" in part and "&" in part and not _is_bounded(value, max(MOST_VALUES, len(part))):
-            raise yaml.MarkedYAMLError(problem="its aliases make it too large")
+            raise yaml.MarkedYAMLError(problem="its aliases hold themselves, or make too many values")
         yield value
 
 
