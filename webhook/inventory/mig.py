@@ -10,6 +10,7 @@ from functools import reduce
 
 from webhook.cel.contradiction import Logic
 from webhook.cel.syntax import Expr
+from webhook.core.cache import BoundedCache
 from webhook.core.catalogue import Model, Profile
 from webhook.core.cluster import ClusterView
 from webhook.inventory.case import Case, compiled_new
@@ -18,6 +19,7 @@ from webhook.inventory.knowledge import knowledge_of
 PROFILE = "profile"
 PARENT = "parentUUID"
 _PRODUCT = "productName"
+_MOST_CHARACTERS = 50_000  # of source
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,22 @@ def allowing(case: Case, driver: str, roots: Sequence[Expr], profiles: Iterable[
         equal = compiled_new(f"device.attributes['{driver}'].{PROFILE} == '{profile}'", case.view.server).ast
         if equal is None or logic.can_hold((*roots, equal.root)):
             yield profile
+
+
+_ALLOWED: BoundedCache[tuple[str, str, tuple[str, ...], tuple[str, ...]], frozenset[str]] = BoundedCache(
+    _MOST_CHARACTERS
+)
+
+
+def allowed(case: Case, geometry: Geometry, texts: tuple[str, ...]) -> frozenset[str]:
+    """Return the profiles of known models that all the selectors accept; what was found is remembered."""
+    key = (case.view.server.version, geometry.driver, geometry.offered, texts)
+    known = _ALLOWED.known(key)
+    if known is not None:
+        return known
+    asts = (compiled_new(text, case.view.server).ast for text in texts)
+    found = frozenset(allowing(case, geometry.driver, [ast.root for ast in asts if ast is not None], geometry.offered))
+    return found if case.expired() else _ALLOWED.get(key, 1 + sum(map(len, texts)), lambda: found)
 
 
 @dataclass(frozen=True, slots=True)

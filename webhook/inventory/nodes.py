@@ -59,22 +59,22 @@ def _nodes(
 
 
 def most_on_one(view: ClusterView, inventory: Inventory, numbers: Iterable[int], enough: int) -> tuple[int, str]:
-    """Return the largest number of the devices that one node reaches, and its name; `enough` of them end the search."""
-    numbers = tuple(numbers)
-    if _are_on_one(inventory, numbers, enough):
-        return enough, ""
-    counted = ((devices[None], name) for name, devices in on_nodes(view, inventory, ((n, None) for n in numbers)))
-    return max(counted, key=lambda found: found[0], default=(0, ""))
+    """Return the largest number of the devices that one node reaches, and its name; `enough` of them end the search.
 
-
-def _are_on_one(inventory: Inventory, numbers: Iterable[int], enough: int) -> bool:
-    """Return whether so many are found in the pools of one node: the quick answer to the common question."""
-    found: Counter[str] = Counter()
+    The numbers must be there to be gone through twice.
+    """
+    named: Counter[str] = Counter()
+    only_named = True
     live = len(inventory.published)
     for number in numbers:
         node = inventory.published[number].reach.node_name if number < live else ""
-        if node:
-            found[node] += 1
-            if found[node] >= enough:
-                return True
-    return False
+        only_named &= bool(node)
+        named[node] += 1
+        if node and named[node] >= enough:
+            return enough, node
+    if only_named:
+        counted = ((count, node) for node, count in named.items())
+    else:
+        alike = ((number, None) for number in numbers)
+        counted = ((found[None], node) for node, found in on_nodes(view, inventory, alike))
+    return max(counted, key=lambda found: found[0], default=(0, ""))

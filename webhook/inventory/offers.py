@@ -1,17 +1,60 @@
 """What a request may get: the devices that its class and its own selectors accept, and that can serve its capacity."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import TypeVar
 
+from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative
 from webhook.core.devices import Device
 from webhook.core.versions import CONSUMABLE_CAPACITY
 from webhook.inventory.case import Case
 from webhook.inventory.consumed import arithmetic_of, can_serve
-from webhook.inventory.inventory import inventory_of
+from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting
+
+T = TypeVar("T")
 
 _AT_ONCE = 256
 """How many devices are looked at before the time is asked for again."""
+_MOST_NUMBERS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """Devices by their numbers, in kinds: those of a kind differ in nothing but their attributes and their place.
+
+    `of` is the kind of each number, `kinds` a device of each kind, `counts` how many there are; `left` are the kinds
+    that were not filtered out.
+    """
+
+    numbers: tuple[int, ...]
+    of: tuple[int, ...]
+    kinds: tuple[Device, ...]
+    counts: tuple[int, ...]
+    left: tuple[bool, ...]
+
+    def __bool__(self) -> bool:
+        return any(self.left)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.numbers) if all(self.left) else compress(self.numbers, map(self.left.__getitem__, self.of))
+
+    def devices(self) -> Iterator[tuple[Device, int]]:
+        """Yield one device of each kind, and how many there are."""
+        return compress(zip(self.kinds, self.counts, strict=True), self.left)
+
+    def only(self, fits: Callable[[Device], bool]) -> "Matched":
+        """Return the devices whose kind fits."""
+        if not self.kinds:
+            return self
+        left = tuple(known and fits(kind) for known, kind in zip(self.left, self.kinds, strict=True))
+        return self if left == self.left else replace(self, left=left)
+
+
+_NOTHING = Matched((), (), (), (), ())
+_MATCHED: BoundedCache[int, Matched] = BoundedCache(_MOST_NUMBERS)
 
 
 def accepted(case: Case, alternative: Alternative) -> tuple[int, ...] | None:
@@ -26,21 +69,46 @@ def accepted(case: Case, alternative: Alternative) -> tuple[int, ...] | None:
     return accepting(case.view, inventory_of(case.view), selectors, case.expired)
 
 
-def serving(case: Case, alternative: Alternative, numbers: Iterable[int]) -> tuple[int, ...] | None:
-    """Return those of the devices that can serve the capacity that is asked for; None where no time is left."""
-    if not alternative.capacity or not takes_capacity(case):
-        return tuple(numbers)
-    inventory, arithmetic = inventory_of(case.view), arithmetic_of(case.view.server)
-    able: dict[tuple[str, int], bool] = {}  # by driver and by the identity of the capacity, which devices share
-    found = []
+def matched(case: Case, alternative: Alternative) -> Matched:
+    """Return the devices that class and request accept; none where that cannot be told."""
+    numbers = accepted(case, alternative)
+    if not numbers:
+        return _NOTHING
+    known = _MATCHED.known(id(numbers))
+    if known is not None:
+        assert known.numbers is numbers  # they are kept, so no others can have their identity
+        return known
+    found = _in_kinds(inventory_of(case.view), numbers, case)
+    return _MATCHED.get(id(numbers), len(numbers), lambda: found) if found else found
+
+
+def _in_kinds(inventory: Inventory, numbers: tuple[int, ...], case: Case) -> Matched:
+    kinds: dict[object, int] = {}
+    examples: list[Device] = []
+    counts: list[int] = []
+    of = []
     for number in in_time(case, numbers):
         device = inventory.devices[number]
-        look = (device.driver, id(device.capacity))
-        if look not in able:
-            able[look] = can_serve(device, alternative, arithmetic)
-        if able[look]:
-            found.append(number)
-    return None if case.expired() else tuple(found)
+        # Devices share what they have alike, so the identity of their capacity tells it.
+        key = (device.driver, id(device.capacity), device.allow_multiple_allocations, device.taints)
+        kind = kinds.setdefault(key, len(kinds))
+        if kind == len(examples):
+            examples.append(device)
+            counts.append(0)
+        counts[kind] += 1
+        of.append(kind)
+    if case.expired():
+        return _NOTHING
+    return Matched(numbers, tuple(of), tuple(examples), tuple(counts), (True,) * len(examples))
+
+
+def able(case: Case, alternative: Alternative) -> Matched:
+    """Return the devices that are accepted and that can serve the capacity which is asked for."""
+    found = matched(case, alternative)
+    if not alternative.capacity or not takes_capacity(case):
+        return found
+    arithmetic = arithmetic_of(case.view.server)
+    return found.only(lambda device: not case.expired() and can_serve(device, alternative, arithmetic))
 
 
 def takes_capacity(case: Case) -> bool:
@@ -48,15 +116,9 @@ def takes_capacity(case: Case) -> bool:
     return case.view.server.gate(CONSUMABLE_CAPACITY) is not False
 
 
-def in_time(case: Case, numbers: Iterable[int]) -> Iterator[int]:
-    """Yield the numbers as long as there is time; who concludes from all of them asks `case.expired()` afterwards."""
-    for position, number in enumerate(numbers):
+def in_time(case: Case, items: Iterable[T]) -> Iterator[T]:
+    """Yield the items as long as there is time; who concludes from all of them asks `case.expired()` afterwards."""
+    for position, item in enumerate(items):
         if position % _AT_ONCE == 0 and case.expired():
             return
-        yield number
-
-
-def devices(case: Case, numbers: Iterable[int]) -> Iterator[Device]:
-    """Yield the devices of the numbers, as long as there is time."""
-    inventory = inventory_of(case.view)
-    return (inventory.devices[number] for number in in_time(case, numbers))
+        yield item

@@ -4,44 +4,47 @@ Only what is necessary is asked: enough devices with one value for each request,
 Source: dynamic-resource-allocation/structured, the constraints of the allocator.
 """
 
+import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations, groupby
+from itertools import chain, combinations, groupby, repeat
+from operator import itemgetter
 
 from webhook.core.claims import AllocationMode, Alternative
 from webhook.core.devices import AttributeValue, Device
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.nodes import on_nodes
-from webhook.inventory.offers import in_time
+from webhook.inventory.offers import Matched, in_time
 
 _Typed = tuple[type, AttributeValue]
 """A value with its type: `1` is not `true`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One request under a constraint: its alternatives, each with the numbers of the devices that it may get."""
-
-    ways: tuple[tuple[Alternative, frozenset[int]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """Devices that are alike here: the value, the (request, alternative) pairs that they serve, whether shared."""
-
-    value: _Typed
-    serves: frozenset[tuple[int, int]]
-    shared: bool
-
+_Kind = tuple[_Typed, int, bool]
+"""What devices have alike here: the value, which alternatives they serve (as bits), whether they are shared."""
 
 Counted = Counter[_Kind]
 
 
-def least(way: Alternative) -> int:
-    """Return the fewest devices that the alternative takes."""
-    return max(1, way.count) if way.mode is AllocationMode.EXACT_COUNT else 1
+@dataclass(frozen=True, slots=True)
+class Way:
+    """An alternative with the devices that it may get; `bit` tells it from all others of the claim."""
+
+    alternative: Alternative
+    found: Matched
+    bit: int
+
+    @property
+    def least(self) -> int:
+        """The fewest devices that the alternative takes."""
+        wanted = self.alternative
+        return max(1, wanted.count) if wanted.mode is AllocationMode.EXACT_COUNT else 1
+
+
+Part = tuple[Way, ...]
+"""One request under a constraint: its alternatives."""
 
 
 def values_of(device: Device, attribute: str) -> tuple[_Typed, ...]:
@@ -53,72 +56,77 @@ def values_of(device: Device, attribute: str) -> tuple[_Typed, ...]:
 
 
 def nodes_with(case: Case, parts: Sequence[Part], attribute: str) -> Iterator[tuple[str, Counted]]:
-    """Yield what each node reaches of the devices, those of one node's own pools first, then whole nodes."""
+    """Yield what each node reaches of the devices.
+
+    First comes what stands together in one pool of a node, for that is often enough; then whole nodes, where they have
+    more than that.
+    """
     inventory = inventory_of(case.view)
     live = len(inventory.published)
-    numbers = sorted(frozenset().union(*(found for part in parts for _, found in part.ways)))
-    for name, run in groupby(numbers, lambda n: inventory.published[n].reach.node_name if n < live else ""):
+    tagged = _tagged(parts)
+    names: set[str] = set()
+    is_whole = True
+    for name, run in groupby(tagged, lambda one: inventory.published[one[0]].reach.node_name if one[0] < live else ""):
         if name:
-            yield name, Counter(kind for _, kind in _kinds(case, parts, attribute, run))
-    for found in on_nodes(case.view, inventory, _kinds(case, parts, attribute, numbers)):
+            yield name, Counter(kind for _, kind in _kinds(case, attribute, run))
+        is_whole &= bool(name) and name not in names
+        names.add(name)
+    if is_whole:
+        return
+    for found in on_nodes(case.view, inventory, _kinds(case, attribute, _tagged(parts))):
         if case.expired():
             return
         yield found
 
 
-def _kinds(case: Case, parts: Sequence[Part], attribute: str, numbers: Iterable[int]) -> Iterator[tuple[int, _Kind]]:
+def _tagged(parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
+    """Yield the number of each device once, in order, with the bits of the alternatives that it serves."""
+    streams = (zip(way.found, repeat(way.bit), strict=False) for part in parts for way in part)
+    for number, same in groupby(heapq.merge(*streams), itemgetter(0)):
+        yield number, sum(bit for _, bit in same)
+
+
+def _kinds(case: Case, attribute: str, tagged: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _Kind]]:
     devices = inventory_of(case.view).devices
-    for number in in_time(case, numbers):
+    for number, serves in in_time(case, tagged):
         device = devices[number]
-        serves = frozenset(
-            (row, column)
-            for row, part in enumerate(parts)
-            for column, (_, found) in enumerate(part.ways)
-            if number in found
-        )
         for value in values_of(device, attribute):
-            yield number, _Kind(value, serves, device.allow_multiple_allocations)
+            yield number, (value, serves, device.allow_multiple_allocations)
 
 
 def match(parts: Sequence[Part], counted: Counted) -> bool:
     """Return whether devices with one value may serve every request."""
-    by_value: dict[_Typed, dict[_Kind, int]] = {}
-    for kind, count in counted.items():
-        by_value.setdefault(kind.value, {})[kind] = count
-    return any(_serve(parts, kinds) for kinds in by_value.values())
+    by_value: dict[_Typed, list[tuple[int, bool, int]]] = {}
+    for (value, serves, shared), count in counted.items():
+        by_value.setdefault(value, []).append((serves, shared, count))
+    return any(_serve(parts, found) for found in by_value.values())
 
 
-def _serve(parts: Sequence[Part], kinds: Mapping[_Kind, int]) -> bool:
+def _serve(parts: Sequence[Part], found: Sequence[tuple[int, bool, int]]) -> bool:
     """Return whether the devices are enough for each request, for each two, and for all."""
-    rows = range(len(parts))
-    groups = chain(combinations(rows, 1), combinations(rows, 2), (tuple(rows),))
-    return all(_are_enough(parts, kinds, group) for group in groups)
+    if not all(any(_count(found, way.bit) >= way.least for way in part) for part in parts):
+        return False
+    return all(_are_enough(group, found) for group in chain(combinations(parts, 2), (tuple(parts),)))
 
 
-def _are_enough(parts: Sequence[Part], kinds: Mapping[_Kind, int], group: tuple[int, ...]) -> bool:
-    if len(group) == 1:
-        return any(_count(kinds, {(group[0], column)}) >= least(way) for column, (way, _) in _ways(parts[group[0]]))
-    if any(way.admin_access for row in group for way, _ in parts[row].ways):
+def _are_enough(parts: Sequence[Part], found: Sequence[tuple[int, bool, int]]) -> bool:
+    """Return whether there are as many devices as the requests take together, each device for one of them alone."""
+    bits = sum(way.bit for part in parts for way in part)
+    if any(way.alternative.admin_access for part in parts for way in part):
         return True
-    pairs = {(row, column) for row in group for column, _ in _ways(parts[row])}
-    if any(kind.shared and not kind.serves.isdisjoint(pairs) for kind in kinds):
+    if any(shared and serves & bits for serves, shared, _ in found):
         return True
-    return _count(kinds, pairs) >= sum(min(least(way) for way, _ in parts[row].ways) for row in group)
+    return _count(found, bits) >= sum(min(way.least for way in part) for part in parts)
 
 
-def _ways(part: Part) -> Iterable[tuple[int, tuple[Alternative, frozenset[int]]]]:
-    return enumerate(part.ways)
-
-
-def _count(kinds: Mapping[_Kind, int], pairs: set[tuple[int, int]]) -> int:
-    return sum(count for kind, count in kinds.items() if not kind.serves.isdisjoint(pairs))
+def _count(found: Sequence[tuple[int, bool, int]], bits: int) -> int:
+    return sum(count for serves, _, count in found if serves & bits)
 
 
 def differ(parts: Sequence[Part], counted: Counted) -> bool:
     """Return whether each request may have a value that no other one has, the requests one device each."""
-    choices = [
-        {kind.value for kind in counted if any(row == mine for row, _ in kind.serves)} for mine in range(len(parts))
-    ]
+    bits = [sum(way.bit for way in part) for part in parts]
+    choices = [{value for value, serves, _ in counted if serves & mine} for mine in bits]
     taken: dict[_Typed, int] = {}
     return all(_placed(row, choices, taken, set()) for row in range(len(choices)))
 

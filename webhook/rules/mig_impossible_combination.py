@@ -6,9 +6,9 @@ from dataclasses import replace
 from webhook.core.catalogue import Model
 from webhook.core.claims import AllocationMode, Alternative, Claim, Constraint
 from webhook.core.finding import Finding, Fix, Severity
-from webhook.inventory.case import Case, compiled_new
+from webhook.inventory.case import Case
 from webhook.inventory.constraints import attribute_of, concerned
-from webhook.inventory.mig import PARENT, PROFILE, Geometry, Want, allowing, fits, geometry_of
+from webhook.inventory.mig import PARENT, PROFILE, Geometry, Want, allowed, fits, geometry_of
 
 NAME = "mig-impossible-combination"
 _MOST_REQUESTS = 32
@@ -61,7 +61,7 @@ def _wants(case: Case, claim: Claim, constraint: Constraint, geometry: Geometry)
         for way in entry.ways:
             texts = _about_profiles(case, way)
             if texts not in known:
-                known[texts] = frozenset(_allowed(case, geometry, texts))
+                known[texts] = allowed(case, geometry, texts)
             ways.append(Want(known[texts], _count(way)))
         if not all(want.profiles for want in ways):
             return []
@@ -78,12 +78,6 @@ def _about_profiles(case: Case, way: Alternative) -> tuple[str, ...]:
     device_class = case.view.device_classes.get(way.device_class_name)
     selectors = (*(device_class.selectors if device_class else ()), *way.selectors)
     return tuple(selector.expression for selector in selectors if PROFILE in selector.expression)
-
-
-def _allowed(case: Case, geometry: Geometry, texts: Iterable[str]) -> Iterator[str]:
-    asts = (compiled_new(text, case.view.server).ast for text in texts)
-    roots = [ast.root for ast in asts if ast is not None]
-    return allowing(case, geometry.driver, roots, geometry.offered)
 
 
 def _written(wants: Iterable[Sequence[Want]]) -> str:

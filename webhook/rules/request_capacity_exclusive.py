@@ -1,13 +1,12 @@
 """request-capacity-exclusive: capacity asked of devices that are not shared, which a claim takes whole."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from webhook.core.claims import Alternative
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.inventory.case import Case
-from webhook.inventory.inventory import inventory_of
-from webhook.inventory.matching import accepting
-from webhook.inventory.offers import accepted, devices, serving, takes_capacity
+from webhook.inventory.offers import able, takes_capacity
 
 NAME = "request-capacity-exclusive"
 
@@ -29,9 +28,9 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _takes_whole(case: Case, alternative: Alternative) -> bool:
     """Return whether devices could serve the request, and none of them is shared."""
-    able = serving(case, alternative, accepted(case, alternative) or ())
-    alone = bool(able) and not any(device.allow_multiple_allocations for device in devices(case, able or ()))
-    return alone and not case.expired()
+    found = able(case, alternative)
+    shared = any(device.allow_multiple_allocations for device, _ in found.devices())
+    return bool(found) and not shared and not case.expired()
 
 
 def _fixes(case: Case, alternative: Alternative) -> Iterator[Fix]:
@@ -43,11 +42,8 @@ def _fixes(case: Case, alternative: Alternative) -> Iterator[Fix]:
 
 def _class_with_shares(case: Case, alternative: Alternative) -> str:
     """Return the first class whose shared devices could serve the request; empty where there is none."""
-    view, inventory = case.view, inventory_of(case.view)
-    for name in sorted(view.device_classes):
-        selectors = (*view.device_classes[name].selectors, *alternative.selectors)
-        numbers = accepting(view, inventory, selectors) if not case.expired() else None
-        shared = (n for n in numbers or () if inventory.devices[n].allow_multiple_allocations)
-        if serving(case, alternative, shared):
+    for name in sorted(case.view.device_classes):
+        found = able(case, replace(alternative, device_class_name=name))
+        if any(device.allow_multiple_allocations for device, _ in found.devices()) and not case.expired():
             return name
     return ""

@@ -10,7 +10,7 @@ from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.core.quantity import Quantity, parse_quantity
 from webhook.inventory.case import Case
 from webhook.inventory.consumed import Arithmetic, arithmetic_of, consumed, is_eligible, largest
-from webhook.inventory.offers import accepted, devices, takes_capacity
+from webhook.inventory.offers import matched, takes_capacity
 
 NAME = "request-capacity-range"
 _UNITS = ("Gi", "Mi")
@@ -22,9 +22,8 @@ def check(case: Case) -> Iterator[Finding]:
     if not takes_capacity(case):
         return
     for alternative in case.alternatives():
-        numbers = accepted(case, alternative) if alternative.capacity else ()
-        for asked in alternative.capacity if numbers else ():
-            found = _finding(case, alternative, asked, numbers or ())
+        for asked in alternative.capacity:
+            found = _finding(case, alternative, asked)
             if found is not None:
                 yield found
 
@@ -38,10 +37,10 @@ class _Given:
     policy: str = ""
 
 
-def _finding(case: Case, alternative: Alternative, asked: CapacityRequest, numbers: Iterable[int]) -> Finding | None:
+def _finding(case: Case, alternative: Alternative, asked: CapacityRequest) -> Finding | None:
     amount, arithmetic = asked.quantity.amount, arithmetic_of(case.view.server)
     capacities: dict[Capacity, None] = {}
-    for device in devices(case, numbers):
+    for device, _ in matched(case, alternative).devices():
         capacity = device.capacity.get(qualified(asked.name, device.driver))
         if capacity is not None and capacity not in capacities:
             if _takes(capacity, amount, arithmetic) == amount:

@@ -11,7 +11,7 @@ from webhook.core.suggest import MOST_SUGGESTIONS
 from webhook.inventory.asked import drivers_asked
 from webhook.inventory.case import Case
 from webhook.inventory.knowledge import Knowledge, knowledge_of
-from webhook.inventory.offers import accepted, devices, takes_capacity
+from webhook.inventory.offers import matched, takes_capacity
 from webhook.inventory.unknown import UnknownName, listing, unknown_name
 
 NAME = "request-capacity-unknown"
@@ -66,7 +66,7 @@ def _unknown(knowledge: Knowledge, driver: str, name: str) -> UnknownName | None
 def _of_no_match(case: Case, alternative: Alternative, asked: CapacityRequest) -> Finding | None:
     """Return the finding where devices match, and none of them publishes what others of the driver do."""
     published: set[str] = set()
-    for device in devices(case, accepted(case, alternative) or ()):
+    for device, _ in matched(case, alternative).devices():
         if qualified(asked.name, device.driver) in device.capacity:
             return None
         published.update(name.removeprefix(f"{device.driver}/") for name in device.capacity)
@@ -85,7 +85,7 @@ def _fixes(case: Case, alternative: Alternative, asked: CapacityRequest, meant: 
     """Yield the names that may be meant, those that a matching device publishes first and with their edits."""
     published = {
         name.removeprefix(f"{device.driver}/")
-        for device in devices(case, accepted(case, alternative) or ())
+        for device, _ in matched(case, alternative).devices()
         for name in device.capacity
     }
     helpful = [name for name in meant if name in published or not published]

@@ -7,7 +7,7 @@ from webhook.core.finding import Finding, Fix, Severity
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.nodes import most_on_one
-from webhook.inventory.offers import accepted, in_time, serving
+from webhook.inventory.offers import Matched, able
 from webhook.inventory.taints import are_judged, hindering
 
 NAME = "request-count"
@@ -86,15 +86,15 @@ def _short(case: Case, alternative: Alternative) -> Finding | None:
     """Return the finding that no node has so many; nothing where none matches at all, which others tell."""
     if alternative.count <= 1:
         return None
-    numbers = serving(case, alternative, accepted(case, alternative) or ())
-    if not numbers:
+    found = able(case, alternative)
+    free = _untainted(case, alternative, found)
+    if not found or case.expired():
         return None
-    free = _untainted(case, alternative, numbers)
     most, node = most_on_one(case.view, inventory_of(case.view), free, alternative.count)
     if most >= alternative.count or case.expired():
         return None
     on = f" on '{node}'" if node else ""
-    untainted = "" if len(free) == len(numbers) else " without a taint that is not tolerated"
+    untainted = "" if free is found else " without a taint that is not tolerated"
     return Finding(
         rule=NAME,
         severity=Severity.WARN,
@@ -105,10 +105,9 @@ def _short(case: Case, alternative: Alternative) -> Finding | None:
     )
 
 
-def _untainted(case: Case, alternative: Alternative, numbers: tuple[int, ...]) -> tuple[int, ...]:
+def _untainted(case: Case, alternative: Alternative, found: Matched) -> Matched:
     """Return the devices that taints leave to the request; all of them where none is left, which others tell."""
     if not are_judged(case) or alternative.admin_access:
-        return numbers
-    inventory = inventory_of(case.view)
-    free = tuple(n for n in in_time(case, numbers) if not hindering(inventory.devices[n], alternative))
-    return free or numbers
+        return found
+    free = found.only(lambda device: not hindering(device, alternative))
+    return free or found

@@ -7,7 +7,7 @@ from webhook.core.claims import Alternative
 from webhook.core.devices import Taint
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.inventory.case import Case
-from webhook.inventory.offers import accepted, devices, serving
+from webhook.inventory.offers import able
 from webhook.inventory.taints import are_judged, hindering, meant, written
 
 NAME = "request-tainted"
@@ -28,11 +28,11 @@ def check(case: Case) -> Iterator[Finding]:
 def _on_every_device(case: Case, alternative: Alternative) -> Counter[Taint]:
     """Return the taints that hinder, with how many devices have each; none where some device is free of them."""
     found: Counter[Taint] = Counter()
-    for device in devices(case, serving(case, alternative, accepted(case, alternative) or ()) or ()):
+    for device, count in able(case, alternative).devices():
         taints = hindering(device, alternative)
         if not taints:
             return Counter()
-        found.update(set(taints))
+        found.update(dict.fromkeys(taints, count))
     return Counter() if case.expired() else found
 
 

@@ -6,7 +6,7 @@ from webhook.core.claims import Alternative, Toleration
 from webhook.core.devices import Taint
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.inventory.case import Case
-from webhook.inventory.offers import accepted, devices
+from webhook.inventory.offers import matched
 from webhook.inventory.taints import are_judged, hindering, meant, tolerates, written
 
 NAME = "request-toleration-unknown"
@@ -29,7 +29,7 @@ def _idle(case: Case, alternative: Alternative) -> Iterator[Finding]:
     present: dict[Taint, None] = {}
     hinders: dict[Taint, None] = {}
     some_are_free = False
-    for device in devices(case, accepted(case, alternative) or ()):
+    for device, _ in matched(case, alternative).devices():
         taints = hindering(device, alternative)
         present.update(dict.fromkeys(device.taints))
         hinders.update(dict.fromkeys(taints))
