@@ -9,6 +9,7 @@ import click
 import pytest
 from pydantic_core import PydanticUndefined
 
+from tests.support.drivers_page import drivers_page
 from tests.support.pages import rule_pages
 from webhook.bootstrap.numbers import CacheNumbers, WorkNumbers
 from webhook.cli import main
@@ -122,6 +123,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "rules.md": rules_page,
+    "drivers.md": drivers_page,
 }
 
 
