@@ -18,8 +18,8 @@ from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow
 from webhook.core.quotas import parse_quota
-from webhook.endpoints import Rulebook, quota_charges, subject_of, validate_claims
-from webhook.inventory.case import Case
+from webhook.endpoints import Rulebook, case_of, quota_charges, validate_claims
+from webhook.inventory.case import never
 from webhook.server.wire import parse_review, render_answer
 
 DEVICES = 1_000
@@ -99,10 +99,10 @@ def main() -> None:
 
     def decide(known: ClusterView = cluster) -> object:
         parsed = parse_review(body)
-        subject = subject_of(parsed)
-        assert isinstance(subject, Claim)
-        case = Case(subject, parsed.namespace, known)
-        return validate_claims(case, rulebook), quota_charges(subject, case)
+        case = case_of(parsed, known, rulebook, never)
+        assert case is not None
+        assert isinstance(case.subject, Claim)
+        return validate_claims(case, rulebook), quota_charges(case.subject, case)
 
     unseen = iter([view() for _ in range(COLD_ROUNDS)])
 

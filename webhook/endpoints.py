@@ -13,7 +13,7 @@ from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.mappings import parse_mapping
 from webhook.core.pods import pod_template
 from webhook.core.quotas import parse_quota
-from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
+from webhook.core.raw import Misfit, RawObject, Reader
 from webhook.core.review import Review
 from webhook.inventory.case import Case, never
 from webhook.inventory.pod_case import PodCase, pod_case
@@ -24,9 +24,12 @@ from webhook.quota.pods import Asked, PodCharge, pod_charges
 from webhook.rewrite.decide import PodDecision, decide_pod
 from webhook.rewrite.derive import derive
 from webhook.rules import (
+    CLASS_CHANGES,
     COMPILING,
     ON_SERVER,
     SCHEMA,
+    SERVER_TRUTH,
+    VERSIONS,
     Check,
     Severities,
     judged,
@@ -85,15 +88,16 @@ class Rulebook:
         return namespace in SYSTEM_NAMESPACES or (bool(namespace) and namespace == self.own_namespace)
 
 
-def subject_of(review: Review) -> Claim | DeviceClass | None:
-    """Return what is to be judged; None where nothing is: another kind, an update of an immutable spec, no change."""
-    raw = review.object
-    if raw is None or review.kind.group != GROUP or review.sub_resource:
+def case_of(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Case | None:
+    """Return what is to be judged; None where nothing is: another kind, an update of an immutable spec."""
+    raw, old = review.object, review.old_object
+    if raw is None or review.kind.group != GROUP or review.sub_resource or rulebook.exempt(review.namespace):
         return None
-    if review.kind.name in (CLAIM, TEMPLATE):
-        return _claim(review, raw) if review.operation == "CREATE" else None
+    if review.kind.name in (CLAIM, TEMPLATE) and review.operation == "CREATE":
+        return Case(_claim(review, raw), review.namespace, view, expired, raw)
     if review.kind.name == CLASS and review.operation in ("CREATE", "UPDATE"):
-        return None if _unchanged(raw, review.old_object) else parse_device_class(raw)
+        before = None if old is None else parse_device_class(old)
+        return Case(parse_device_class(raw), review.namespace, view, expired, raw, before)
     return None
 
 
@@ -103,23 +107,22 @@ def _claim(review: Review, raw: RawObject) -> Claim:
     return replace(claim, metadata=replace(claim.metadata, namespace=review.namespace))
 
 
-def _unchanged(raw: RawObject, old: RawObject | None) -> bool:
+def _is_unchanged(case: Case) -> bool:
     """Return whether an update of a DeviceClass leaves selectors and config as they are (contract 4)."""
-    if old is None:
+    subject, before = case.subject, case.before
+    if not isinstance(subject, DeviceClass) or before is None:
         return False
-    new_spec, old_spec = raw.get("spec") or EMPTY, old.get("spec") or EMPTY
-    if not isinstance(new_spec, dict) or not isinstance(old_spec, dict):
-        return False
-    return all(new_spec.get(name) == old_spec.get(name) for name in ("selectors", "config"))
+    return (subject.selectors, subject.config, subject.misfits) == (before.selectors, before.config, before.misfits)
 
 
 def mutate_claims(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Decision:
     """Refuse what does not compile, in our words; a refusal carries every other denial that needs no ledger."""
-    subject = None if rulebook.exempt(review.namespace) else subject_of(review)
-    if subject is None:
+    case = case_of(review, view, rulebook, expired)
+    if case is None:
         return Allow()
-    case = Case(subject, review.namespace, view, expired)
-    findings = _findings(case, COMPILING, rulebook)
+    # A request to a live server proves that its version is served.
+    truth = (*SERVER_TRUTH, *VERSIONS) if view.server.assume_defaults else SERVER_TRUTH
+    findings = _findings(case, SERVER_TRUTH if _is_unchanged(case) else (*COMPILING, *truth), rulebook)
     if any(finding.severity is Severity.DENY for finding in findings):
         others = _findings(case, SCHEMA, rulebook)
         findings = (*findings, *(finding for finding in others if finding.severity is Severity.DENY))
@@ -128,7 +131,8 @@ def mutate_claims(review: Review, view: ClusterView, rulebook: Rulebook, expired
 
 def validate_claims(case: Case, rulebook: Rulebook) -> tuple[Finding, ...]:
     """Return what the schema rules find; the ledger has its say afterwards."""
-    return _findings(case, (*SCHEMA, *ON_SERVER), rulebook)
+    checks = () if _is_unchanged(case) else (*SCHEMA, *ON_SERVER)
+    return _findings(case, (*checks, *CLASS_CHANGES), rulebook)
 
 
 def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[Finding, ...]:

@@ -45,7 +45,7 @@ def _said(example: Example, folder: Path) -> tuple[str, str]:
     (cluster / "all.yaml").write_text(example.cluster)
     if example.form == "file":
         return _checked(example, cluster)
-    with judge_over([cluster]) as judge:
+    with judge_over([cluster], **(yaml.safe_load(example.settings) or {})) as judge:
         return _admitted(yaml.safe_load(example.manifest), judge.responses(yaml.safe_load(example.manifest)))
 
 
@@ -67,7 +67,8 @@ def _checked(example: Example, cluster: Path) -> tuple[str, str]:
     runner = CliRunner()
     with contextlib.chdir(cluster.parent):
         Path("manifest.yaml").write_text(example.manifest)
-        command = ["check", "--cluster", str(cluster), "manifest.yaml"]
+        Path("settings").write_text(example.settings)
+        command = ["check", "--settings", "settings", "--cluster", str(cluster), "manifest.yaml"]
         if example.verdict == "info":
             report = json.loads(runner.invoke(main, [*command, "-o", "json"]).stdout)
             findings = [f for f in report["findings"] if f["severity"] == "info"]

@@ -1,7 +1,8 @@
 """The pages of policies/ as executable examples: a cluster, an object, and what Drawbridge says to it.
 
-Fenced blocks of a page: `yaml cluster` (holds for what follows it), then `yaml claim` or `yaml pod` (sent to a server)
-or `yaml file` (given to `drawbridge check`), each followed by its `text denied`, `text allowed` or `text info`.
+Fenced blocks of a page: `yaml cluster` and `yaml settings` (each holds for what follows it), then `yaml claim`,
+`yaml pod` and the like (sent to a server) or `yaml file` (given to `drawbridge check`), each followed by its
+`text denied`, `text allowed` or `text info`.
 `{300 letters}` in an object stands for that many.
 """
 
@@ -25,6 +26,7 @@ class Example:
     number: int
     section: str
     cluster: str
+    settings: str
     form: str
     manifest: str
     verdict: str
@@ -53,17 +55,20 @@ def examples(page: Path) -> Iterator[Example]:
     """Yield the examples of a page in order."""
     text = page.read_text()
     headings = [(match.start(), match[1]) for match in _HEADING.finditer(text)]
-    cluster, form, manifest, number = "", "", "", 0
+    cluster, settings, form, manifest, number = "", "", "", "", 0
     for block in _BLOCK.finditer(text):
         language, name, content = block.groups()
         if language == "yaml" and name == "cluster":
             cluster = content
+        elif language == "yaml" and name == "settings":
+            settings = content
         elif language == "yaml":
             form, manifest = name, _LETTERS.sub(lambda found: "x" * int(found[1]), content)
         else:
             number += 1
             section = [title for start, title in headings if start < block.start()][-1]
-            yield Example(page, number, section, cluster, form, manifest, name, content, block.start(3), block.end(3))
+            span = block.start(3), block.end(3)
+            yield Example(page, number, section, cluster, settings, form, manifest, name, content, *span)
 
 
 def with_texts(page: str, texts: list[tuple[Example, str]]) -> str:

@@ -19,6 +19,7 @@ from webhook.endpoints import (
     Kinds,
     Pods,
     Rulebook,
+    case_of,
     made_by_a_workload,
     mutate_claims,
     mutate_pods,
@@ -26,7 +27,6 @@ from webhook.endpoints import (
     pods_of_review,
     quota_charges,
     quota_refusal,
-    subject_of,
     validate_claims,
     validate_config,
 )
@@ -113,10 +113,10 @@ class Admission:
     async def validate_claims(self, review: Review, budget: Budget) -> Decision:
         if review.operation == "DELETE" and review.kind.name == CLAIM and not review.dry_run:
             await self.ledger.release_named(review.namespace, review.name)
-        subject = None if self.rulebook.exempt(review.namespace) else subject_of(review)
-        if subject is None:
+        case = case_of(review, self._view(), self.rulebook, budget.spent)
+        if case is None:
             return Allow()
-        case = Case(subject, review.namespace, self._view(), budget.spent)
+        subject = case.subject
         findings = await self.work.run(validate_claims, case, self.rulebook)
         refused = any(finding.severity is Severity.DENY for finding in findings)
         if isinstance(subject, Claim) and not refused:

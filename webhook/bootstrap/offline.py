@@ -16,7 +16,19 @@ from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
 from webhook.kube.manifests import Problem
-from webhook.rules import COMPILING, OFFLINE, SCHEMA, Severities, invalid_field, judged, pod_unused_claim, unknown_field
+from webhook.rules import (
+    CLASS_CHANGES,
+    COMPILING,
+    OFFLINE,
+    SCHEMA,
+    SERVER_TRUTH,
+    VERSIONS,
+    Severities,
+    invalid_field,
+    judged,
+    pod_unused_claim,
+    unknown_field,
+)
 from webhook.rules.invalid_field import invalid, structural
 from webhook.settings import Settings
 
@@ -37,8 +49,9 @@ _NAMING = ("claims", "resourceClaims")  # fields by which a container would name
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """The rules over a cluster that is overlaid by the documents that are judged."""
+    """The rules over a cluster as it is stored, and as it is with the documents that are judged."""
 
+    stored: ClusterView
     view: ClusterView
     rulebook: Rulebook
     settings: Settings
@@ -58,7 +71,9 @@ class Offline:
         if group == GROUP and name in (CLAIM, TEMPLATE):
             return self._of_claim(raw, name)
         if group == GROUP and name == CLASS:
-            return self._judged(Case(parse_device_class(raw), "", self.view))
+            found = parse_device_class(raw)
+            before = self.stored.device_classes.get(found.name)
+            return self._judged(Case(found, "", self.view, raw=raw, before=before))
         if group == GROUP and name == SLICE:
             return tuple(invalid(parse_slice(raw).misfits))
         if (pods := pods_in(raw, self.namespace_of(raw), self.view)) is not None:
@@ -71,7 +86,7 @@ class Offline:
         """Return what is found in a claim or template; one that is refused takes nothing of a quota."""
         claim = parse_claim(raw)
         claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
-        found = self._judged(Case(claim, claim.metadata.namespace, self.view))
+        found = self._judged(Case(claim, claim.metadata.namespace, self.view, raw=raw))
         if any(finding.severity is Severity.DENY for finding in self.applied(found)):
             return found
         return (*found, *(self.quotas.findings(claim) if kind == CLAIM else self.quotas.early(claim)))
@@ -80,7 +95,7 @@ class Offline:
         return self.rulebook.severities.applied(findings, server=False)
 
     def _judged(self, case: Case) -> tuple[Finding, ...]:
-        return judged(case, (*COMPILING, *SCHEMA, *OFFLINE))
+        return judged(case, (*COMPILING, *SERVER_TRUTH, *VERSIONS, *SCHEMA, *CLASS_CHANGES, *OFFLINE))
 
     def namespace_of(self, raw: RawObject) -> str:
         """Return the object's namespace, the default one where it says none; empty for kinds that live in none."""
@@ -116,7 +131,7 @@ def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
     """
     stored, problems = cluster_of(settings)
     view, rulebook = _overlaid(stored, documents, settings.namespace), rulebook_of(settings)
-    return Offline(view, rulebook, settings, OfflineQuotas(stored, view, rulebook.exempt), problems)
+    return Offline(stored, view, rulebook, settings, OfflineQuotas(stored, view, rulebook.exempt), problems)
 
 
 def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:

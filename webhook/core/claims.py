@@ -18,6 +18,8 @@ GROUP = "resource.k8s.io"
 CLAIM = "ResourceClaim"
 TEMPLATE = "ResourceClaimTemplate"
 FLAT_VERSION = f"{GROUP}/v1beta1"
+FLAT_FIELDS = ("deviceClassName", "selectors", "allocationMode", "count", "adminAccess", "tolerations", "capacity")
+"""What v1beta1 keeps on a request itself, and later versions under `exactly`."""
 
 
 class AllocationMode(Enum):

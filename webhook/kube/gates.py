@@ -7,6 +7,7 @@ from webhook.core.devices import ResourceSlice
 from webhook.core.raw import RawObject
 from webhook.core.versions import (
     CONSUMABLE_CAPACITY,
+    DEVICE_TAINTS,
     LIST_ATTRIBUTES,
     NEWEST,
     SUPPORTED,
@@ -53,6 +54,8 @@ def inferred_gates(slices: Iterable[ResourceSlice]) -> Mapping[str, bool]:
                 shown[CONSUMABLE_CAPACITY] = True
             if any(isinstance(value, tuple) for value in device.attributes.values()):
                 shown[LIST_ATTRIBUTES] = True
-        if len(shown) == 2:
+            if device.taints:
+                shown[DEVICE_TAINTS] = True
+        if len(shown) == 3:
             break
     return shown

@@ -11,6 +11,8 @@ from webhook.inventory.pod_case import PodCase
 from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
     cel,
+    class_drops_extended_resource,
+    class_strands_claims,
     config_driver_mismatch,
     config_gate_off,
     config_invalid_value,
@@ -18,6 +20,7 @@ from webhook.rules import (
     config_unknown_kind,
     constraint_unknown_attribute,
     constraint_unsatisfiable,
+    field_dropped_by_server,
     invalid_field,
     mig_impossible_combination,
     mig_unknown_profile,
@@ -47,6 +50,7 @@ from webhook.rules import (
     selector_unknown_domain,
     selector_unknown_value,
     selector_wrong_type,
+    version_not_served,
 )
 
 Check = Callable[[Case], Iterator[Finding]]
@@ -54,6 +58,11 @@ PodCheck = Callable[[PodCase], Iterator[Finding]]
 
 # What /mutate/claims refuses before the API server does, in our words.
 COMPILING: tuple[Check, ...] = (cel.check,)
+# What the API server is about to take away, or does not serve at all.
+SERVER_TRUTH: tuple[Check, ...] = (field_dropped_by_server.check,)
+VERSIONS: tuple[Check, ...] = (version_not_served.check,)
+# What a change of a DeviceClass does to those who rely on it.
+CLASS_CHANGES: tuple[Check, ...] = (class_drops_extended_resource.check, class_strands_claims.check)
 # What the API server leaves unchecked, and needs no ledger.
 SCHEMA: tuple[Check, ...] = (
     selector_unknown_domain.check,
