@@ -1,5 +1,6 @@
 """How a use of an attribute or capacity becomes one that its value can be put to, with everything else kept."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,8 @@ from webhook.cel.syntax import (
 _SIGNS: Final = {LESS: "<", LESS_EQUALS: "<=", GREATER: ">", GREATER_EQUALS: ">=", EQUALS: "==", NOT_EQUALS: "!="}
 _MIRRORED: Final = str.maketrans("<>", "><")
 _WRAPPERS: Final = {(VERSION, STRING): "semver", (QUANTITY, STRING): "quantity", (INT, STRING): "int"}
+_NUMBERS: Final = re.compile(r"([0-9]+)(?:\.([0-9]+))?\.?", re.ASCII)
+_PATTERN: Final = re.compile(r"\^?([0-9]+)(?:(?:\\\.|\[\.\]|\.)([0-9]+))?(?:\\\.|\[\.\])?(?:\.[*+])?\$?", re.ASCII)
 _TO_TEXT: Final = frozenset({INT, BOOL})
 
 
@@ -49,6 +52,7 @@ def retyped(use: Use, source: str, known: frozenset[str]) -> Iterator[Retyped]:
         yield from _as_membership(use, source)
     else:
         yield from _value_changed(use, source, known)
+        yield from _unwrapped(use, source, known)
         yield from _wrapped(use, source, known)
 
 
@@ -122,12 +126,14 @@ def _by_order(use: Use, source: str, type_: str) -> Iterator[Retyped]:
 
 
 def _of_prefix(use: Use, source: str, known: frozenset[str]) -> Iterator[Retyped]:
-    """`x.startsWith('12.4')` of a version: its major and minor number."""
+    """`x.startsWith('12.4')` or `x.matches('^12[.]4')` of a version: its major and minor number."""
     other = use.other
-    if known != {VERSION} or use.call.function != "startsWith" or not isinstance(other, Literal):
+    if known != {VERSION} or not isinstance(other, Literal) or not isinstance(other.value, str):
         return
-    numbers = str(other.value).rstrip(".").split(".")
-    if len(numbers) < 3 and all(number.isdecimal() for number in numbers):
+    pattern = _NUMBERS if use.call.function == "startsWith" else _PATTERN if use.call.function == "matches" else None
+    found = pattern.fullmatch(other.value) if pattern is not None else None
+    if found is not None:
+        numbers = [number for number in found.groups() if number is not None]
         named = zip(("major", "minor"), numbers, strict=False)
         terms = [f"{_of(use.node, source)}.{name}() == {int(number)}" for name, number in named]
         text = " && ".join(terms)
@@ -173,6 +179,15 @@ def requoted(source: str, literal: Literal, text: str) -> str:
     span = (literal.start, literal.end)
     written = respell(source, span, text)
     return written[literal.start : len(written) - (len(source) - literal.end)]
+
+
+def _unwrapped(use: Use, source: str, known: frozenset[str]) -> Iterator[Retyped]:
+    """`semver(version)` is that version, and `int(version)` its first number."""
+    text = _of(use.node, source)
+    if known == {VERSION} and use.call.function == "semver":
+        yield _changed(use, text)
+    if known == {VERSION} and use.call.function == "int":
+        yield _changed(use, f"{text}.major()")
 
 
 def _wrapped(use: Use, source: str, known: frozenset[str]) -> Iterator[Retyped]:

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from webhook.cel.comparisons import Comparison
 from webhook.cel.compile import Verdict
 from webhook.cel.contradiction import Logic
-from webhook.cel.operands import nestings
-from webhook.cel.places import clauses
 from webhook.cel.syntax import Ast, Expr
-from webhook.cel.unparsable import unparsable_literals
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.versions import ServerTruth
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.inventory import inventory_of
-from webhook.inventory.misfits import universal_misfits
+from webhook.inventory.knowledge import knowledge_of
+from webhook.inventory.reading import reading_of
 from webhook.inventory.second_opinion import accepted_by_referee, part_of, some_devices
+from webhook.inventory.values import is_never, known_values
 
 _MOST_CLAUSES: Final = 64
 _MOST_FOUND: Final = 5
@@ -61,45 +60,42 @@ def contradictions(case: Case) -> Iterator[Contradiction]:
     groups: dict[int, tuple[Alternative | None, list[Clause]]] = {}
     for selector, alternative, ast in case.trees():
         _, own = groups.setdefault(id(alternative), (alternative, []))
-        own += _judged_clauses(selector, ast, case.view.server)
+        own += _judged_clauses(selector, ast, case.view)
     for alternative, own in groups.values():
-        of_class = [] if alternative is None else class_clauses(case.view, alternative.device_class_name)
+        of_class = [] if alternative is None else _class_clauses(case.view, alternative.device_class_name)
         if not case.expired():
             yield from _of_group(case.view, alternative, [*own, *of_class])
 
 
-def class_clauses(view: ClusterView, name: str) -> list[Clause]:
+def _class_clauses(view: ClusterView, name: str) -> list[Clause]:
     """Return the clauses of a class's selectors; none where the class is not known."""
     device_class = view.device_classes.get(name)
     found: list[Clause] = []
     for selector in device_class.selectors if device_class is not None else ():
         compiled = compiled_new(selector.expression, view.server)
         if compiled.ast is not None and compiled.verdict is Verdict.OK:
-            found += _judged_clauses(selector, compiled.ast, view.server, name)
+            found += _judged_clauses(selector, compiled.ast, view, name)
     return found
-
-
-def can_hold(view: ClusterView, wanted: Sequence[Clause]) -> bool:
-    """Return whether some device may satisfy every clause."""
-    return _logic(view, wanted).can_hold(clause.node for clause in wanted)
 
 
 def _logic(view: ClusterView, wanted: Sequence[Clause]) -> Logic:
     return Logic(view.server.version, frozenset(id(clause.ast.root) for clause in wanted))
 
 
-def _judged_clauses(selector: Selector, ast: Ast, server: ServerTruth, of_class: str = "") -> list[Clause]:
+def _judged_clauses(selector: Selector, ast: Ast, view: ClusterView, of_class: str = "") -> list[Clause]:
     """Return the clauses of a selector but those that another finding explains."""
-    explained = [
-        *((use.call.start, use.call.end) for use in universal_misfits(ast, server)),
-        *((nesting.outer.start, nesting.outer.end) for nesting in nestings(ast)),
-        *((found.literal.start, found.literal.end) for found in unparsable_literals(ast)),
-    ]
+    reading = reading_of(ast, view.server)
+    never = [comparison.asked[0].call for comparison in reading.comparisons if _is_never(comparison, view)]
     return [
         Clause(node, selector, ast, of_class)
-        for node in clauses(ast.root)
-        if not any(node.start <= start and end <= node.end for start, end in explained)
+        for node in reading.clauses
+        if not any(node.start <= call.start and call.end <= node.end for call in never)
     ]
+
+
+def _is_never(comparison: Comparison, view: ClusterView) -> bool:
+    known = known_values(knowledge_of(view).domain(comparison.place.domain), comparison.place)
+    return known is not None and is_never(comparison, known)
 
 
 _FOUND: BoundedCache[tuple[str, ...], tuple[tuple[tuple[int, ...], bool], ...]] = BoundedCache(_MOST_KEPT)
@@ -108,12 +104,16 @@ _FOUND: BoundedCache[tuple[str, ...], tuple[tuple[tuple[int, ...], bool], ...]] 
 def _of_group(view: ClusterView, alternative: Alternative | None, wanted: list[Clause]) -> Iterator[Contradiction]:
     if len(wanted) > _MOST_CLAUSES:
         return
-    key = (view.server.version, *(f"{clause.of_class}:{clause.text}" for clause in wanted))
+    key = (view.server.version, *(_key(clause) for clause in wanted))
     weight = sum(map(len, key))
     for numbers, disputed in _FOUND.get(key, weight, lambda: tuple(_cores(view, wanted))):
         together = tuple(wanted[number] for number in numbers)
         told_at = [clause for clause in together if not clause.of_class][-1]
         yield Contradiction(alternative, together, told_at, disputed)
+
+
+def _key(clause: Clause) -> str:
+    return f"{clause.of_class}:{clause.node is clause.ast.root}:{clause.text}"
 
 
 def _cores(view: ClusterView, wanted: Sequence[Clause]) -> Iterator[tuple[tuple[int, ...], bool]]:

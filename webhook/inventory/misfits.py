@@ -4,19 +4,15 @@ the types that the driver's catalogue and the live devices show.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
-from webhook.cel.operands import LIST, MAP, QUANTITY, SINGLE, Use, uses
+from webhook.cel.operands import LIST, MAP, SINGLE, Use
 from webhook.cel.places import ATTRIBUTES, Place, place_of
 from webhook.cel.syntax import EQUALS, NOT_EQUALS, Ast, Call, walk
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.versions import LIST_ATTRIBUTES, ServerTruth, minor
 from webhook.inventory.case import Case
 from webhook.inventory.knowledge import DomainKnowledge, knowledge_of
-from webhook.inventory.matching import stored_environment
-
-_LISTS_SINCE: Final = "1.36"  # KEP-5491, alpha
+from webhook.inventory.reading import Reading, reading_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +31,24 @@ class Misfit:
     sure: bool = True
 
 
-def lists_are_possible(server: ServerTruth) -> bool:
-    """Return whether attributes may be lists (gate DRAListTypeAttributes, from 1.36 on)."""
-    return minor(server.version) >= minor(_LISTS_SINCE) and server.gate(LIST_ATTRIBUTES) is not False
-
-
 def type_misfits(case: Case) -> Iterator[Misfit]:
     for selector, alternative, ast in case.trees():
         for misfit in _of_tree(case.view, ast):
             yield Misfit(selector, alternative, *misfit)
 
 
-def universal_misfits(ast: Ast, server: ServerTruth) -> Iterator[Use]:
-    """Yield the uses that no value of any driver's can be put to."""
-    return (use for use in uses(ast, stored_environment(server)) if not use.types & _possible(use.place, server))
-
-
 def _of_tree(view: ClusterView, ast: Ast) -> Iterator[tuple[Use, frozenset[str], bool, bool]]:
-    found = list(uses(ast, stored_environment(view.server)))
-    for use in found:
-        possible = _possible(use.place, view.server)
+    reading = reading_of(ast, view.server)
+    for use in reading.uses:
+        possible = reading.possible(use.place)
         domain = knowledge_of(view).domain(use.place.domain)
         if not use.types & possible:
             if not _is_unknown(use.place, domain):
                 yield use, possible, True, True
             continue
         known = _known_types(use.place, domain)
-        if known and not use.types & known and not _is_portable(use, found, ast, known):
+        if known and not use.types & known and not _is_portable(use, reading, known):
             yield use, known, False, not (domain is not None and domain.newer)
-
-
-def _possible(place: Place, server: ServerTruth) -> frozenset[str]:
-    if place.field != ATTRIBUTES:
-        return frozenset({QUANTITY})
-    return SINGLE | {LIST} if lists_are_possible(server) else SINGLE
 
 
 def is_about_lists(use: Use) -> bool:
@@ -89,11 +69,11 @@ def _known_types(place: Place, domain: DomainKnowledge | None) -> frozenset[str]
     return frozenset(type_ if type_ in SINGLE else LIST for type_ in types)
 
 
-def _is_portable(use: Use, others: list[Use], ast: Ast, known: frozenset[str]) -> bool:
+def _is_portable(use: Use, reading: Reading, known: frozenset[str]) -> bool:
     """Return whether the selector provides for several types: it asks for the type, or has an alternative that fits."""
-    if not use.certain and any(other.place == use.place and other.types & known for other in others):
+    if not use.certain and any(other.place == use.place and other.types & known for other in reading.uses):
         return True
     return any(
         isinstance(node, Call) and node.function == "type" and place_of(node.args[0]) == use.place
-        for node in walk(ast.root)
+        for node in walk(reading.ast.root)
     )

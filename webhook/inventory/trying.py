@@ -61,6 +61,8 @@ def _edits(path: FieldPath, findings: Sequence[Finding]) -> tuple[Edit, ...]:
     """Return the edits that apply the first fix of every finding on a field; none where they do not go together."""
     first = [finding.fixes[0] if finding.fixes else Fix("") for finding in findings]
     stated = tuple(dict.fromkeys(edit for fix in first for edit in fix.edits))
+    if any(edit.value is None and edit.path == path.parent().parent() for edit in stated):
+        return tuple(edit for edit in stated if edit.path != path)  # the selector goes, and all that is wrong with it
     if any(edit.path == path for edit in stated):
         return tuple({edit.path: edit for edit in stated}.values())
     pairs = zip(findings, first, strict=True)

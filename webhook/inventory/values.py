@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from webhook.cel.comparisons import Comparison
 from webhook.cel.places import Place
 from webhook.core.catalogue import MistakeKind
 from webhook.core.devices import VersionText
@@ -56,6 +57,12 @@ def known_values(domain: DomainKnowledge | None, place: Place) -> KnownValues | 
 
 def _strings(values: Collection[object]) -> Iterator[str]:
     return (value for value in values if isinstance(value, str) and not isinstance(value, VersionText))
+
+
+def is_never(comparison: Comparison, known: KnownValues) -> bool:
+    """Return whether a place is asked to be one of some strings that it never is, with no other way out."""
+    is_asked = comparison.decisive and not comparison.negated
+    return known.closed and is_asked and not any(asked.text in known for asked in comparison.asked)
 
 
 def meant_by(text: str, known: KnownValues, domain: DomainKnowledge | None, name: str) -> tuple[str, ...]:

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from webhook.cel.retyping import requoted
-from webhook.cel.unparsable import Unparsable, unparsable_literals
+from webhook.cel.unparsable import Unparsable
 from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
+from webhook.inventory.reading import reading_of
 
 NAME = "selector-bad-literal"
 
 
 def check(case: Case) -> Iterator[Finding]:
     for selector, _, ast in case.trees():
-        for found in unparsable_literals(ast):
+        for found in reading_of(ast, case.view.server).unparsable:
             yield Finding(
                 rule=NAME,
                 severity=Severity.DENY,

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from webhook.cel.operands import Nesting, Use, nestings
+from webhook.cel.operands import Nesting, Use
 from webhook.cel.places import ATTRIBUTES
 from webhook.cel.syntax import IN, Literal
 from webhook.core.claims import Selector
 from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
 from webhook.inventory.knowledge import knowledge_of
-from webhook.inventory.misfits import is_about_lists, lists_are_possible, type_misfits
+from webhook.inventory.misfits import is_about_lists, type_misfits
+from webhook.inventory.reading import lists_are_possible, reading_of
 
 NAME = "selector-nested-value"
 # The one-of fields of `ResourceSlice.spec.devices[].attributes`, which selectors do not see, and what people call them.
@@ -18,7 +19,7 @@ _BOXES = frozenset({"bool", "int", "string", "version", "value"})
 
 def check(case: Case) -> Iterator[Finding]:
     for selector, _, ast in case.trees():
-        for nesting in nestings(ast):
+        for nesting in reading_of(ast, case.view.server).nestings:
             if not (nesting.indexed and lists_are_possible(case.view.server)) and not _is_known_domain(nesting, case):
                 message = _message(nesting, selector.expression)
                 fixes = tuple(_fixes(nesting, selector.expression))

@@ -7,13 +7,14 @@ from webhook.cel.places import place_of
 from webhook.cel.syntax import EQUALS, Call, Expr, Literal
 from webhook.core.finding import Edit, Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
-from webhook.inventory.contradictions import Clause, Contradiction, can_hold, class_clauses, contradictions
+from webhook.inventory.contradictions import Clause, Contradiction, contradictions
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.matching import accepting_texts
 
 NAME = "selector-never-true"
 _DOMAIN = re.compile(r"device\.(?:attributes\[(['\"])[^'\"]*\1\]\.|capacity\[(['\"])[^'\"]*\2\]\.)?")
 _LONGEST = 42
+_MOST_CLASSES = 2
 _AND_BEFORE = re.compile(r"\s*&&\s*$")
 _AND_AFTER = re.compile(r"\s*&&\s*")
 
@@ -62,21 +63,22 @@ def _why(found: Contradiction) -> str:
 
 
 def _other_classes(case: Case, found: Contradiction) -> Iterator[Fix]:
-    """Yield the classes whose devices the request does accept, those of which some are there now alone if there are."""
+    """Yield the classes of which the request accepts some devices; those come first that have few others."""
     alternative = found.alternative
     if alternative is None or not any(clause.of_class for clause in found.clauses):
         return
-    own = [clause for clause in found.clauses if not clause.of_class]
-    texts = [selector.expression for selector in alternative.selectors]
+    own = [selector.expression for selector in alternative.selectors]
     inventory = inventory_of(case.view)
-    for name in sorted(case.view.device_classes):
-        demanded = class_clauses(case.view, name)
-        of_class = [selector.expression for selector in case.view.device_classes[name].selectors]
-        if name == alternative.device_class_name or not demanded or not can_hold(case.view, [*own, *demanded]):
-            continue
-        if accepting_texts(case.view, inventory, [*of_class, *texts]):
-            edit = Edit(alternative.path.child("deviceClassName"), name)
-            yield Fix(f"ask for class '{name}', whose devices match", edits=(edit,))
+    shares = []
+    for name, device_class in case.view.device_classes.items():
+        of_class = [selector.expression for selector in device_class.selectors]
+        there = accepting_texts(case.view, inventory, of_class)
+        matching = accepting_texts(case.view, inventory, [*of_class, *own])
+        if there and matching:
+            shares.append((-len(matching) / len(there), name))
+    for _, name in sorted(shares)[:_MOST_CLASSES]:
+        edit = Edit(alternative.path.child("deviceClassName"), name)
+        yield Fix(f"ask for class '{name}', whose devices match", edits=(edit,))
 
 
 def _fixes(found: Contradiction) -> Iterator[Fix]:

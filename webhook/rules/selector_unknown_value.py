@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from webhook.cel.comparisons import Asked, Comparison, comparisons
+from webhook.cel.comparisons import Asked, Comparison
 from webhook.cel.retyping import requoted
 from webhook.cel.syntax import EQUALS, Ast
 from webhook.core.claims import Selector
 from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
 from webhook.inventory.knowledge import DomainKnowledge, knowledge_of
-from webhook.inventory.values import KnownValues, is_slip, known_values, meant_by
+from webhook.inventory.reading import reading_of
+from webhook.inventory.values import KnownValues, is_never, is_slip, known_values, meant_by
 
 NAME = "selector-unknown-value"
 _MOST_LISTED = 5
@@ -19,7 +20,7 @@ _MOST_FIXES = 3
 def check(case: Case) -> Iterator[Finding]:
     knowledge = knowledge_of(case.view)
     for selector, _, ast in case.trees():
-        for comparison in comparisons(ast):
+        for comparison in reading_of(ast, case.view.server).comparisons:
             domain = knowledge.domain(comparison.place.domain)
             known = known_values(domain, comparison.place)
             if known is not None:
@@ -39,7 +40,7 @@ def _of_comparison(
             continue  # where no device is known, the catalogue lists examples alone
         yield Finding(
             rule=NAME,
-            severity=Severity.DENY if known.closed and not made_up_for else Severity.WARN,
+            severity=Severity.DENY if is_never(comparison, known) else Severity.WARN,
             path=selector.path,
             message=_message(asked, known),
             fixes=tuple(_fixes(asked, meant, known, ast.source))[:_MOST_FIXES],

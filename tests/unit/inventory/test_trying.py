@@ -69,3 +69,9 @@ def test_all_findings_on_a_field_carry_the_same_edit() -> None:
     other = Finding("s", Severity.DENY, SELECTOR.path, "wrong", (fix,), TEXT, name)
     found = with_tried_edits(CASE, [finding(to("'mig'")), other])
     assert {one.fixes[0].edits for one in found} == {(Edit(SELECTOR.path, whole("'mig'")[str(SELECTOR.path)]),)}
+
+
+def test_a_selector_that_goes_takes_what_else_is_wrong_with_it_along() -> None:
+    entry = SELECTOR.path.parent().parent()
+    found = with_tried_edits(CASE, [finding(to("'nothing'")), finding(Fix("out", edits=(Edit(entry, None),)))])
+    assert {one.fixes[0].edits for one in found} == {(Edit(entry, None),)}

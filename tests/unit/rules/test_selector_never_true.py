@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.build import claim_with, device, make_claim, make_class, make_slice, make_view, request
 from tests.support.findings import CAPACITY, DOMAIN, VIEW, found_by, mended_by
+from webhook.core.catalogue import CatalogueAttribute, DriverPack
 from webhook.core.finding import Severity
 from webhook.inventory.case import Case
 from webhook.rules import judged
@@ -125,6 +126,16 @@ def test_a_contradiction_with_the_class_asks_for_a_class_that_matches() -> None:
     assert (str(edit.path), edit.value) == ("spec.devices.requests[0].exactly.deviceClassName", OTHER)
 
 
+def test_of_several_classes_the_narrowest_comes_first() -> None:
+    classes = [make_class(), make_class("any", "true"), make_class("other", f"device.driver == '{OTHER}'")]
+    view = make_view(*TWO_CLASSES.slices.values(), classes=classes)
+    [finding] = found_by(check, f"device.driver == '{OTHER}'", view=view)
+    assert [fix.message for fix in finding.fixes][:2] == [
+        "ask for class 'other', whose devices match",
+        "ask for class 'any', whose devices match",
+    ]
+
+
 def test_a_class_that_nobody_knows_contradicts_nothing() -> None:
     case = Case(claim_with("device.driver == 'a'", device_class="unknown"), "team-a", VIEW)
     assert judged(case, [check]) == ()
@@ -161,3 +172,13 @@ def test_what_the_second_engine_sees_otherwise_is_only_warned_of() -> None:
     """cel-python takes true and 1 for equal."""
     [finding] = found_by(check, f"{DOMAIN}.healthy == true && {DOMAIN}.healthy == 1")
     assert (finding.severity, finding.disputed) == (Severity.WARN, True)
+
+
+def test_a_value_outside_a_closed_set_is_another_rules_matter() -> None:
+    types = CatalogueAttribute("gpu.example.com/type", types=frozenset({"string"}), values=("gpu", "mig"), closed=True)
+    pack = DriverPack("gpu.example.com", version="1.0", attributes={types.name: types})
+    view = make_view(classes=[make_class("gpu", f"{TYPE} == 'gpu'")], catalogue={pack.driver: pack})
+    case = Case(claim_with(f"{TYPE} == 'GPU'", device_class="gpu"), "team-a", view)
+    assert judged(case, [check]) == ()
+    case = Case(claim_with(f"{TYPE} == 'mig'", device_class="gpu"), "team-a", view)
+    assert len(judged(case, [check])) == 1

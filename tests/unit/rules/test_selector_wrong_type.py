@@ -91,6 +91,13 @@ def test_what_some_driver_may_publish_is_silent_where_nothing_is_known(text: str
             f"{DOMAIN}.driverVersion.startsWith('550.54')",
             f"({DOMAIN}.driverVersion.major() == 550 && {DOMAIN}.driverVersion.minor() == 54)",
         ),
+        (f"{DOMAIN}.driverVersion.matches('^550')", f"{DOMAIN}.driverVersion.major() == 550"),
+        (
+            f"{DOMAIN}.driverVersion.matches('550[.]54.*')",
+            f"({DOMAIN}.driverVersion.major() == 550 && {DOMAIN}.driverVersion.minor() == 54)",
+        ),
+        (f"semver({DOMAIN}.driverVersion).major() == 550", f"{DOMAIN}.driverVersion.major() == 550"),
+        (f"int({DOMAIN}.driverVersion) >= 550", f"{DOMAIN}.driverVersion.major() >= 550"),
         (f"{CAPACITY}.memory == dyn('80Gi')", f"{CAPACITY}.memory == quantity('80Gi')"),
         (f"{DOMAIN}.model == ['OLDER-GPU-MODEL']", f"{DOMAIN}.model in ['OLDER-GPU-MODEL']"),
         (f"{DOMAIN}.model == b'OLDER-GPU-MODEL'", f"{DOMAIN}.model == 'OLDER-GPU-MODEL'"),
