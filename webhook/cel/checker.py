@@ -42,6 +42,7 @@ from webhook.cel.types import (
     map_type,
     optional_type,
     same_type,
+    with_parameters,
 )
 from webhook.cel.unify import Substitution, most_general
 from webhook.cel.validators import VALIDATED
@@ -538,7 +539,7 @@ def _rename(type_: Type, fresh: Mapping[str, Type]) -> Type:
         return type_
     if type_.kind == Kind.PARAMETER:
         return fresh[type_.name]
-    return Type(type_.kind, type_.name, tuple([_rename(parameter, fresh) for parameter in type_.parameters]))
+    return with_parameters(type_, tuple([_rename(parameter, fresh) for parameter in type_.parameters]))
 
 
 def _qualified_name(node: Expr, namespaces: frozenset[str]) -> str | None:

@@ -129,6 +129,15 @@ def optional_type(held: Type) -> Type:
     return held.in_optional()
 
 
+def with_parameters(type_: Type, parameters: tuple[Type, ...]) -> Type:
+    """The type of the same kind and name with other parameters."""
+    if type_.kind == Kind.LIST:
+        return parameters[0].in_list()
+    if type_.kind == Kind.OPAQUE and type_.name == "optional_type":
+        return parameters[0].in_optional()
+    return Type(type_.kind, type_.name, parameters)
+
+
 def type_type(named: Type) -> Type:
     """The type of the type value `named`."""
     return Type(Kind.TYPE, "type", (named,))

@@ -6,7 +6,7 @@ is taken back. Source of the rules: cel-go checker/types.go.
 
 from typing import Final
 
-from webhook.cel.types import DYN, Kind, Type, same_type
+from webhook.cel.types import DYN, Kind, Type, same_type, with_parameters
 
 _PARAMETER: Final = Kind.PARAMETER
 _DYNAMIC: Final = (Kind.DYN, Kind.ANY)
@@ -52,11 +52,8 @@ class Substitution:
             if bound is not None:
                 return self.resolve(bound, free_to_dyn=free_to_dyn)
             return DYN if free_to_dyn else type_
-        return Type(
-            type_.kind,
-            type_.name,
-            tuple([self.resolve(parameter, free_to_dyn=free_to_dyn) for parameter in type_.parameters]),
-        )
+        parameters = tuple([self.resolve(parameter, free_to_dyn=free_to_dyn) for parameter in type_.parameters])
+        return with_parameters(type_, parameters)
 
     def _set(self, name: str, type_: Type) -> None:
         self._undo.append((name, self.types.get(name)))
