@@ -28,6 +28,8 @@ from webhook.cel.types import Kind
 _AUTHORIZATION_COST: Final = 350_000
 _NAME_FORMAT_PATTERN: Final = 128
 _NAME_FORMAT_SIZE: Final = 64
+_INCLUDES: Final = "dra_includes_dyn_dyn"  # of 1.36; of later releases it is one of the list functions
+_MOST_VALUES: Final = 48  # ResourceSliceMaxAttributeValuesPerDevice
 
 
 def _authorization(_known: Known, _node: Call, _: str) -> Estimate:
@@ -42,10 +44,12 @@ def _selector(known: Known, node: Call, _: str) -> Estimate | None:
     return min(LIST_COST + scaled(size, STRING_FACTOR) + requirements, MOST), None
 
 
-def _traverse(known: Known, node: Call, _: str) -> Estimate | None:
+def _traverse(known: Known, node: Call, overload: str) -> Estimate | None:
     target = node.target
     if target is None:
         return None
+    if overload == _INCLUDES:
+        return _MOST_VALUES, None
     count = known.size(target).most
     element = known.element_size(target)
     if element is not None:

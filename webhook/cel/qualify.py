@@ -6,6 +6,7 @@ from webhook.cel.syntax import Uint
 from webhook.cel.values import (
     LISTS,
     MAPS,
+    MESSAGE,
     MISSING,
     NONE,
     Duration,
@@ -19,6 +20,7 @@ from webhook.cel.values import (
     find,
     go_text,
     no_such_key,
+    no_such_overload,
     type_name,
 )
 from webhook.core.quantity import Quantity
@@ -47,6 +49,7 @@ _GO_OPAQUES: Final = {
     "kubernetes.NamedFormat": "cel.Format",
     "net.IP": "cel.IP",
     "net.CIDR": "cel.CIDR",
+    MESSAGE: "*types.protoObj",
 }
 
 
@@ -104,7 +107,14 @@ def qualified(value: Value, key: Value) -> Value:
         if 0 <= index < len(value):
             return value[index]
         raise EvaluationError(f"index out of bounds: {go_text(key)}")
+    elif type_name(value) == MESSAGE:
+        raise _no_field(key)
     raise no_such_key(key)
+
+
+def _no_field(key: Value) -> EvaluationError:
+    """A message has no fields that are not declared, and the only one that comes here has none."""
+    return EvaluationError(f"no such field '{key}'") if type(key) is str else no_such_overload()
 
 
 def qualified_if_present(value: Value, key: Value) -> Value:
@@ -116,6 +126,8 @@ def qualified_if_present(value: Value, key: Value) -> Value:
         index = _index(key)
         if 0 <= index < len(value):
             return value[index]
+    elif type_name(value) == MESSAGE:
+        raise _no_field(key)
     return MISSING
 
 

@@ -7,7 +7,9 @@ guessing, so that the messages and their places agree. It runs only on text that
 Sources: cel-go parser/gen/CEL.g4 and parser/parser.go; antlr4 DefaultErrorStrategy, LL1Analyzer.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from webhook.cel.lexer import BYTES, END, ESCAPED_IDENT, FLOAT, IDENT, INT, STRING, UINT, Tokens
@@ -697,8 +699,11 @@ def syntax_errors(text: str, tokens: Tokens, misfit: int | None = None) -> tuple
         if misfit is not None:
             reader.give_up_at(misfit)
         tree = None
-    errors += reader.errors
-    if len(errors) > _MOST_REPORTS:  # the parser gives up at the next one
-        errors.sort(key=lambda error: error.pos)
+    if len(errors) + len(reader.errors) > _MOST_REPORTS:  # the parser gives up at the next one
+        # What is wrong at a token is told when the one behind it has been read.
+        ends = [*tokens.starts, len(text) + 1]
+        told = [(error.pos, error) for error in errors]
+        told += [(ends[bisect_right(tokens.starts, error.pos)], error) for error in reader.errors]
+        errors = [error for _, error in sorted(told, key=itemgetter(0))]
         return [*errors[:_MOST_REPORTS], SourceError(NOWHERE, f"More than {_MOST_REPORTS} syntax errors")], None
-    return errors, tree
+    return errors + reader.errors, tree

@@ -15,6 +15,7 @@ from webhook.cel.values import (
     LEAST_INT,
     LISTS,
     MAPS,
+    MESSAGE,
     MOST_INT,
     NANOS,
     Duration,
@@ -48,7 +49,7 @@ class Message(Opaque):
 
     __slots__ = ()
 
-    cel_type: ClassVar[str] = "google.protobuf.Empty"
+    cel_type: ClassVar[str] = MESSAGE
 
     def same(self, other: Opaque) -> bool:
         return isinstance(other, Message)

@@ -78,6 +78,9 @@ class Optional(Opaque):
 NONE: Final = Optional(None)
 
 
+MESSAGE: Final = "google.protobuf.Empty"  # the only message that is no other value
+
+
 class TypeValue(Opaque):
     """What `type(x)` gives; types are equal if their names are."""
 
@@ -402,9 +405,11 @@ def _quantities_equal(left: Value, right: Value) -> bool:
 
 
 def _opaques_equal(left: Value, right: Value) -> bool:
-    if type(right) is not type(left):
-        raise no_such_overload()
-    return bool(left.same(right))
+    if type(right) is type(left):
+        return bool(left.same(right))
+    if left.cel_type == MESSAGE:
+        return False
+    raise no_such_overload()
 
 
 _EQUALS: Final = {
