@@ -17,6 +17,7 @@ from tests.conformance.generator import Generator
 from tests.support.reference import DIED, Answer, Question, Reference
 from webhook.cel.compile import Compiled, Verdict, compile_selector, device_environment
 from webhook.cel.device import device_from_json
+from webhook.cel.environment import Environment
 from webhook.cel.evaluator import evaluate
 
 DEVICES = Path(__file__).with_name("devices.json")
@@ -24,6 +25,18 @@ _BATCH = 1_000
 # A map of two entries comes in the other order one time in eight: maps of the compiler, maps of the evaluation.
 _COMPILED_AGAIN, _EVALUATED_AGAIN = 200, 5
 _TRIED_AT_ONCE = 40
+_WITH_LISTS: "Json" = {
+    "name": "lists",
+    "driver": "gpu.nvidia.com",
+    "attributes": {
+        "type": {"strings": ["gpu", "mig"]},
+        "index": {"ints": [3, 1, 2]},
+        "brand": {"bools": [True, False]},
+        "driverVersion": {"versions": ["550.1.0", "1.2.3"]},
+        "productName": {"string": "A100"},
+    },
+    "capacity": {"memory": {"value": "1Gi"}},
+}
 
 Json = dict[str, Any]
 
@@ -44,8 +57,7 @@ class Said:
 class Difference:
     """An expression, evaluated on a device, of which the two do not say the same."""
 
-    expression: str
-    device: Json
+    question: Question
     ours: Said
     theirs: Said
 
@@ -55,7 +67,10 @@ class Difference:
             for name in Said.__slots__
             if getattr(self.ours, name) != getattr(self.theirs, name)
         ]
-        return "\n".join((f"  {self.expression!r} on {self.device['name']}", *told))
+        asked = self.question
+        device = (asked.device or {}).get("name")
+        setting = f"{', stored' * asked.stored}{''.join(f', {gate} {on}' for gate, on in asked.gates.items())}"
+        return "\n".join((f"  {asked.expression!r} on {device}{setting}", *told))
 
 
 def of_reference(answer: Answer) -> Said:
@@ -67,6 +82,16 @@ def of_reference(answer: Answer) -> Said:
         answer.result,
         answer.eval_error,
         answer.cost,
+    )
+
+
+def environment_of(question: Question, version: str) -> Environment:
+    """Return what a question may use in that release."""
+    return device_environment(
+        version,
+        stored=question.stored,
+        consumable_capacity=question.gates.get("DRAConsumableCapacity"),
+        list_attributes=question.gates.get("DRAListTypeAttributes"),
     )
 
 
@@ -93,26 +118,44 @@ def devices() -> Sequence[Json]:
     return found
 
 
+def settings(version: str) -> Sequence[tuple[Question, Sequence[Json], int]]:
+    """Return ways to ask, each with devices and how often it is taken: mostly as the release is by default."""
+    everyone = devices()
+    capacity = {"DRAConsumableCapacity": version in ("1.34", "1.35")}  # the other way
+    found = [
+        (Question(""), everyone, 17),
+        (Question("", stored=True), everyone, 1),
+        (Question("", gates=capacity), everyone, 1),
+    ]
+    if version not in ("1.34", "1.35"):
+        found.append((Question("", gates={"DRAListTypeAttributes": True}), [*everyone, *[_WITH_LISTS] * 5], 1))
+    return found
+
+
 def compare(version: str, seed: int, count: int, coverage: Coverage) -> Iterator[Difference | int]:
     """Yield every difference in so many random expressions, and after each batch how many have been compared."""
-    environment = device_environment(version)
-    random = Random(seed)
-    generator = Generator(environment, random, coverage)
-    reference, everyone = Reference(version), devices()
+    random, reference = Random(seed), Reference(version)
+    ways = [(*way, Generator(environment_of(way[0], version), random, coverage)) for way in settings(version)]
     for start in range(0, count, _BATCH):
         batch: list[tuple[Question, Said]] = []
         for _ in range(min(_BATCH, count - start)):
-            expression, device = generator.expression(), random.choice(everyone)
-            compiled = compile_selector(expression, environment)
-            ours = of_ours(compiled, device, version)
-            coverage.count(compiled, ours.result, ours.eval_error)
-            batch.append((Question(expression, device), ours))
+            [(setting, everyone, _, generator)] = random.choices(ways, [weight for _, _, weight, _ in ways])
+            question = replace(setting, expression=generator.expression(), device=random.choice(everyone))
+            batch.append((question, _answered(question, version, coverage)))
         answers = reference.ask(question for question, _ in batch)
         for (question, ours), answer in zip(batch, answers, strict=True):
             theirs = of_reference(answer)
             if not agree(ours, theirs) and not _agrees_once(ours, reference, question):
-                yield Difference(question.expression, dict(question.device or {}), ours, theirs)
+                yield Difference(question, ours, theirs)
         yield start + len(batch)
+
+
+def _answered(question: Question, version: str, coverage: Coverage | None = None) -> Said:
+    compiled = compile_selector(question.expression, environment_of(question, version))
+    said = of_ours(compiled, dict(question.device or {}), version)
+    if coverage is not None:
+        coverage.count(compiled, said.result, said.eval_error)
+    return said
 
 
 def agree(ours: Said, theirs: Said) -> bool:
@@ -126,8 +169,8 @@ def agree(ours: Said, theirs: Said) -> bool:
     return ours == theirs
 
 
-def _agrees_once(ours: Said, reference: Reference, question: Question) -> bool:
-    answers = reference.ask([replace(question, times=_EVALUATED_AGAIN)] * _COMPILED_AGAIN)
+def _agrees_once(ours: Said, reference: Reference, question: Question, compiled_again: int = _COMPILED_AGAIN) -> bool:
+    answers = reference.ask([replace(question, times=_EVALUATED_AGAIN)] * compiled_again)
     return any(
         agree(ours, of_reference(one))
         for answer in answers
@@ -140,7 +183,7 @@ def _agrees_once(ours: Said, reference: Reference, question: Question) -> bool:
 
 def smaller(difference: Difference, version: str) -> Difference:
     """Return a difference of the same kind in less text: words are left out as long as the answers still differ."""
-    words = re.findall(r"\w+|\s+|[^\w\s]", difference.expression)
+    words = re.findall(r"\w+|\s+|[^\w\s]", difference.question.expression)
     size = max(1, len(words) // 2)
     while size:
         starts = list(range(0, len(words), size))
@@ -158,13 +201,12 @@ def smaller(difference: Difference, version: str) -> Difference:
 def _first_differing(
     tried: list[list[str]], difference: Difference, version: str
 ) -> tuple[list[str], Difference] | None:
-    environment, reference, device = device_environment(version), Reference(version), difference.device
-    texts = ["".join(words) for words in tried]
-    answers = reference.ask(Question(text, device) for text in texts)
-    for words, text, answer in zip(tried, texts, answers, strict=True):
-        ours, theirs = of_ours(compile_selector(text, environment), device, version), of_reference(answer)
+    reference = Reference(version)
+    questions = [replace(difference.question, expression="".join(words)) for words in tried]
+    for words, question, answer in zip(tried, questions, reference.ask(questions), strict=True):
+        ours, theirs = _answered(question, version), of_reference(answer)
         if agree(ours, theirs) or ours.kind != difference.ours.kind or theirs.kind != difference.theirs.kind:
             continue
-        if not _agrees_once(ours, reference, Question(text, device)):
-            return words, Difference(text, device, ours, theirs)
+        if not _agrees_once(ours, reference, question, compiled_again=20):
+            return words, Difference(question, ours, theirs)
     return None

@@ -59,7 +59,7 @@ class Generator:
             self._targets[f"macro {name}/{count}"] = [partial(self._typed.with_macro, name, count)]
         for name, templates in REFUSED.items():
             self._targets[name] = [partial(self._filled, template) for template in templates]
-        self._names = sorted(self._coverage.wanted & self._targets.keys())
+        self._names = sorted(self._targets)
 
     def expression(self) -> str:
         """Return the next selector."""

@@ -30,14 +30,15 @@ def verdict_row(answers: dict[str, Answer]) -> Json:
     base = answers[BASE]
     row: Json = {"expr": base.expression, "verdict": base.kind}
     if base.kind != "too-long":
-        row |= _verdict(base)
-        others = {minor: _verdict(one) for minor, one in answers.items() if _verdict(one) != _verdict(base)}
+        row |= verdict(base)
+        others = {minor: verdict(one) for minor, one in answers.items() if verdict(one) != verdict(base)}
         if others:
             row["versions"] = {minor: {"ok": "error" not in said, **said} for minor, said in others.items()}
     return row
 
 
-def _verdict(answer: Answer) -> Json:
+def verdict(answer: Answer) -> Json:
+    """Return what the compiler says: the type and the largest cost, or the error."""
     if answer.ok:
         return {"type": answer.type, "max_cost": str(answer.max_cost)}
     return {"error": answer.error}
@@ -70,7 +71,8 @@ def _varying(row: Json, seen: Sequence[Outcome]) -> Json:
     return {"result": seen[0].result, "results": results, "costs": [min(costs), max(costs)]}
 
 
-def _rows(path: Path) -> list[Json]:
+def rows_of(path: Path) -> list[Json]:
+    """Return the rows of a recording."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
@@ -81,7 +83,7 @@ def _write(path: Path, rows: Iterable[Json], separators: tuple[str, str]) -> Non
 
 def record_verdicts() -> None:
     """Write compile.jsonl."""
-    expressions = [row["expr"] for row in _rows(COMPILED)]
+    expressions = [row["expr"] for row in rows_of(COMPILED)]
     answers = {minor: Reference(minor).ask(map(Question, expressions)) for minor in MINORS}
     rows = [{minor: answers[minor][at] for minor in MINORS} for at in range(len(expressions))]
     _write(COMPILED, map(verdict_row, rows), (",", ":"))
@@ -90,7 +92,7 @@ def record_verdicts() -> None:
 def record_evaluations() -> None:
     """Write evaluation.jsonl."""
     everyone = {device["name"]: device for device in devices()}
-    wanted = _rows(EVALUATED)
+    wanted = rows_of(EVALUATED)
     questions = [Question(row["expr"], everyone[row["device"]], times=_TIMES) for row in wanted]
     answers = {minor: Reference(minor).ask(questions) for minor in MINORS}
     rows = [evaluation_row(row, {minor: answers[minor][at] for minor in MINORS}) for at, row in enumerate(wanted)]
