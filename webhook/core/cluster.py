@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from webhook.core.catalogue import DriverPack, StatedDriver
 from webhook.core.claims import Claim
-from webhook.core.devices import DeviceClass, DeviceInventory, ResourceSlice
+from webhook.core.devices import DeviceClass, DeviceInventory, ResourceSlice, TaintRule
 from webhook.core.mappings import LegacyMapping
 from webhook.core.quantity import Quantity
 from webhook.core.quotas import DeviceQuota
@@ -71,6 +71,7 @@ class ClusterView:
     device_classes: Mapping[str, DeviceClass] = field(default_factory=dict)
     slices: Mapping[str, ResourceSlice] = field(default_factory=dict)
     inventories: Mapping[str, DeviceInventory] = field(default_factory=dict)
+    taint_rules: Mapping[str, TaintRule] = field(default_factory=dict)
     claims: Mapping[NamespacedName, Claim] = field(default_factory=dict)
     templates: Mapping[NamespacedName, Claim] = field(default_factory=dict)
     resource_quotas: Mapping[NamespacedName, ResourceQuota] = field(default_factory=dict)

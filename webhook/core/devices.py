@@ -73,6 +73,26 @@ class Taint:
 
 
 @dataclass(frozen=True, slots=True)
+class TaintRule:
+    """A DeviceTaintRule: an administrator's taint on devices of a driver, a pool or one device; empty is every one.
+
+    `understood` is False where it chooses devices in a way of an early API version, or none at all.
+    """
+
+    name: str
+    taint: Taint
+    driver: str = ""
+    pool: str = ""
+    device: str = ""
+    understood: bool = True
+    misfits: tuple[Misfit, ...] = ()
+
+    def concerns(self, device: "Device", pool: str) -> bool:
+        wanted = ((self.driver, device.driver), (self.pool, pool), (self.device, device.name))
+        return self.understood and all(asked in ("", has) for asked, has in wanted)
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One device of a slice, or one shape of a DeviceInventory."""
 
@@ -161,6 +181,25 @@ def parse_slice(raw: RawObject) -> ResourceSlice:
     )
 
 
+def parse_taint_rule(raw: RawObject) -> TaintRule:
+    reader = Reader()
+    at = ROOT.child("spec")
+    spec = reader.struct(raw, "spec", ROOT) or EMPTY
+    chosen = reader.struct(spec, "deviceSelector", at)
+    selector = chosen or EMPTY
+    taint = reader.struct(spec, "taint", at) or EMPTY
+    return TaintRule(
+        name=parse_metadata(raw, reader).name,
+        taint=_taint(taint, at.child("taint"), reader),
+        driver=reader.text(selector, "driver", at.child("deviceSelector")),
+        pool=reader.text(selector, "pool", at.child("deviceSelector")),
+        device=reader.text(selector, "device", at.child("deviceSelector")),
+        # Without a selector a rule concerns no device; v1alpha3 could choose by class and by CEL.
+        understood=chosen is not None and not selector.get("deviceClassName") and not selector.get("selectors"),
+        misfits=tuple(reader.misfits),
+    )
+
+
 def parse_inventory(raw: RawObject) -> DeviceInventory:
     reader = Reader()
     at = ROOT.child("spec")
@@ -203,14 +242,15 @@ def parse_device(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -
         attributes=row_of(attributes),
         capacity=_capacities(reader.struct(raw, "capacity", path) or EMPTY, path.child("capacity"), driver, reader),
         allow_multiple_allocations=reader.flag(raw, "allowMultipleAllocations", path),
-        taints=tuple(
-            Taint(reader.text(t, "key", p), reader.text(t, "value", p), reader.text(t, "effect", p))
-            for t, p in reader.structs(raw, "taints", path)
-        ),
+        taints=tuple(_taint(taint, at, reader) for taint, at in reader.structs(raw, "taints", path)),
         node_name=reader.text(raw, "nodeName", path),
         node_selector=reader.struct(raw, "nodeSelector", path),
         all_nodes=reader.flag(raw, "allNodes", path),
     )
+
+
+def _taint(raw: RawObject, path: FieldPath, reader: Reader) -> Taint:
+    return Taint(reader.text(raw, "key", path), reader.text(raw, "value", path), reader.text(raw, "effect", path))
 
 
 def _attribute(box: object, path: FieldPath, reader: Reader) -> AttributeValue | None:

@@ -6,13 +6,13 @@ one before: their devices, what each expression gave on them, and what they publ
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
 from webhook.core.cache import BoundedCache
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import AttributeValue, Device, DeviceInventory, ResourceSlice
+from webhook.core.devices import AttributeValue, Device, DeviceInventory, ResourceSlice, TaintRule
 from webhook.core.rows import Layout, row_of
 from webhook.inventory.outcomes import Outcomes
 from webhook.inventory.pools import IncompletePool, PlannedDevices, PublishedDevice, planned, pools_of, published_in
@@ -21,6 +21,7 @@ from webhook.inventory.schema import DomainSchema, Publication, schemas_of
 _MOST_OUTCOMES = 4_000_000  # bytes
 _MOST_EXPRESSIONS = 2_000
 _MOST_ACCEPTED = 1_000_000  # references
+NO_RULES: Mapping[str, TaintRule] = {}
 
 Compiled = tuple[str, int]
 """An expression and the identity of its environment; environments are kept for good."""
@@ -47,6 +48,7 @@ class Inventory:
         slices: Mapping[str, ResourceSlice],
         inventories: Mapping[str, DeviceInventory],
         before: "Inventory | None" = None,
+        taint_rules: Mapping[str, TaintRule] = NO_RULES,
     ) -> None:
         pools = pools_of(slices.values())
         kept: Mapping[int, Part] = {} if before is None else before.parts
@@ -57,7 +59,7 @@ class Inventory:
         self.published: tuple[PublishedDevice, ...] = tuple(chain.from_iterable(part.entries for part in parts))
         self.planned: tuple[PlannedDevices, ...] = tuple(planned(inventories.values()))
         self.devices: tuple[Device, ...] = (
-            *chain.from_iterable(part.devices for part in parts),
+            *(_tainted(self.published, taint_rules) if taint_rules else chain.from_iterable(p.devices for p in parts)),
             *(entry.device for entry in self.planned),
         )
         self.numbers = tuple(range(len(self.devices)))
@@ -140,6 +142,13 @@ class Inventory:
         return tuple(sorted(name for name, count in counted.items() if count > 1))
 
 
+def _tainted(entries: Iterable[PublishedDevice], rules: Mapping[str, TaintRule]) -> Iterator[Device]:
+    """Yield the devices, with the taints that administrators' rules add to those which they concern."""
+    for entry in entries:
+        added = [rule.taint for rule in rules.values() if rule.concerns(entry.device, entry.pool)]
+        yield replace(entry.device, taints=(*entry.device.taints, *added)) if added else entry.device
+
+
 def _part(of: ResourceSlice) -> Part:
     entries = tuple(published_in(of))
     devices = tuple(entry.device for entry in entries)
@@ -170,18 +179,19 @@ class _Latest:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._made: OrderedDict[tuple[int, int], tuple[object, object, Inventory]] = OrderedDict()
+        self._made: OrderedDict[tuple[int, ...], tuple[tuple[object, ...], Inventory]] = OrderedDict()
 
     def of(self, view: ClusterView) -> Inventory:
-        key = (id(view.slices), id(view.inventories))
+        of = (view.slices, view.inventories, view.taint_rules)
+        key = tuple(map(id, of))
         kept = self._made.get(key)
-        if kept is None or kept[0] is not view.slices or kept[1] is not view.inventories:
-            before = next(reversed(tuple(self._made.values())), (None, None, None))[2]
-            kept = (view.slices, view.inventories, Inventory(view.slices, view.inventories, before))
+        if kept is None or any(one is not other for one, other in zip(kept[0], of, strict=True)):
+            before = next(reversed(tuple(self._made.values())), (None, None))[1]
+            kept = (of, Inventory(view.slices, view.inventories, before, view.taint_rules))
             self._made[key] = kept
             while len(self._made) > self._most:
                 self._made.popitem(last=False)
-        return kept[2]
+        return kept[1]
 
 
 _LATEST = _Latest(4)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import NamespacedName
-from webhook.core.devices import CLASS, parse_device_class, parse_inventory, parse_slice
+from webhook.core.devices import CLASS, parse_device_class, parse_inventory, parse_slice, parse_taint_rule
 from webhook.core.fieldpath import ROOT
 from webhook.core.mappings import KIND as MAPPING
 from webhook.core.mappings import parse_mapping
@@ -21,6 +21,7 @@ Key = str | NamespacedName
 OWN_GROUP = "drawbridge.dev"
 OWN_VERSION = "v1alpha1"
 _DRA_VERSIONS = ("v1", "v1beta2", "v1beta1")
+_TAINT_RULE_VERSIONS = ("v1", "v1beta2", "v1alpha3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,9 @@ DEVICE_CLASSES = _dra("deviceclasses", CLASS, False, "device_classes", parse_dev
 SLICES = _dra("resourceslices", "ResourceSlice", False, "slices", parse_slice)
 CLAIMS = _dra("resourceclaims", CLAIM, True, "claims", parse_claim)
 TEMPLATES = _dra("resourceclaimtemplates", TEMPLATE, True, "templates", parse_claim)
+TAINT_RULES = Kind(
+    GROUP, _TAINT_RULE_VERSIONS, "devicetaintrules", "DeviceTaintRule", False, "taint_rules", _noting(parse_taint_rule)
+)
 NAMESPACES = _core("namespaces", "Namespace", False, "namespaces", parse_namespace)
 NODES = _core("nodes", "Node", False, "nodes", parse_node)
 RESOURCE_QUOTAS = _core("resourcequotas", "ResourceQuota", True, "resource_quotas", parse_resource_quota)
@@ -96,6 +100,7 @@ INVENTORIES = _own("deviceinventories", "DeviceInventory", False, "inventories",
 KINDS = (
     DEVICE_CLASSES,
     SLICES,
+    TAINT_RULES,
     CLAIMS,
     TEMPLATES,
     NAMESPACES,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from webhook.core.cluster import LimitRange, Node, NodeTaint, ResourceQuota
+from webhook.core.devices import Taint, TaintRule
 from webhook.core.quantity import parse_quantity
 from webhook.kube.kinds import KINDS, kind_of, projected
 
@@ -49,6 +50,14 @@ def test_of_a_limit_range_all_names_for_containers_and_pods_are_kept() -> None:
         {"type": "PersistentVolumeClaim", "min": {"storage": "1Gi"}},
     ]
     assert kept(make("LimitRange", namespace="n", spec={"limits": limits})) == LimitRange("n", "x", frozenset("abcde"))
+
+
+def test_of_a_taint_rule_the_taint_and_what_it_is_on_are_kept() -> None:
+    taint = {"key": "example.com/drained", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"}
+    selector = {"driver": "gpu.example.com", "pool": "node-1", "device": "gpu-0"}
+    raw = make("DeviceTaintRule", version="resource.k8s.io/v1beta2", spec={"deviceSelector": selector, "taint": taint})
+    drained = Taint("example.com/drained", "", "NoExecute")
+    assert kept(raw) == TaintRule("x", drained, driver="gpu.example.com", pool="node-1", device="gpu-0")
 
 
 def test_a_cluster_quota_is_kept_beside_the_others_without_a_namespace() -> None:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.build import claim_with, device, make_claim, make_slice, make_view
 from webhook.core.claims import Claim
-from webhook.core.devices import ResourceSlice
+from webhook.core.devices import ResourceSlice, parse_taint_rule
 from webhook.core.finding import Finding, Severity
 from webhook.core.versions import ServerTruth
 from webhook.inventory.case import Case
@@ -61,6 +63,27 @@ def test_a_toleration_that_misses_by_a_slip_is_told_by_the_rule_about_toleration
 
 def test_administrators_reach_tainted_devices() -> None:
     assert findings(claim_with(adminAccess=True), part([DRAINED])) == []
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        pytest.param({}, 1, id="every device"),
+        pytest.param({"driver": "gpu.example.com"}, 1, id="a driver"),
+        pytest.param({"driver": "gpu.example.com", "pool": "node-1", "device": "gpu-0"}, 1, id="one device"),
+        pytest.param({"driver": "npu.example.com"}, 0, id="another driver"),
+        pytest.param({"pool": "node-2"}, 0, id="another pool"),
+        pytest.param({"device": "gpu-1"}, 0, id="another device"),
+        pytest.param({"deviceClassName": "gpu.example.com"}, 0, id="a class, which early versions could name"),
+        pytest.param(None, 0, id="no device at all"),
+    ],
+)
+def test_a_taint_rule_of_administrators_taints_the_devices_that_it_chooses(
+    selector: dict[str, str] | None, expected: int
+) -> None:
+    spec = {"taint": BROKEN, **({} if selector is None else {"deviceSelector": selector})}
+    rule = parse_taint_rule({"metadata": {"name": "drain"}, "spec": spec})
+    assert len(findings(claim_with(), part([]), taint_rules={"drain": rule})) == expected
 
 
 def test_each_alternative_is_named() -> None:
