@@ -63,7 +63,7 @@ def _select(known: Known, node: Select) -> int:
         if operand.type.kind in _SELECTABLE:
             cost += 1
         known.paths[node.id] = known.path(operand).append(node.field)
-    return min(cost, MOST)
+    return min(MOST, cost)
 
 
 def _call(known: Known, node: Call) -> int:
@@ -97,11 +97,11 @@ def _own_cost(known: Known, node: Call) -> int:
     """What a call costs beside its arguments; notes the size of its result."""
     most = 0
     result: Size | None = None
+    function = node.function
     for overload in node.overloads:
-        key = node.function, overload
-        ways = _WAYS.get(key)
+        ways = _WAYS.get((function, overload))
         if ways is None:
-            ways = _WAYS[key] = _ways(*key)
+            ways = _WAYS[function, overload] = _ways(function, overload)
         cost = 1
         for way in ways:
             estimate = way(known, node, overload)

@@ -22,6 +22,7 @@ LIST_COST: Final = 10
 STRUCT_COST: Final = 40
 _TWO_TO_64: Final = 2.0**64
 _SCALARS: Final = (Kind.BOOL, Kind.DOUBLE, Kind.DURATION, Kind.INT, Kind.TIMESTAMP, Kind.UINT)
+_OPAQUE: Final = Kind.OPAQUE
 _ACCUMULATORS: Final = ("@result", "__result__")
 
 
@@ -130,11 +131,16 @@ class Known:
 
     def known_size(self, node: Expr) -> Size | None:
         """The size of a node, if there is any ground for one."""
+        if node.__class__ is Literal:
+            value = node.value
+            return Size(len(value), len(value)) if isinstance(value, str | bytes) else ONE
         found = self._sizes.get(node.id)
         if found is not None:
             return found
-        if node.__class__ in _LITERALS:
-            return _literal_size(node)
+        if node.__class__ is ListLiteral:
+            return Size(len(node.elements), len(node.elements))
+        if node.__class__ is MapLiteral:
+            return Size(len(node.entries), len(node.entries))
         local = self.local(self._name(node)) if node.__class__ is Ident else None
         path = self.paths.get(node.id, NO_PATH) if local is None else local.path
         if path.length:
@@ -207,6 +213,8 @@ class Known:
 
     def local(self, name: str) -> Local | None:
         """The macro's variable of that name."""
+        if not self.locals:
+            return None
         stack = self.locals.get(name)
         return stack[-1] if stack else None
 
@@ -230,21 +238,11 @@ Estimating: TypeAlias = Callable[[Known, Call, str], Estimate | None]
 """What a call of an overload costs; None if the function does not tell."""
 
 _HELD: Final = ("@items", "@values")
-_LITERALS: Final = (Literal, ListLiteral, MapLiteral)
-
-
-def _literal_size(node: Expr) -> Size:
-    if isinstance(node, Literal):
-        length = len(node.value) if isinstance(node.value, str | bytes) else 1
-    elif isinstance(node, ListLiteral):
-        length = len(node.elements)
-    else:
-        assert isinstance(node, MapLiteral)
-        length = len(node.entries)
-    return Size(length, length)
 
 
 def _is_scalar(type_: Type) -> bool:
-    while type_.kind == Kind.OPAQUE and type_.name == "optional_type":
+    kind = type_.kind
+    while kind == _OPAQUE and type_.name == "optional_type":
         type_ = type_.parameters[0]
-    return type_.kind in _SCALARS
+        kind = type_.kind
+    return kind in _SCALARS
