@@ -123,7 +123,7 @@ def finding_json(entry: Placed, style: Style) -> dict[str, Any]:
         "field": str(finding.path),
         "message": finding.message,
         "span": None if finding.span is None else {"start": finding.span.start, "end": finding.span.end},
-        "fixes": [_fix(fix) for fix in finding.fixes[:3]],
+        "fixes": [fix_json(fix) for fix in finding.fixes[:3]],
         "see": style.see(finding.rule),
         **({"reference": finding.reference_text} if style.reference_text and finding.reference_text else {}),
         **({"clusters": list(entry.clusters)} if entry.clusters else {}),
@@ -147,6 +147,6 @@ def object_name(raw: RawObject, namespace: str) -> str:
     return f"{reference['kind']} {'/'.join(filter(None, (namespace, str(reference['name'] or ''))))}"
 
 
-def _fix(fix: Fix) -> dict[str, Any]:
+def fix_json(fix: Fix) -> dict[str, Any]:
     edits = [{"field": str(edit.path), "value": edit.value} for edit in fix.edits]
     return {"message": fix.message, **({"edits": edits} if edits else {})}

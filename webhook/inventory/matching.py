@@ -13,6 +13,7 @@ from webhook.cel.evaluator import build
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Selector
 from webhook.core.cluster import ClusterView
+from webhook.core.devices import Device
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
 from webhook.inventory.case import compiled_in, never
 from webhook.inventory.inventory import Inventory
@@ -92,6 +93,12 @@ def outcomes_of(
         if done < end:
             return None
     return outcomes
+
+
+def outcome_on(expression: str, environment: Environment, device: Device) -> Outcome | None:
+    """Return what the expression gives on one device, of the inventory or not; None where it does not compile."""
+    judge = _judge(expression, environment)
+    return None if judge is None else next(judge.on((device,), {}))
 
 
 def _judge(expression: str, environment: Environment) -> Judge | None:

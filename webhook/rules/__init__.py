@@ -1,6 +1,6 @@
 """The rules, in the tuples that each endpoint runs, and the one way to run them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from webhook.core.claims import Claim
@@ -13,6 +13,7 @@ from webhook.rules import (
     cel,
     class_drops_extended_resource,
     class_strands_claims,
+    class_unguarded,
     config_driver_mismatch,
     config_gate_off,
     config_invalid_value,
@@ -43,8 +44,10 @@ from webhook.rules import (
     request_unknown_class,
     selector_always_true,
     selector_bad_literal,
+    selector_may_fail,
     selector_nested_value,
     selector_never_true,
+    selector_no_match,
     selector_unknown_attribute,
     selector_unknown_capacity,
     selector_unknown_domain,
@@ -52,6 +55,7 @@ from webhook.rules import (
     selector_wrong_type,
     version_not_served,
 )
+from webhook.rules.merging import merged
 
 Check = Callable[[Case], Iterator[Finding]]
 PodCheck = Callable[[PodCase], Iterator[Finding]]
@@ -74,6 +78,9 @@ SCHEMA: tuple[Check, ...] = (
     selector_unknown_value.check,
     selector_never_true.check,
     selector_always_true.check,
+    selector_may_fail.check,
+    selector_no_match.check,
+    class_unguarded.check,
     request_capacity.check,
     request_unknown_class.check,
     request_capacity_range.check,
@@ -129,13 +136,17 @@ class Severities:
                 yield replace(finding, severity=wanted)
 
 
-def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
-    """Return what the checks find, in the order of contract 7.6, fixes composed and tried."""
-    findings = [finding for check in checks for finding in check(case)]
+def judged(case: Case, checks: Sequence[Check], *, mended: bool = False) -> tuple[Finding, ...]:
+    """Return what the checks find, in the order of contract 7.6, fixes composed and tried.
+
+    `mended` says that the case is one in which something was put right already; it is not looked at a third time.
+    """
+    findings = list(merged(finding for check in checks for finding in check(case)))
     if case.expired():
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
-    return in_order(with_tried_edits(case, findings))
+    again = None if mended else (lambda better: judged(better, checks, mended=True))
+    return in_order(with_tried_edits(case, findings, again))
 
 
 def judged_pod(case: PodCase) -> tuple[Finding, ...]:

@@ -113,7 +113,8 @@ def test_without_any_devices_there_is_no_opinion() -> None:
 
 
 def test_standard_attributes_are_known_though_nobody_publishes_them() -> None:
-    assert findings(claim_with("device.attributes['resource.kubernetes.io'].pcieRoot == 'pci0000:00'")) == ()
+    [finding] = findings(claim_with("device.attributes['resource.kubernetes.io'].pcieRoot == 'pci0000:00'"))
+    assert (finding.rule, finding.severity) == ("selector-may-fail", Severity.WARN)
 
 
 def test_in_a_class_an_unknown_name_is_at_most_a_warning() -> None:

@@ -1,0 +1,124 @@
+"""selector-may-fail: an error does not skip a device but stops the pod on its node."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.support.build import device, make_claim, make_class, make_slice, make_view, request
+from webhook.core.catalogue import CatalogueAttribute, DeviceKind, DriverPack
+from webhook.core.cluster import ClusterView
+from webhook.core.finding import Finding, Severity
+from webhook.inventory.case import Case
+from webhook.rules import SCHEMA, judged
+
+DRIVER = "gpu.example.com"
+A = f"device.attributes['{DRIVER}']"
+OWN = f"device.driver == '{DRIVER}'"
+CLASSES = (
+    make_class("driver", OWN),
+    make_class("whole", f"{OWN} && {A}.type == 'gpu'"),
+    make_class("parts", f"{OWN} && {A}.type == 'part'"),
+    make_class("everything", "true"),
+)
+GPUS = make_slice(
+    device("gpu-0", type="gpu", model="E100"), device("part-0", type="part", model="E100", profile="1g.10gb")
+)
+NICS = make_slice(device("nic-0", speed=100), driver="nic.example.com", node="node-2")
+
+
+def view(**fields: object) -> ClusterView:
+    return make_view(GPUS, NICS, classes=CLASSES, **fields)  # type: ignore[arg-type]  # passed on as they are
+
+
+def findings(device_class: str, *selectors: str, cluster: ClusterView | None = None) -> Sequence[Finding]:
+    claim = make_claim(request("gpu", *selectors, device_class=device_class))
+    return judged(Case(claim, "team-a", cluster or view()), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("device_class", "selector", "mended"),
+    [
+        pytest.param(
+            "driver",
+            f"{A}.profile == '1g.10gb'",
+            f"has({A}.profile) && {A}.profile == '1g.10gb'",
+            id="optional attribute",
+        ),
+        pytest.param("everything", f"{A}.type == 'gpu'", f"{OWN} && {A}.type == 'gpu'", id="another driver"),
+        pytest.param(
+            "everything",
+            f"{A}.type == 'gpu' || {A}.type == 'part'",
+            f"{OWN} && ({A}.type == 'gpu' || {A}.type == 'part')",
+            id="another driver, alternatives",
+        ),
+        pytest.param(
+            "driver",
+            f"{A}.profile == '1g.10gb' || {A}.type == 'gpu'",
+            None,
+            id="an error beside a true alternative is none",
+        ),
+        pytest.param("driver", f"{A}.profile == '1g.10gb' && {A}.type == 'part'", None, id="beside what is false"),
+        pytest.param(
+            "driver",
+            f"{A}.type == 'none' || {A}.profile == '1g.10gb'",
+            f"{A}.type == 'none' || has({A}.profile) && {A}.profile == '1g.10gb'",
+            id="the guard stands in its alternative",
+        ),
+        pytest.param("driver", f"has({A}.profile) && {A}.profile == '1g.10gb'", None, id="guarded"),
+        pytest.param("driver", f"{A}.?profile.orValue('') == '1g.10gb'", None, id="optional reading"),
+        pytest.param("driver", f"'profile' in {A} && {A}.profile == '1g.10gb'", None, id="asked for by in"),
+        pytest.param("parts", f"{A}.profile == '1g.10gb'", None, id="the class guards"),
+        pytest.param("unknown", f"{A}.profile == '1g.10gb'", None, id="unknown class"),
+    ],
+)
+def test_a_guard_is_proposed_that_fails_nowhere_and_accepts_the_same(
+    device_class: str, selector: str, mended: str | None
+) -> None:
+    found = [finding for finding in findings(device_class, selector) if finding.rule == "selector-may-fail"]
+    if mended is None:
+        assert found == []
+        return
+    [finding] = found
+    assert finding.severity is Severity.WARN
+    assert [edit.value for edit in finding.fixes[0].edits] == [mended]
+    assert not [finding for finding in findings(device_class, mended) if finding.rule.startswith("selector-")]
+
+
+def test_a_selector_before_it_guards_as_well() -> None:
+    assert findings("driver", f"{A}.type == 'part'", f"{A}.profile == '1g.10gb'") == ()
+    [finding] = findings("driver", f"{A}.profile == '1g.10gb'", f"{A}.type == 'part'")
+    assert finding.message == "ends in an error on 1 of 2 devices of class 'driver': no `profile` there"
+
+
+def test_what_fails_on_every_device_of_the_class_is_refused_and_the_right_class_named() -> None:
+    [finding] = findings("whole", f"{A}.profile == '1g.10gb'")
+    assert (finding.rule, finding.severity) == ("selector-may-fail", Severity.DENY)
+    assert finding.fixes[0].message == "ask for class 'parts', whose devices match"
+    assert [(str(edit.path), edit.value) for edit in finding.fixes[0].edits] == [
+        ("spec.devices.requests[0].exactly.deviceClassName", "parts")
+    ]
+
+
+def pack(**marks: str) -> DriverPack:
+    """Return a pack whose kind of these marks publishes `profile`."""
+    attribute = CatalogueAttribute(f"{DRIVER}/profile", frozenset({"kind"}), types=frozenset({"string"}))
+    known = {name: CatalogueAttribute(f"{DRIVER}/{name}", types=frozenset({"string"})) for name in ("type", "model")}
+    kind = DeviceKind("kind", {f"{DRIVER}/{name}": value for name, value in marks.items()})
+    attributes = {attribute.name: attribute, **{f"{DRIVER}/{name}": entry for name, entry in known.items()}}
+    return DriverPack(DRIVER, kinds=(kind,), attributes=attributes)
+
+
+@pytest.mark.parametrize(
+    ("marks", "severity"),
+    [
+        pytest.param({"type": "gpu"}, Severity.WARN, id="the class could get one that has it"),
+        pytest.param({"type": "part"}, Severity.DENY, id="only what the class excludes has it"),
+    ],
+)
+def test_what_the_catalogue_allows_is_not_refused(marks: dict[str, str], severity: Severity) -> None:
+    found = findings("whole", f"{A}.profile == '1g.10gb'", cluster=view(catalogue={DRIVER: pack(**marks)}))
+    assert [(f.rule, f.severity) for f in found if f.rule == "selector-may-fail"] == [("selector-may-fail", severity)]
+
+
+def test_a_misspelt_name_explains_the_error() -> None:
+    assert {finding.rule for finding in findings("driver", f"{A}.modle == 'E100'")} == {"selector-unknown-attribute"}

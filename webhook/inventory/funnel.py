@@ -1,0 +1,257 @@
+"""The funnel: how many devices are left of a request after each thing that it asks, and what would let some through."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from webhook.core.claims import AllocationMode, Alternative, Selector
+from webhook.core.devices import Device, DeviceClass
+from webhook.inventory.case import Case
+from webhook.inventory.clauses import Clause, clauses_of, seen
+from webhook.inventory.consumed import arithmetic_of, asked_of, can_serve
+from webhook.inventory.inventory import Inventory, inventory_of
+from webhook.inventory.matching import outcomes_of, stored_environment
+from webhook.inventory.nodes import on_nodes
+from webhook.inventory.offers import takes_capacity
+from webhook.inventory.taints import are_judged, hindering, written
+
+_MOST_NEAR: Final = 3
+_AT_ONCE: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that a request asks of each device; `mask` has a byte a device, 1 where it is met."""
+
+    label: str
+    expression: str
+    mask: bytes
+    clause: Clause | None = None
+    tell: Callable[[Device], str] = field(default=lambda _: "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is left after a step; `clause` is that of the request, if it is one."""
+
+    label: str
+    expression: str
+    left: int
+    clause: Clause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A device that fails least: on what, and what it has there."""
+
+    device: str
+    failed: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """The funnel of one alternative of a request.
+
+    `devices` counts all that are published or planned; `matched` those that meet every step. `nodes` are those that
+    reach matches, each with how many; the name is empty for nodes that are not known yet. `problem` says why the funnel
+    ends early; it is the last stage then.
+    """
+
+    alternative: Alternative
+    devices: int
+    planned: int
+    stages: tuple[Stage, ...]
+    steps: tuple[Step, ...]
+    of_class: int
+    matched: int
+    nearest: tuple[Near, ...] = ()
+    nodes: tuple[tuple[str, int], ...] = ()
+    problem: str = ""
+
+    @property
+    def wanted(self) -> int | None:
+        return self.alternative.count if self.alternative.mode is AllocationMode.EXACT_COUNT else None
+
+    @property
+    def takes_all(self) -> bool:
+        return self.alternative.mode is AllocationMode.ALL
+
+    @property
+    def enough(self) -> int:
+        """How many devices one node must reach, at the least."""
+        return self.wanted or 1
+
+
+def funnel_of(case: Case, alternative: Alternative) -> Funnel | None:
+    """Return the funnel of an alternative; None where the time was over."""
+    inventory = inventory_of(case.view)
+    everything = counted(inventory, b"\1" * len(inventory.devices))
+    planned = sum(entry.count for entry in inventory.planned)
+    device_class = case.view.device_classes.get(alternative.device_class_name)
+    if device_class is None:
+        problem = f"class '{alternative.device_class_name}' does not exist"
+        return Funnel(alternative, everything, planned, (Stage(problem, "", 0),), (), 0, 0, problem=problem)
+    steps: list[Step] = []
+    for made in _steps(case, inventory, alternative, device_class):
+        if case.expired():
+            return None
+        if isinstance(made, str):
+            stages = (*_stages(inventory, steps), Stage(made, "", 0))
+            return Funnel(alternative, everything, planned, stages, tuple(steps), 0, 0, problem=made)
+        steps.append(made)
+    own = len(device_class.selectors) or 1
+    of_class = counted(inventory, together(steps[:own]))
+    matching = together(steps)
+    matched = counted(inventory, matching)
+    nodes = tuple(_nodes(case, inventory, matching))
+    stages = (*_stages(inventory, steps), *_on_a_node(alternative, nodes))
+    near = () if matched else tuple(_nearest(inventory, steps, own))
+    return Funnel(alternative, everything, planned, stages, tuple(steps), of_class, matched, near, nodes)
+
+
+def together(steps: Iterable[Step]) -> bytes:
+    """Return one byte a device: 1 where it meets every step; there must be one."""
+    masks = [step.mask for step in steps]
+    met = int.from_bytes(masks[0])
+    for mask in masks[1:]:
+        met &= int.from_bytes(mask)
+    return met.to_bytes(len(masks[0]))
+
+
+def counted(inventory: Inventory, mask: bytes) -> int:
+    """Return how many devices a mask has, those that are planned with their number."""
+    live = len(inventory.published)
+    return mask.count(1, 0, live) + sum(
+        entry.count for entry, met in zip(inventory.planned, mask[live:], strict=True) if met
+    )
+
+
+def numbers(mask: bytes) -> Iterator[int]:
+    return (number for number, met in enumerate(mask) if met)
+
+
+def _steps(
+    case: Case, inventory: Inventory, alternative: Alternative, device_class: DeviceClass
+) -> Iterator[Step | str]:
+    """Yield what is asked of each device in the scheduler's order; a text where it cannot be told any further."""
+    name = f"class {alternative.device_class_name}"
+    if not device_class.selectors:
+        yield Step(name, "", b"\1" * len(inventory.devices))
+    for position, selector in enumerate(device_class.selectors):
+        label = name if len(device_class.selectors) == 1 else f"{name}, selector {position}"
+        yield _selector_step(case, inventory, label, selector) or f"selector {position} of {name} is not accepted"
+    for position, selector in enumerate(alternative.selectors):
+        clauses = clauses_of(selector, case.view.server)
+        if clauses is None:
+            yield f"selector {position} is not accepted by the API server"
+            return
+        for clause in clauses:
+            step = _selector_step(case, inventory, f"selector {position}", Selector(clause.text, selector.path), clause)
+            yield step or f"selector {position} cannot be judged"
+    if alternative.capacity and takes_capacity(case):
+        yield _capacity_step(case, inventory, alternative)
+    if are_judged(case) and any(device.taints for device in inventory.devices):
+        yield _taint_step(inventory, alternative)
+
+
+def _selector_step(
+    case: Case, inventory: Inventory, label: str, selector: Selector, clause: Clause | None = None
+) -> Step | None:
+    found = outcomes_of(selector.expression, stored_environment(case.view.server), inventory, case.expired)
+    if found is None:
+        return None
+    clauses = (clause,) if clause else clauses_of(selector, case.view.server) or ()
+    return Step(label, selector.expression, found.true(), clause, lambda device: ", ".join(_seen(clauses, device)))
+
+
+def _seen(clauses: Iterable[Clause], device: Device) -> Iterator[str]:
+    yield from dict.fromkeys(filter(None, (seen(clause, device) for clause in clauses)))
+
+
+def _capacity_step(case: Case, inventory: Inventory, alternative: Alternative) -> Step:
+    arithmetic = arithmetic_of(case.view.server)
+    able: dict[tuple[str, int], bool] = {}
+    mask = bytearray()
+    for position, device in enumerate(inventory.devices):
+        if position % _AT_ONCE == 0 and case.expired():
+            break
+        look = (device.driver, id(device.capacity))
+        if look not in able:
+            able[look] = can_serve(device, alternative, arithmetic)
+        mask.append(able[look])
+    asked = ", ".join(f"{entry.name} {entry.quantity}" for entry in alternative.capacity)
+    whole = bytes(mask).ljust(len(inventory.devices), b"\0")
+    return Step("capacity", asked, whole, tell=lambda device: _capacity_of(device, alternative))
+
+
+def _capacity_of(device: Device, alternative: Alternative) -> str:
+    asked = asked_of(alternative, device.driver)
+    return ", ".join(
+        f"`{name.rpartition('/')[2]}` {device.capacity[name].value}"
+        if name in device.capacity
+        else f"no `{name.rpartition('/')[2]}`"
+        for name in asked
+    )
+
+
+def _taint_step(inventory: Inventory, alternative: Alternative) -> Step:
+    mask = bytes(not device.taints or not hindering(device, alternative) for device in inventory.devices)
+    return Step("taints", "", mask, tell=lambda device: ", ".join(map(written, hindering(device, alternative))))
+
+
+def _stages(inventory: Inventory, steps: Sequence[Step]) -> Iterator[Stage]:
+    for position, step in enumerate(steps):
+        left = counted(inventory, together(steps[: position + 1]))
+        yield Stage(step.label, step.expression, left, step.clause)
+
+
+def _nodes(case: Case, inventory: Inventory, mask: bytes) -> Iterator[tuple[str, int]]:
+    """Yield the nodes that reach some of the devices, and how many."""
+    total: Counter[str] = Counter()
+    for name, reached in on_nodes(case.view, inventory, ((number, None) for number in numbers(mask))):
+        if reached[None]:
+            total[name] = max(total[name], reached[None])
+    yield from sorted(total.items())
+
+
+def _on_a_node(alternative: Alternative, nodes: Sequence[tuple[str, int]]) -> Iterator[Stage]:
+    """Yield the stage of what one node must reach; `All` takes what there is, at least one."""
+    wanted = alternative.count or 1
+    devices = "device" if wanted == 1 else "devices"
+    yield Stage(f"on a node with {wanted} {devices}", "", sum(count for _, count in nodes if count >= wanted))
+
+
+def _nearest(inventory: Inventory, steps: Sequence[Step], own: int) -> Iterator[Near]:
+    """Yield devices of the class that fail the fewest steps, at most three that differ in what they have there.
+
+    Where the class has no device, those of all devices.
+    """
+    in_class = together(steps[:own])
+    vectors = Counter(zip(*(step.mask for step in steps), strict=True))
+    if any(in_class):
+        vectors = Counter({vector: count for vector, count in vectors.items() if all(vector[:own])})
+    if not vectors:
+        return
+    best = max(sum(vector) for vector in vectors)
+    told: set[tuple[str, str]] = set()
+    for number, vector in enumerate(zip(*(step.mask for step in steps), strict=True)):
+        if vector not in vectors or sum(vector) < best:
+            continue
+        device = inventory.devices[number]
+        failing = [step for step, met in zip(steps, vector, strict=True) if not met]
+        failed = " && ".join(step.expression or step.label for step in failing)
+        value = ", ".join(dict.fromkeys(filter(None, (step.tell(device) for step in failing))))
+        if (failed, value) not in told:
+            told.add((failed, value))
+            yield Near(device_id(inventory, number), failed, value)
+            if len(told) == _MOST_NEAR:
+                return
+
+
+def device_id(inventory: Inventory, number: int) -> str:
+    """Return `driver/pool/name`; of a planned device the pool is empty."""
+    device = inventory.devices[number]
+    pool = inventory.published[number].pool if number < len(inventory.published) else ""
+    return f"{device.driver}/{pool}/{device.name}"
