@@ -1,6 +1,6 @@
 """The rules, in the tuples that each endpoint runs, and the one way to run them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from webhook.core.claims import Claim
@@ -136,17 +136,13 @@ class Severities:
                 yield replace(finding, severity=wanted)
 
 
-def judged(case: Case, checks: Sequence[Check], *, mended: bool = False) -> tuple[Finding, ...]:
-    """Return what the checks find, in the order of contract 7.6, fixes composed and tried.
-
-    `mended` says that the case is one in which something was put right already; it is not looked at a third time.
-    """
+def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
+    """Return what the checks find, in the order of contract 7.6, fixes composed and tried."""
     findings = list(merged(finding for check in checks for finding in check(case)))
     if case.expired():
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
-    again = None if mended else (lambda better: judged(better, checks, mended=True))
-    return in_order(with_tried_edits(case, findings, again))
+    return in_order(with_tried_edits(case, findings))
 
 
 def judged_pod(case: PodCase) -> tuple[Finding, ...]:
