@@ -1,7 +1,7 @@
 """Case: what a rule is given, and its selectors compiled as the API server would."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webhook.cel.compile import Compiled, Verdict, compile_selector, device_environment
 from webhook.cel.environment import Environment
@@ -10,6 +10,7 @@ from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Claim, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import DeviceClass
+from webhook.core.fieldpath import FieldPath
 from webhook.core.raw import RawObject
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
 
@@ -46,6 +47,21 @@ class Case:
             for selector in alternative.selectors:
                 yield selector, alternative
 
+    def with_text(self, path: FieldPath, expression: str) -> "Case":
+        """Return the case with another expression at the path of a selector."""
+        if isinstance(self.subject, DeviceClass):
+            return replace(self, subject=replace(self.subject, selectors=_rewritten(self.subject, path, expression)))
+        requests = tuple(
+            replace(
+                request,
+                alternatives=tuple(
+                    replace(one, selectors=_rewritten(one, path, expression)) for one in request.alternatives
+                ),
+            )
+            for request in self.subject.requests
+        )
+        return replace(self, subject=replace(self.subject, requests=requests))
+
     def trees(self) -> Iterator[tuple[Selector, Alternative | None, Ast]]:
         """Yield every selector that the API server accepts, with its checked tree, until the time is over."""
         for selector, alternative in self.selectors():
@@ -54,6 +70,10 @@ class Case:
             compiled = compiled_new(selector.expression, self.view.server)
             if compiled.ast is not None and compiled.verdict is Verdict.OK:
                 yield selector, alternative, compiled.ast
+
+
+def _rewritten(owner: Alternative | DeviceClass, path: FieldPath, expression: str) -> tuple[Selector, ...]:
+    return tuple(Selector(expression, path) if one.path == path else one for one in owner.selectors)
 
 
 # In characters of source; what is kept of an expression weighs some two hundred times as much in bytes.

@@ -1,6 +1,7 @@
 """Fixes that have been tried: a fix that a program can apply compiles, and the request then matches (contract 3)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, product
 
@@ -14,15 +15,20 @@ from webhook.inventory.inventory import inventory_of
 from webhook.inventory.matching import accepting_texts
 
 _MOST_TRIALS = 27
+_MOST_AGAIN = 3
 _CLASS = "deviceClassName"
 _Edits = Mapping[FieldPath, object]
+Again = Callable[[Case], Iterable[Finding]]
+# Findings whose fixes put something right, and give nothing up that was asked for.
+_SLIP = re.compile(r"selector-(unknown|wrong|bad|nested)-.*|mig-unknown-.*|cel-.*")
 
 
-def with_tried_edits(case: Case, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def with_tried_edits(case: Case, findings: Iterable[Finding], again: Again | None = None) -> tuple[Finding, ...]:
     """Return the findings, those on a selector with the one edit that mends it whole, where it was tried and helps.
 
     Of the fixes that a rule states for one finding, best first, the first ones that help together are taken, and come
-    first. Edits that do not compile, or with which the request matches no device of its class, are taken away.
+    first. Where none does, the mended selector is judged `again`: one slip may have hidden another. Edits that do not
+    compile, or with which the request matches no device of its class, are taken away.
     """
     found = tuple(findings)
     selectors = {selector.path: alternative for selector, alternative in case.selectors()}
@@ -32,9 +38,8 @@ def with_tried_edits(case: Case, findings: Iterable[Finding]) -> tuple[Finding, 
     for path in chosen:
         if case.expired():
             break
-        for variant in islice(_variants(fields[path]), _MOST_TRIALS):
-            edits = _edits(path, variant)
-            others = {edit.path: edit.value for field, more in chosen.items() if field != path for edit in more}
+        others = {edit.path: edit.value for field, more in chosen.items() if field != path for edit in more}
+        for edits, variant in _trials(case, path, fields[path], again):
             if edits and _helps(case, selectors[path], path, {**others, **{e.path: e.value for e in edits}}):
                 chosen[path] = edits
                 mended_fields[path] = [_with_first_edits(finding, edits) for finding in variant]
@@ -42,6 +47,26 @@ def with_tried_edits(case: Case, findings: Iterable[Finding]) -> tuple[Finding, 
     stripped = {path: [_without_edits(one) for one in fields[path]] for path in chosen if path not in mended_fields}
     written = {**fields, **stripped, **mended_fields}
     return tuple(finding for together in written.values() for finding in together)
+
+
+def _trials(
+    case: Case, path: FieldPath, findings: Sequence[Finding], again: Again | None
+) -> Iterator[tuple[tuple[Edit, ...], list[Finding]]]:
+    """Yield edits to try, each with the findings in whose order of fixes it is made; then those of a second look."""
+    variants = [(_edits(path, variant), variant) for variant in islice(_variants(findings), _MOST_TRIALS)]
+    yield from variants
+    for edits, variant in variants[: _MOST_AGAIN if again is not None else 0]:
+        text = next((edit.value for edit in edits if edit.path == path), None)
+        if again is not None and isinstance(text, str) and compiled_new(text, case.view.server).verdict is Verdict.OK:
+            more = _further(path, again(case.with_text(path, text)))
+            yield (*more, *(edit for edit in edits if edit.path not in {one.path for one in more})), variant
+
+
+def _further(path: FieldPath, findings: Iterable[Finding]) -> tuple[Edit, ...]:
+    """Return the edits of what is found in a mended selector; none where that is more than slips."""
+    spoken = [one for one in findings if one.path == path and one.severity is not Severity.INFO]
+    slips = [one for one in spoken if _SLIP.fullmatch(one.rule) and one.fixes and one.fixes[0].edits]
+    return slips[0].fixes[0].edits if slips and len(slips) == len(spoken) else ()
 
 
 def _variants(findings: Sequence[Finding]) -> Iterator[list[Finding]]:

@@ -136,13 +136,18 @@ class Severities:
                 yield replace(finding, severity=wanted)
 
 
-def judged(case: Case, checks: Iterable[Check]) -> tuple[Finding, ...]:
-    """Return what the checks find, in the order of contract 7.6, fixes composed and tried."""
-    findings = list(merged(finding for check in checks for finding in check(case)))
+def judged(case: Case, checks: Iterable[Check], *, mended: bool = False) -> tuple[Finding, ...]:
+    """Return what the checks find, in the order of contract 7.6, fixes composed and tried.
+
+    `mended` says that the case is one in which something was put right already; it is not looked at a third time.
+    """
+    listed = tuple(checks)
+    findings = list(merged(finding for check in listed for finding in check(case)))
     if case.expired():
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))
-    return in_order(with_tried_edits(case, findings))
+    again = None if mended else (lambda better: judged(better, listed, mended=True))
+    return in_order(with_tried_edits(case, findings, again))
 
 
 def judged_pod(case: PodCase) -> tuple[Finding, ...]:

@@ -2,11 +2,13 @@
 
 import pytest
 
-from tests.support.build import device, make_slice, make_view
+from tests.support.build import claim_with, device, make_slice, make_view
 from tests.support.findings import DOMAIN, found_by, mended_by
 from webhook.core.catalogue import CatalogueAttribute, DriverPack, KnownMistake, MistakeKind, Model, Profile
 from webhook.core.cluster import ClusterView
 from webhook.core.finding import Severity
+from webhook.inventory.case import Case
+from webhook.rules import COMPILING, SCHEMA, judged
 from webhook.rules.selector_unknown_value import check
 
 A100, H100 = "NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3"
@@ -141,3 +143,19 @@ def test_serial_numbers_are_not_compared_one_by_one() -> None:
     assert finding.fixes[0].message == (
         "known values: 'S-000000', 'S-000001', 'S-000002', 'S-000003', 'S-000004' and 1095 more"
     )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(f"{DOMAIN}.productname == 'A100'", id="in a name and its value"),
+        pytest.param(f"{DOMAIN}.productName.string == 'A100'", id="around a value"),
+        pytest.param("device.attributes['gpu.exampel.com'].productName == 'A100'", id="in a domain and a value"),
+        pytest.param(f"{DOMAIN}.productName = 'A100'", id="in an operator and a value"),
+    ],
+)
+def test_a_slip_behind_another_slip_is_mended_with_it(wrong: str) -> None:
+    checks = (*COMPILING, *SCHEMA)
+    case = Case(claim_with(f"{wrong} && {DOMAIN}.index < 2"), "team-a", LIVE)
+    edits = {edit.value for one in judged(case, checks) for fix in one.fixes[:1] for edit in fix.edits}
+    assert edits == {f"{PRODUCT} == '{A100}' && {DOMAIN}.index < 2"}
