@@ -10,9 +10,9 @@ from webhook.core.decision import Allow, Decision, Deny, decided
 from webhook.core.devices import CLASS, DeviceClass, parse_device_class, parse_inventory
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, in_order, unjudged
-from webhook.core.mappings import parse_mapping
+from webhook.core.mappings import LegacyMapping, parse_mapping
 from webhook.core.pods import pod_template
-from webhook.core.quotas import parse_quota
+from webhook.core.quotas import DeviceQuota, parse_quota
 from webhook.core.raw import Misfit, RawObject, Reader
 from webhook.core.review import Review
 from webhook.inventory.case import Case, never
@@ -32,12 +32,15 @@ from webhook.rules import (
     VERSIONS,
     Check,
     Severities,
+    cel,
     judged,
     judged_pod,
     legacy,
+    mapping_conflict,
     pod_unknown_claim,
     pod_unknown_template,
     quota_exceeded,
+    quota_without_effect,
 )
 from webhook.rules.invalid_field import invalid
 
@@ -258,12 +261,24 @@ def made_by_a_workload(raw: RawObject) -> bool:
     return parse_metadata(raw, Reader()).controller() is not None
 
 
-def validate_config(review: Review, rulebook: Rulebook) -> Decision:
-    """Refuse objects of our own kinds that cannot be read whole, with the place."""
+def validate_config(review: Review, view: ClusterView, rulebook: Rulebook) -> Decision:
+    """Refuse objects of our own kinds that cannot be read whole, or whose selectors do not compile, with the place."""
     raw = review.object
-    parse = CONFIG_KINDS.get(review.kind.name) if review.kind.group == OWN_GROUP else None
     if raw is None or review.operation not in ("CREATE", "UPDATE"):
         return Allow()
-    if parse is None:
+    if review.kind.group != OWN_GROUP or review.kind.name not in CONFIG_KINDS:
         return Allow((unjudged(ROOT, "config-kind", f"objects of kind '{review.kind.name}' are not judged"),))
-    return decided(rulebook.severities.applied(invalid(parse(raw).misfits)))
+    if review.old_object is not None and review.old_object.get("spec") == raw.get("spec"):
+        return Allow()
+    return decided(rulebook.severities.applied(config_findings(raw, review.kind.name, view)))
+
+
+def config_findings(raw: RawObject, kind: str, view: ClusterView) -> tuple[Finding, ...]:
+    """Return what is wrong with an object of our own kinds."""
+    parsed = CONFIG_KINDS[kind](raw)
+    found = [*invalid(parsed.misfits)]
+    if isinstance(parsed, DeviceQuota):
+        found += [*cel.of_quota(parsed, view), *quota_without_effect.findings(parsed, view)]
+    elif isinstance(parsed, LegacyMapping):
+        found += [*cel.of_mapping(parsed, view), *mapping_conflict.findings(parsed, view)]
+    return in_order(found)

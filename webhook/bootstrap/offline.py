@@ -11,7 +11,7 @@ from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
 from webhook.core.shapes import SLICE
-from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook, pods_in
+from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook, config_findings, pods_in
 from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
 from webhook.kube.kinds import kind_of, projected
@@ -79,7 +79,7 @@ class Offline:
         if (pods := pods_in(raw, self.namespace_of(raw), self.view)) is not None:
             return (*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
         if group == OWN_GROUP and name in CONFIG_KINDS:
-            return tuple(invalid(CONFIG_KINDS[name](raw).misfits))
+            return config_findings(raw, name, self.view)
         return ()
 
     def _of_claim(self, raw: RawObject, kind: str) -> tuple[Finding, ...]:
