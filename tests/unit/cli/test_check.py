@@ -17,8 +17,8 @@ from webhook.cli import main
 
 GPU = class_object("gpu.nvidia.com", f"device.driver == '{NVIDIA}'")
 PUBLISHED = slice_object(full_gpu("a"), driver=NVIDIA)
-MISSPELT = f"device.attributes['{NVIDIA}'].productname == 'x' || true"
-RIGHT = f"device.attributes['{NVIDIA}'].productName == 'x' || true"
+MISSPELT = f"device.attributes['{NVIDIA}'].productname != 'y'"
+RIGHT = f"device.attributes['{NVIDIA}'].productName != 'y'"
 MANIFEST = f"""# Kept: a comment
 apiVersion: resource.k8s.io/v1
 kind: ResourceClaim
