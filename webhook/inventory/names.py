@@ -1,6 +1,6 @@
 """Which attributes and capacities a subject's selectors name, and what the known devices publish under them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from webhook.cel.compile import Compiled, Verdict
@@ -10,10 +10,11 @@ from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
 from webhook.inventory.case import Case, compiled_new
-from webhook.inventory.inventory import inventory_of
+from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting
 
 _MOST_CHARACTERS = 250_000  # of source
+_MOST_NUMBERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ def _accesses(compiled: Compiled) -> tuple[Access, ...]:
     return found
 
 
+_DRIVERS: BoundedCache[int, tuple[tuple[int, ...], frozenset[str]]] = BoundedCache(_MOST_NUMBERS)
+
+
 def drivers_of(view: ClusterView, alternative: Alternative | None) -> frozenset[str] | None:
     """Return the drivers whose known devices the alternative's class accepts; None where that is not known."""
     device_class = None if alternative is None else view.device_classes.get(alternative.device_class_name)
@@ -70,4 +74,12 @@ def drivers_of(view: ClusterView, alternative: Alternative | None) -> frozenset[
         return None
     inventory = inventory_of(view)
     numbers = accepting(view, inventory, device_class.selectors)
-    return frozenset(inventory.devices[number].driver for number in numbers) if numbers else None
+    if not numbers:
+        return None
+    kept, found = _DRIVERS.get(id(numbers), len(numbers), lambda: (numbers, _drivers(inventory, numbers)))
+    assert kept is numbers  # they are kept, so no others can have their identity
+    return found
+
+
+def _drivers(inventory: Inventory, numbers: Iterable[int]) -> frozenset[str]:
+    return frozenset(inventory.devices[number].driver for number in numbers)

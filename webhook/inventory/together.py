@@ -22,6 +22,9 @@ _Typed = tuple[type, AttributeValue]
 """A value with its type: `1` is not `true`."""
 
 
+_MOST_PAIRED = 8
+"""Of more requests than these only all together are looked at, not each two."""
+
 _Kind = tuple[_Typed, int, bool]
 """What devices have alike here: the value, which alternatives they serve (as bits), whether they are shared."""
 
@@ -67,6 +70,8 @@ def nodes_with(case: Case, parts: Sequence[Part], attribute: str) -> Iterator[tu
     names: set[str] = set()
     is_whole = True
     for name, run in groupby(tagged, lambda one: inventory.published[one[0]].reach.node_name if one[0] < live else ""):
+        if case.expired():
+            return
         if name:
             yield name, Counter(kind for _, kind in _kinds(case, attribute, run))
         is_whole &= bool(name) and name not in names
@@ -106,7 +111,8 @@ def _serve(parts: Sequence[Part], found: Sequence[tuple[int, bool, int]]) -> boo
     """Return whether the devices are enough for each request, for each two, and for all."""
     if not all(any(_count(found, way.bit) >= way.least for way in part) for part in parts):
         return False
-    return all(_are_enough(group, found) for group in chain(combinations(parts, 2), (tuple(parts),)))
+    pairs = combinations(parts, 2) if len(parts) <= _MOST_PAIRED else ()
+    return all(_are_enough(group, found) for group in chain(pairs, (tuple(parts),)))
 
 
 def _are_enough(parts: Sequence[Part], found: Sequence[tuple[int, bool, int]]) -> bool:

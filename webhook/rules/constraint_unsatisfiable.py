@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, islice
 
 from webhook.core.claims import Claim, Constraint
 from webhook.core.finding import Finding, Fix, Severity
@@ -25,9 +25,12 @@ def check(case: Case) -> Iterator[Finding]:
     if not isinstance(case.subject, Claim):
         return
     for constraint in case.subject.constraints:
+        if case.expired():
+            return
         attribute, at = attribute_of(constraint)
-        entries = [entry for entry in concerned(case.subject, constraint) if entry.whole]
-        if "/" not in attribute or not entries or len(entries) > _MOST_REQUESTS or case.expired():
+        whole = (entry for entry in concerned(case.subject, constraint) if entry.whole)
+        entries = list(islice(whole, _MOST_REQUESTS + 1))
+        if "/" not in attribute or not entries or len(entries) > _MOST_REQUESTS:
             continue
         parts = _parts(case, entries, attribute)
         problem = None if parts is None else _problem(case, constraint, entries, parts)

@@ -15,6 +15,8 @@ _ZERO = parse_quantity("0")
 
 def check(case: Case) -> Iterator[Finding]:
     for alternative in case.alternatives():
+        if case.expired():
+            return
         yield from _negative(alternative)
         yield from _ambiguous(case, alternative)
 
@@ -38,10 +40,11 @@ def _ambiguous(case: Case, alternative: Alternative) -> Iterator[Finding]:
     Where the drivers that the class accepts are known, only their names qualify a bare one.
     """
     bare = {asked.name for asked in alternative.capacity if "/" not in asked.name}
-    drivers = drivers_of(case.view, alternative) if bare else None
-    for asked in alternative.capacity:
-        domain, slash, name = asked.name.partition("/")
-        if slash and name in bare and (drivers is None or domain in drivers):
+    twice = [asked for asked in alternative.capacity if "/" in asked.name and asked.name.partition("/")[2] in bare]
+    drivers = drivers_of(case.view, alternative) if twice else None
+    for asked in twice:
+        domain, _, name = asked.name.partition("/")
+        if drivers is None or domain in drivers:
             yield Finding(
                 rule=AMBIGUOUS,
                 severity=Severity.DENY,
