@@ -166,16 +166,20 @@ class _Checker:
             self._undeclared(node, name)
             return
         node.reference = name.removeprefix(".")
-        if node.reference != name and node.reference in self._locals:
-            self._shadowed(node, found)
+        if node.reference != name:
+            self._dotted(node, found)
         self._give(node, found.type)
         if not found.variable:
             self.planned = True
 
-    def _shadowed(self, node: Ident, found: Name) -> None:
-        """`.x` where a macro has a variable x: 0.26 takes that one, 0.29 the global, but finds no type by its name."""
-        if not self._environment.modern:
-            node.name = node.name.removeprefix(".")
+    def _dotted(self, node: Ident, found: Name) -> None:
+        """`.x`, which keeps its dot where a macro's variable x must not be taken for it; 0.26 does take that one.
+
+        With the dot, 0.29 finds no type by its name.
+        """
+        bare = node.name.removeprefix(".")
+        if not self._environment.modern or bare not in self._locals:
+            node.name = bare
         elif found.type.kind == Kind.TYPE:
             node.reference = node.name
 

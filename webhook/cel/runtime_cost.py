@@ -66,7 +66,7 @@ class CostTracker:
     def __init__(self, limit: int, modern: bool) -> None:
         self.cost = 0
         self.modern = modern
-        self._limit = limit
+        self.limit = limit
         self._values: list[Value] = []
         self._ids: list[int] = []
         self._places: dict[int, list[int]] = {}
@@ -76,12 +76,12 @@ class CostTracker:
         self._places.setdefault(id_, []).append(len(self._values))
         self._values.append(value)
         self._ids.append(id_)
-        if self.cost > self._limit:
+        if self.cost > self.limit:
             raise AbandonedError(LIMIT_PASSED)
 
     def check_ahead(self, cost: int) -> None:
         """Stop evaluation before a step that would pass the limit: the reference works for hours on some of them."""
-        if self.cost + cost > self._limit:
+        if self.cost + cost > self.limit:
             self.cost += cost
             raise AbandonedError(LIMIT_PASSED)
 

@@ -38,6 +38,10 @@ class Frame:
     def outermost(self) -> "Frame":
         return self
 
+    def unwatched(self) -> "Frame":
+        """The same, where nothing costs."""
+        return Frame(self.device, CostTracker(self.tracker.limit, modern=self.tracker.modern))
+
 
 class LoopFrame(Frame):
     """The variables of a macro, which hide those outside. The accumulator begins when it is first used."""
@@ -159,8 +163,9 @@ class Attribute:
         """The value; raises EvaluationError."""
         if self.operand is not None:
             value = self.operand.run(frame)
-        elif self.variable.startswith("."):
-            value = frame.outermost().resolve(self.variable)
+        elif self.variable.startswith("."):  # what is behind the variables of macros is reached without being watched
+            frame = frame.outermost().unwatched()
+            value = frame.resolve(self.variable)
         else:
             value = frame.resolve(self.variable)
         if isinstance(value, EvaluationError):
