@@ -5,7 +5,7 @@ Attribute and capacity names are always qualified here: one without a domain bel
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import (
@@ -61,8 +61,11 @@ class RequestPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
+    """One capacity; `is_qualified`: the driver publishes its name with the domain."""
+
     value: Quantity
     policy: RequestPolicy | None = None
+    is_qualified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +289,7 @@ def _capacities(raw: RawObject, path: FieldPath, driver: str, reader: Reader) ->
     for name, box in raw.items():
         capacity = _capacity(box, path.key(name), reader)
         if capacity is not None:
-            found[qualified(name, driver)] = capacity
+            found[qualified(name, driver)] = replace(capacity, is_qualified=True) if "/" in name else capacity
     written = repr(raw)
     if len(reader.misfits) > noted or len(written) > _MOST_WRITTEN:
         return found

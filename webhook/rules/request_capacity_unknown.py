@@ -8,6 +8,7 @@ from webhook.core.devices import qualified
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.core.suggest import MOST_SUGGESTIONS
+from webhook.core.versions import minor
 from webhook.inventory.asked import drivers_asked
 from webhook.inventory.case import Case
 from webhook.inventory.knowledge import Knowledge, knowledge_of
@@ -16,6 +17,8 @@ from webhook.inventory.unknown import UnknownName, listing, unknown_name
 
 NAME = "request-capacity-unknown"
 _KIND = AccessKind.CAPACITY
+_EITHER_NAME = 37
+"""The first minor version in which both spellings of a capacity are one (consumable_capacity.go)."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -64,14 +67,32 @@ def _unknown(knowledge: Knowledge, driver: str, name: str) -> UnknownName | None
 
 
 def _of_no_match(case: Case, alternative: Alternative, asked: CapacityRequest) -> Finding | None:
-    """Return the finding where devices match, and none of them publishes what others of the driver do."""
+    """Return the finding where devices match, and none of them publishes what others of the driver do.
+
+    Before 1.37 the scheduler takes a bare name and the one with the driver's domain for different capacities.
+    """
     published: set[str] = set()
+    is_exact = minor(case.view.server.version) < _EITHER_NAME
+    otherwise = ""
     for device, _ in matched(case, alternative).devices():
-        if qualified(asked.name, device.driver) in device.capacity:
-            return None
+        name = qualified(asked.name, device.driver)
+        capacity = device.capacity.get(name)
+        if capacity is not None:
+            if not is_exact or capacity.is_qualified == ("/" in asked.name):
+                return None
+            otherwise = name if capacity.is_qualified else name.removeprefix(f"{device.driver}/")
         published.update(name.removeprefix(f"{device.driver}/") for name in device.capacity)
     if not published or case.expired():
         return None
+    if otherwise:
+        return Finding(
+            rule=NAME,
+            severity=Severity.WARN,
+            path=asked.path,
+            message=f"matching devices publish it as `{otherwise}`",
+            why="before Kubernetes 1.37 a name with the driver's domain is another capacity than the bare one",
+            fixes=(Fix(f"write `{otherwise}`", edits=_renamed(asked, otherwise)),),
+        )
     return Finding(
         rule=NAME,
         severity=Severity.WARN,

@@ -8,6 +8,7 @@ from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Edit, Finding, Severity
+from webhook.core.versions import ServerTruth
 from webhook.inventory.case import Case
 from webhook.rules.request_capacity_unknown import check
 
@@ -84,6 +85,22 @@ def test_of_several_drivers_one_that_has_it_is_enough() -> None:
     view = make_view(make_slice(device("gpu-0", {"memory": "80Gi"})), other, classes=[both])
     assert asked("lanes", view) == []
     assert len(asked("bandwidth", view)) == 1
+
+
+@pytest.mark.parametrize(
+    ("published", "asked_as"), [("memory", "gpu.example.com/memory"), ("gpu.example.com/memory", "memory")]
+)
+def test_before_1_37_the_name_must_be_written_as_it_is_published(published: str, asked_as: str) -> None:
+    def view(version: str) -> ClusterView:
+        server = ServerTruth(version=version, assume_defaults=True)
+        return make_view(make_slice(device("gpu-0", {published: "80Gi"})), server=server)
+
+    [finding] = asked(asked_as, view("1.36"))
+    assert (finding.severity, finding.message) == (Severity.WARN, f"matching devices publish it as `{published}`")
+    right = FieldPath(finding.path.steps[:-1]).key(published)
+    assert finding.fixes[0].edits == (Edit(finding.path, None), Edit(right, "10Gi"))
+    assert asked(published, view("1.36")) == []
+    assert asked(asked_as, view("1.37")) == []
 
 
 def test_each_alternative_is_judged_by_its_own_names() -> None:
