@@ -286,9 +286,12 @@ def _undefined(_: Ast, node: Expr, match: re.Match[str], environment: Environmen
     return Problem(words, start, end, f"it has {', '.join(f'`{field}`' for field in sorted(fields))}")
 
 
-def _not_selectable(_: Ast, node: Expr, match: re.Match[str], __: Environment) -> Problem | None:
+def _not_selectable(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Problem | None:
     if not isinstance(node, Select):
         return None
+    dotted = _domain_as_path(ast, node)
+    if dotted is not None:
+        return dotted
     start = node.field_pos if node.field_pos >= 0 else node.start
     end = start + len(node.field)
     words = f"`{_kind(match[1])}` has no fields"
@@ -297,6 +300,26 @@ def _not_selectable(_: Ast, node: Expr, match: re.Match[str], __: Environment) -
     if node.field == "value" and match[1] in _COMPARABLE:
         return Problem(words, start, end, "leave `.value` out", ((node.operand.end, end, ""),))
     return Problem(words, start, end, f"leave `.{node.field}` out")
+
+
+def _domain_as_path(ast: Ast, node: Select) -> Problem | None:
+    """`device.capacity.gpu.example.com.memory`: the dots of a domain are taken for those of fields."""
+    around = {id(part.operand): part for part in walk(ast.root) if isinstance(part, Select)}
+    outer = node
+    while id(outer) in around:
+        outer = around[id(outer)]
+    inner, labels = outer.operand, [outer.field]
+    while isinstance(inner, Select):
+        labels.append(inner.field)
+        inner = inner.operand
+    field, *path = reversed(labels)
+    path = path[:-1] if path[-1:] == ["value"] else path
+    if not isinstance(inner, Ident) or inner.name != "device" or len(path) < 3:
+        return None
+    domain = ".".join(path[:-1])
+    text = f"device.{field}['{domain}'].{path[-1]}"
+    words = f"the domain '{domain}' must be written in brackets, not as a path"
+    return Problem(words, outer.start, outer.end, f"write {text}", ((outer.start, outer.end, text),))
 
 
 def _literal(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Problem:

@@ -82,8 +82,12 @@ def _why(known: DomainKnowledge, kind: AccessKind, name: str) -> str:
 
 
 def _meant(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name: str) -> Iterator[str]:
-    """Yield what a name may be meant for, best first: known mistakes, renames, standard attributes, near names."""
-    names = known.names(kind)
+    """Yield what a name may be meant for, best first: known mistakes, renames, standard attributes, else near names."""
+    certain = tuple(_surely_meant(knowledge, known, kind, name))
+    yield from certain or nearest(name, known.names(kind))
+
+
+def _surely_meant(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name: str) -> Iterator[str]:
     entry = known.dropped(kind, name)
     mistake = known.mistake(_MISTAKES[kind], name)
     if mistake is not None and _is_known(knowledge, known, kind, mistake.right):
@@ -94,7 +98,6 @@ def _meant(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name:
     standard = knowledge.domain(STANDARD_DOMAIN)
     if kind is AccessKind.ATTRIBUTES and standard is not None and name in standard.attributes:
         yield f"{STANDARD_DOMAIN}/{name}"
-    yield from nearest(name, names)
 
 
 def _is_known(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, right: str) -> bool:

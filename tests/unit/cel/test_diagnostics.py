@@ -31,6 +31,14 @@ MENDED = {
         "device.attributes[gpu.example.com].x == 1",
         "device.attributes['gpu.example.com'].x == 1",
     ),
+    "a domain as a path": (
+        "device.capacity.gpu.example.com.m.compareTo(quantity('1')) > 0",
+        "device.capacity['gpu.example.com'].m.compareTo(quantity('1')) > 0",
+    ),
+    "a domain as a path, and a value": (
+        "device.capacity.gpu.example.com.m.value > 1",
+        "device.capacity['gpu.example.com'].m.compareTo(quantity('1')) > 0",
+    ),
     "a name without its domain": (
         "device.driver == 'd' && device.capacity['m'].compareTo(quantity('1')) > 0",
         "device.driver == 'd' && device.capacity['d'].m.compareTo(quantity('1')) > 0",
