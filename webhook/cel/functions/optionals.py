@@ -5,6 +5,7 @@ from typing import Final
 from webhook.cel.functions.dispatch import FunctionTable, Overload
 from webhook.cel.types import Kind, Type, list_type, map_type, optional_type
 from webhook.cel.values import (
+    MESSAGE,
     MISSING,
     NONE,
     Duration,
@@ -18,6 +19,7 @@ from webhook.cel.values import (
     key_value,
     lookup,
     map_key,
+    type_name,
 )
 
 _ZERO_SECOND: Final = -62135596800 * 10**9  # Go's zero time, the year 1
@@ -32,7 +34,7 @@ def is_zero(value: Value) -> bool:
         return bool(value.nanos == _ZERO_SECOND)
     if value is None or isinstance(value, bool | int | float | str | bytes | list | dict):
         return not value
-    return False
+    return type_name(value) == MESSAGE
 
 
 def of(value: Value) -> Optional:
