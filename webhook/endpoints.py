@@ -201,6 +201,9 @@ class Pods:
         return pod_charges(self.asked, case.replicas, case.namespace, case.view, tariff, before=earlier)
 
 
+_MOST_CHARGED = 64
+"""How many claims of one pod are held against quotas; no node could serve as many."""
+
 MISSING = frozenset({pod_unknown_template.NAME, pod_unknown_claim.NAME})
 
 
@@ -229,7 +232,7 @@ def pods_in(
         return None
     asked = [
         Asked(template, entry.path)
-        for entry in case.pod.claims
+        for entry in case.pod.claims[:_MOST_CHARGED]
         if entry.template_name and (template := case.claim_of(entry)) is not None
     ]
     if rewritten is not None:

@@ -17,7 +17,7 @@ EVERY_NODE = "DaemonSet"
 _MOST_NAMES = 500
 """Among how many names a near one is looked for."""
 
-_MOST_STRAYS = 32
+_MOST_STRAYS = 16
 """For how many names a near one is looked for; real pods have a handful of claims."""
 
 
@@ -133,4 +133,5 @@ def idle_entries(case: PodCase) -> tuple[PodClaim, ...]:
     """Return the pod's claims that no container uses, but those which a stray reference explains."""
     used = {reference.name for container in case.pod.containers for reference in container.claims}
     explained = {name for stray in strays(case) for name in stray.meant[:1]}
-    return tuple(entry for entry in case.pod.claims if entry.name and entry.name not in used | explained)
+    needed = used | explained | {""}
+    return tuple(entry for entry in case.pod.claims if entry.name not in needed)

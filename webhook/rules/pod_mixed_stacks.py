@@ -19,6 +19,8 @@ _NOTHING = parse_quantity("0")
 def check(case: PodCase) -> Iterator[Finding]:
     asked = _asked_of_plugins(case) if case.pod.claims else {}
     for name, path in asked.items():
+        if case.expired():
+            return
         claimed = _claimed_as_well(case, name)
         if claimed:
             yield Finding(

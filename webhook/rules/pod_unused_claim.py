@@ -15,6 +15,7 @@ FOR_THE_POD = frozenset({"cni.dra.networking.x-k8s.io", "dra.net", "sriovnetwork
 
 def check(case: PodCase) -> Iterator[Finding]:
     idle = [entry for entry in idle_entries(case) if not _serves_the_pod(case, entry)]
+    fix = _fix(case, idle)
     for entry in idle:
         if case.expired():
             return
@@ -24,7 +25,7 @@ def check(case: PodCase) -> Iterator[Finding]:
             path=entry.path,
             message=f"no container uses claim '{entry.name}'",
             why="its devices are taken for as long as the pod lives, and no container sees them",
-            fixes=(_fix(case, idle),),
+            fixes=(fix,),
         )
 
 

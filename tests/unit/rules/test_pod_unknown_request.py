@@ -77,4 +77,4 @@ def test_ten_thousand_stray_names_are_not_all_compared() -> None:
     pod = pod_object(entries, container(*(f"stray-{number}" for number in range(3_000))))
     findings = found(check, pod)
     assert len(findings) == 3_000
-    assert sum(bool(finding.fixes[0].edits) for finding in findings) == 32
+    assert sum(bool(finding.fixes[0].edits) for finding in findings) == 16
