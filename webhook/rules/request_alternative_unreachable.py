@@ -5,12 +5,14 @@ an earlier one too, which asks no more of it and of no more devices, the later o
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from webhook.cel.compile import Verdict
 from webhook.cel.contradiction import Logic
 from webhook.cel.syntax import Expr
 from webhook.core.claims import AllocationMode, Alternative, Claim, Constraint, DeviceRequest
-from webhook.core.finding import Finding, Fix, Severity
+from webhook.core.fieldpath import FieldPath
+from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.inventory.case import Case, compiled_new
 
 NAME = "request-alternative-unreachable"
@@ -31,23 +33,49 @@ def _unreachable(case: Case, device_request: DeviceRequest, constraints: tuple[C
     """Yield each alternative that an earlier one forestalls; one that constraints name apart is left alone."""
     named = {name for constraint in constraints for name in constraint.requests}
     ways = device_request.alternatives
+    pairs = []
     for position, later in enumerate(ways):
         for earlier in ways[:position]:
             if case.expired():
                 return
             if earlier.name not in named and later.name not in named and _forestalls(case, earlier, later):
-                yield _finding(earlier, later)
+                pairs.append((earlier, later))
                 break
+    for earlier, later in pairs:
+        yield Finding(
+            rule=NAME,
+            severity=Severity.WARN,
+            path=later.path,
+            message=f"never taken: '{earlier.name}' before it suits as well",
+            fixes=(_fix(case, earlier, later, alone=len(pairs) == 1),),
+        )
 
 
-def _finding(earlier: Alternative, later: Alternative) -> Finding:
-    return Finding(
-        rule=NAME,
-        severity=Severity.WARN,
-        path=later.path,
-        message=f"never taken: '{earlier.name}' before it suits as well",
-        fixes=(Fix(f"put '{later.name}' before '{earlier.name}', or leave it out"),),
-    )
+def _fix(case: Case, earlier: Alternative, later: Alternative, *, alone: bool) -> Fix:
+    """Return how both can be taken; of two that are the same to the scheduler, the later one may go."""
+    if _forestalls(case, later, earlier):
+        return Fix(f"leave '{later.name}' out", edits=(Edit(later.path, None),))
+    return Fix(f"put '{later.name}' before '{earlier.name}'", edits=_swapped(case, earlier, later) if alone else ())
+
+
+def _swapped(case: Case, earlier: Alternative, later: Alternative) -> tuple[Edit, ...]:
+    """Return the edit that moves the later alternative before the earlier one."""
+    listed: Any = case.raw
+    for step in later.path.steps[:-1]:
+        match step, listed:
+            case (int(), list()):
+                listed = listed[step]
+            case (str(), dict()):
+                listed = listed.get(step)
+            case _:
+                return ()
+    if not isinstance(listed, list):
+        return ()
+    first, last = earlier.path.steps[-1], later.path.steps[-1]
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    moved = [*listed[:first], listed[last], *listed[first:last], *listed[last + 1 :]]
+    return (Edit(FieldPath(later.path.steps[:-1]), moved),)
 
 
 def _forestalls(case: Case, earlier: Alternative, later: Alternative) -> bool:

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.build import make_claim, make_class, make_view
+from tests.support.build import claim_object, make_claim, make_class, make_view
+from webhook.core.claims import parse_claim
 from webhook.core.finding import Finding, Severity
+from webhook.core.mending import edited
 from webhook.inventory.case import Case
 from webhook.rules.request_alternative_unreachable import check
 
@@ -84,6 +86,31 @@ def test_the_later_one_is_never_taken(first: dict[str, Any], second: dict[str, A
 )
 def test_both_may_be_taken(first: dict[str, Any], second: dict[str, Any]) -> None:
     assert findings(first, second) == []
+
+
+def mended(*ways: dict[str, Any]) -> tuple[list[str], list[Finding]]:
+    """Return the names of the alternatives as the fixes leave them, and what is found then."""
+    named = [{"name": f"way-{number}", **one} for number, one in enumerate(ways)]
+    raw = claim_object({"name": "gpu", "firstAvailable": named})
+    found = check(Case(parse_claim(raw), "team-a", VIEW, raw=raw))
+    after, _ = edited(raw, [edit for finding in found for edit in finding.fixes[0].edits])
+    left = after["spec"]["devices"]["requests"][0]["firstAvailable"]
+    return [one["name"] for one in left], list(check(Case(parse_claim(after), "team-a", VIEW, raw=after)))
+
+
+def test_the_fix_puts_what_asks_for_more_first() -> None:
+    certain = way(MODEL.format("A"))
+    assert mended(way(), certain) == (["way-1", "way-0"], [])
+    assert mended(way(count=4), way(count=1), certain) == (["way-0", "way-2", "way-1"], [])
+
+
+def test_of_two_that_are_the_same_the_fix_drops_the_later() -> None:
+    assert mended(way(), way(count=1), way(count=1)) == (["way-0"], [])
+
+
+def test_several_in_the_wrong_order_are_told_without_an_edit() -> None:
+    names, found = mended(way(), way(MODEL.format("A")), way(MODEL.format("B")))
+    assert (names, len(found)) == (["way-0", "way-1", "way-2"], 2)
 
 
 def test_an_alternative_that_a_constraint_names_apart_may_be_the_only_one_that_meets_it() -> None:
