@@ -68,11 +68,13 @@ class Logic:
     roots: frozenset[int] = frozenset()
     _parts: dict[int, _Part] = field(default_factory=dict)
     _kept: list[Expr] = field(default_factory=list)
+    _clauses: dict[int, Alternatives] = field(default_factory=dict)
+    _places: dict[tuple[Place, frozenset[tuple[int, Wanted]]], bool] = field(default_factory=dict)
 
     def can_hold(self, clauses: Iterable[Expr]) -> bool:
         """Whether some device may exist on which every clause is true; true where that cannot be told."""
         try:
-            found = every_of(self._possible(alternatives(clause, Wanted.TRUE)) for clause in clauses)
+            found = every_of(map(self._ways, clauses))
         except TooManyError:
             return True
         return any(self._is_possible(demands) for demands in found)
@@ -88,8 +90,7 @@ class Logic:
     def follows(self, root: Expr, clauses: Iterable[Expr]) -> bool:
         """Whether the selector is true on every device on which all clauses are; false where that cannot be told."""
         try:
-            given = [self._possible(alternatives(clause, Wanted.TRUE)) for clause in clauses]
-            found = every_of((*given, self._possible(alternatives(root, Wanted.NOT_TRUE))))
+            found = every_of((*map(self._ways, clauses), self._possible(alternatives(root, Wanted.NOT_TRUE))))
         except TooManyError:
             return False
         return not any(self._is_possible(demands) for demands in found)
@@ -109,6 +110,14 @@ class Logic:
         for number in range(min(most, max(map(len, sampled), default=1))):
             yield combined([devices[number % len(devices)] for devices in sampled])
 
+    def _ways(self, clause: Expr) -> Alternatives:
+        """The ways in which a clause alone can be true."""
+        found = self._clauses.get(id(clause))
+        if found is None:
+            found = self._clauses[id(clause)] = self._possible(alternatives(clause, Wanted.TRUE))
+            self._kept.append(clause)
+        return found
+
     def _possible(self, found: Alternatives) -> Alternatives:
         return tuple(demands for demands in found if self._is_possible(demands))
 
@@ -119,9 +128,16 @@ class Logic:
             if part.understood:
                 by_place.setdefault(part.place, []).append((part, demand.wanted))
         return all(
-            _constants_possible(wanted) if place is None else _place_possible(place, wanted)
+            _constants_possible(wanted) if place is None else self._has_value(place, wanted)
             for place, wanted in by_place.items()
         )
+
+    def _has_value(self, place: Place, wanted: Sequence[tuple[_Part, Wanted]]) -> bool:
+        key = (place, frozenset((id(part), want) for part, want in wanted))
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = _place_possible(place, wanted)
+        return found
 
     def _part(self, expression: Expr) -> _Part:
         part = self._parts.get(id(expression))
