@@ -99,7 +99,7 @@ def _block(entry: Explained, *, bars: bool) -> Iterator[str]:
 
 def _verdict(funnel: Funnel, *, bars: bool) -> str:
     wanted = "all devices wanted" if funnel.takes_all else f"{funnel.enough} wanted"
-    fits = any(count >= funnel.enough for _, count in funnel.nodes)
+    fits = any(funnel.fits(count) for _, count in funnel.nodes)
     told = f"{wanted}, {funnel.matched} {'matches' if funnel.matched == 1 else 'match'}"
     if funnel.matched and not fits:
         told += ", too few of them on one node"

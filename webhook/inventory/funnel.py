@@ -18,6 +18,9 @@ from webhook.inventory.taints import are_judged, hindering, written
 
 _MOST_NEAR: Final = 3
 _AT_ONCE: Final = 1024
+_TAINTS: Final = "taints"
+MOST_DEVICES: Final = 32
+"""What a claim may get at the most (resource.k8s.io AllocationResultsMaxSize)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,10 @@ class Funnel:
         """How many devices one node must reach, at the least."""
         return self.wanted or 1
 
+    def fits(self, reached: int) -> bool:
+        """Return whether a node that reaches so many matches can serve the request."""
+        return self.enough <= reached <= MOST_DEVICES if self.takes_all else reached >= self.enough
+
 
 def funnel_of(case: Case, alternative: Alternative) -> Funnel | None:
     """Return the funnel of an alternative; None where the time was over."""
@@ -105,7 +112,7 @@ def funnel_of(case: Case, alternative: Alternative) -> Funnel | None:
     of_class = counted(inventory, together(steps[:own]))
     matching = together(steps)
     matched = counted(inventory, matching)
-    nodes = tuple(_nodes(case, inventory, matching))
+    nodes = tuple(_nodes(case, inventory, matching, _spoilt(alternative, steps)))
     stages = (*_stages(inventory, steps), *_on_a_node(alternative, nodes))
     near = () if matched else tuple(_nearest(inventory, steps, own))
     return Funnel(alternative, everything, planned, stages, tuple(steps), of_class, matched, near, nodes)
@@ -198,7 +205,7 @@ def _capacity_of(device: Device, alternative: Alternative) -> str:
 
 def _taint_step(inventory: Inventory, alternative: Alternative) -> Step:
     mask = bytes(not device.taints or not hindering(device, alternative) for device in inventory.devices)
-    return Step("taints", "", mask, tell=lambda device: ", ".join(map(written, hindering(device, alternative))))
+    return Step(_TAINTS, "", mask, tell=lambda device: ", ".join(map(written, hindering(device, alternative))))
 
 
 def _stages(inventory: Inventory, steps: Sequence[Step]) -> Iterator[Stage]:
@@ -207,17 +214,41 @@ def _stages(inventory: Inventory, steps: Sequence[Step]) -> Iterator[Stage]:
         yield Stage(step.label, step.expression, left, step.clause)
 
 
-def _nodes(case: Case, inventory: Inventory, mask: bytes) -> Iterator[tuple[str, int]]:
-    """Yield the nodes that reach some of the devices, and how many."""
+def _spoilt(alternative: Alternative, steps: Sequence[Step]) -> bytes:
+    """Return the devices that must be had and cannot: who asks for all gets none while one is tainted."""
+    if alternative.mode is not AllocationMode.ALL or steps[-1].label != _TAINTS:
+        return bytes(len(steps[0].mask))
+    chosen = together(steps[:-1]) if len(steps) > 1 else b"\1" * len(steps[0].mask)
+    return bytes(met and not free for met, free in zip(chosen, steps[-1].mask, strict=True))
+
+
+def _nodes(case: Case, inventory: Inventory, mask: bytes, spoilt: bytes) -> Iterator[tuple[str, int]]:
+    """Yield the nodes that reach some of the devices and none that spoils it, and how many.
+
+    Where all are of all nodes, every node that is known reaches them.
+    """
     total: Counter[str] = Counter()
-    for name, reached in on_nodes(case.view, inventory, ((number, None) for number in numbers(mask))):
-        if reached[None]:
-            total[name] = max(total[name], reached[None])
+    kept = [(number, True) for number in numbers(mask)] + [(number, False) for number in numbers(spoilt)]
+    for name, reached in on_nodes(case.view, inventory, kept):
+        if reached[True] and not reached[False]:
+            total[name] = max(total[name], reached[True])
+    live = len(inventory.published)
+    everywhere = {wanted for n, wanted in kept if n < live and inventory.published[n].reach.all_nodes}
+    if everywhere == {True}:
+        count = sum(1 for n in numbers(mask) if n < live and inventory.published[n].reach.all_nodes)
+        hindered = {inventory.published[n].reach.node_name for n in numbers(spoilt) if n < live}
+        total |= Counter({name: count for name in case.view.nodes if name not in hindered})
+        if case.view.nodes and total[""] == count:
+            del total[""]
     yield from sorted(total.items())
 
 
 def _on_a_node(alternative: Alternative, nodes: Sequence[tuple[str, int]]) -> Iterator[Stage]:
-    """Yield the stage of what one node must reach; `All` takes what there is, at least one."""
+    """Yield the stage of what one node must reach; `All` takes what there is, at least one and at most 32."""
+    if alternative.mode is AllocationMode.ALL:
+        left = sum(count for _, count in nodes if count <= MOST_DEVICES)
+        yield Stage("on a node that can give all it has", "", left)
+        return
     wanted = alternative.count or 1
     devices = "device" if wanted == 1 else "devices"
     yield Stage(f"on a node with {wanted} {devices}", "", sum(count for _, count in nodes if count >= wanted))
