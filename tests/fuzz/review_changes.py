@@ -9,11 +9,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
 from tests.fuzz.texts import CEL_PIECES, ODD_CHARACTERS, TextChanges
 from tests.support.pages import examples, rule_pages
 from tests.support.serving import make_review
+from webhook.kube.manifests import read_documents
 
 Json = dict[str, Any]
 
@@ -69,16 +68,12 @@ def manifests() -> tuple[str, ...]:
 def stored_objects() -> Iterator[Json]:
     """Yield every object of those manifests that an endpoint is asked about, and more kinds of workloads."""
     for text in manifests():
-        try:
-            found = list(yaml.safe_load_all(text))
-        except yaml.YAMLError:
-            continue
-        for raw in found:
-            if isinstance(raw, dict) and isinstance(raw.get("apiVersion"), str) and isinstance(raw.get("kind"), str):
-                if raw["kind"] not in NOT_ADMITTED:
-                    yield raw
-                if raw["kind"] == "Pod" and isinstance(raw.get("spec"), dict):
-                    yield from _workloads(raw)
+        for document in read_documents("", text.encode())[0]:
+            raw = dict(document.raw)
+            if raw["kind"] not in NOT_ADMITTED:
+                yield raw
+            if raw["kind"] == "Pod" and isinstance(raw.get("spec"), dict):
+                yield from _workloads(raw)
 
 
 def _workloads(pod: Json) -> Iterator[Json]:
