@@ -12,7 +12,7 @@ from itertools import chain
 
 from webhook.core.cache import BoundedCache
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import AttributeValue, Device, DeviceInventory, ResourceSlice, TaintRule
+from webhook.core.devices import AttributeValue, Capacity, Device, DeviceInventory, ResourceSlice, TaintRule
 from webhook.core.rows import Layout, row_of
 from webhook.inventory.outcomes import Outcomes
 from webhook.inventory.pools import IncompletePool, PlannedDevices, PublishedDevice, planned, pools_of, published_in
@@ -34,7 +34,6 @@ class Part:
     slice: ResourceSlice
     entries: tuple[PublishedDevice, ...]
     devices: tuple[Device, ...]
-    publications: Counter[Publication]
 
 
 class Inventory:
@@ -68,9 +67,22 @@ class Inventory:
         self._most = min(_MOST_EXPRESSIONS, 1 + _MOST_OUTCOMES // max(1, len(self.devices)))
         self.known: Mapping[Compiled, Outcomes] = {}
         self.accepted: BoundedCache[tuple[tuple[str, ...], int], tuple[int, ...]] = BoundedCache(_MOST_ACCEPTED)
+        self._counted_before = None if before is None else self._counted(before)
         if before is not None:
             runs = tuple(self._runs(before))
             self.known = {key: outcomes.moved(runs) for key, outcomes in tuple(before.known.items())}
+
+    def _counted(self, before: "Inventory") -> tuple[Counter[Publication], list[Device], list[Device]] | None:
+        """Return what the inventory before had counted, and which devices are gone and new since, if these are few."""
+        if "publications" not in before.__dict__:
+            return None
+        gone = [device for key, part in before.parts.items() if key not in self.parts for device in part.devices]
+        new = [device for key, part in self.parts.items() if key not in before.parts for device in part.devices]
+        if len(gone) + len(new) > len(self.devices):
+            return None
+        gone += (entry.device for entry in before.planned)
+        new += (entry.device for entry in self.planned)
+        return before.publications, gone, new
 
     def outcomes(self, key: Compiled) -> Outcomes:
         """Return what is known of the expression on each device; at first nothing is."""
@@ -102,12 +114,13 @@ class Inventory:
     @cached_property
     def publications(self) -> Counter[Publication]:
         """How many devices publish what, by everything but values."""
-        total: Counter[Publication] = Counter()
-        for part in self.parts.values():
-            for publication, count in part.publications.items():
-                total[publication] += count
-        total.update(publications_of(entry.device for entry in self.planned))
-        return total
+        if self._counted_before is None:
+            return publications_of(self.devices)
+        total, gone, new = self._counted_before
+        found = Counter(total)
+        found.update(publications_of(new))
+        found.subtract(publications_of(gone))
+        return +found
 
     @cached_property
     def attributes_of(self) -> Mapping[str, frozenset[str]]:
@@ -123,16 +136,12 @@ class Inventory:
 
     def values(self, name: str) -> Counter[AttributeValue]:
         """Return the values of an attribute (qualified name), each with how many devices publish it."""
+        rows = {id(device.attributes): device.attributes for device in self.devices}
         found: Counter[AttributeValue] = Counter()
-        where: dict[Layout, int | None] = {}
-        for device in self.devices:
-            row = row_of(device.attributes)
-            layout = row.layout
-            if layout not in where:
-                where[layout] = layout.index.get(name)
-            position = where[layout]
-            if position is not None:
-                found[row.cells[position]] += 1
+        for look, count in Counter(id(device.attributes) for device in self.devices).items():
+            value = rows[look].get(name)
+            if value is not None:
+                found[value] += count
         return found
 
     @cached_property
@@ -152,7 +161,7 @@ def _tainted(entries: Iterable[PublishedDevice], rules: Mapping[str, TaintRule])
 def _part(of: ResourceSlice) -> Part:
     entries = tuple(published_in(of))
     devices = tuple(entry.device for entry in entries)
-    return Part(of, entries, devices, publications_of(devices))
+    return Part(of, entries, devices)
 
 
 def _starts(parts: Iterable[Part]) -> Iterator[int]:
@@ -163,14 +172,15 @@ def _starts(parts: Iterable[Part]) -> Iterator[int]:
 
 
 def publications_of(devices: Iterable[Device]) -> Counter[Publication]:
-    names: dict[int, tuple[str, ...]] = {}
-    found: Counter[Publication] = Counter()
+    capacities: dict[int, Mapping[str, Capacity]] = {}
+    looks: dict[tuple[str, Layout, int], int] = {}
     for device in devices:
-        capacity = device.capacity
-        capacities = names.get(id(capacity))
-        if capacities is None:
-            capacities = names[id(capacity)] = tuple(capacity)
-        found[Publication(device.driver, row_of(device.attributes).layout, capacities)] += 1
+        look = (device.driver, row_of(device.attributes).layout, id(device.capacity))
+        capacities[look[2]] = device.capacity
+        looks[look] = looks.get(look, 0) + 1
+    found: Counter[Publication] = Counter()
+    for (driver, layout, capacity), count in looks.items():
+        found[Publication(driver, layout, tuple(capacities[capacity]))] += count
     return found
 
 
