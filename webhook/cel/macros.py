@@ -55,16 +55,21 @@ class TooManyNodesError(Exception):
 
 
 class Factory:
-    """Makes the nodes of one parse: it numbers them, and places those of a macro at its call."""
+    """Makes the nodes of one parse: it numbers them, and places those of a macro at its call.
 
-    __slots__ = ("_taken", "end", "last_id", "pos", "start")
+    Copies are made when all is read: chained optMap calls double with each, and most texts with many are refused.
+    """
+
+    __slots__ = ("_taken", "_to_take", "_uncopied", "end", "last_id", "pos", "start")
 
     def __init__(self) -> None:
         self.last_id = 0
         self.pos = 0
         self.start = 0
         self.end = 0
-        self._taken: dict[int, int] = {}  # by the id of what has been copied, how many ids it takes
+        self._taken: dict[int, int] = {}  # by the id of what is to be copied, how many ids it takes
+        self._to_take = 0  # by all copies that are still to be made
+        self._uncopied: list[Call] = []
 
     def at(self, pos: int, start: int, end: int) -> None:
         """Where the nodes to come belong."""
@@ -123,14 +128,22 @@ class Factory:
         condition = self.literal(False)
         return self.loop(self.list(), (UNUSED_VARIABLE, None), (name, value), (condition, self.ident(name)), body)
 
-    def copy(self, node: Expr) -> Expr:
-        """The tree again with fresh ids, each node at its place; raises TooManyNodesError before it makes too many."""
+    def call_on_copy(self, function: str, node: Expr) -> Call:
+        """A call of a method of a copy of the node, which `copy_all` makes; raises TooManyNodesError."""
         ids = self._ids(node)
-        if self.last_id + ids > MOST_NODES:
+        self._taken[node.id] = ids
+        self._to_take += ids
+        if self.last_id + self._to_take > MOST_NODES:
             raise TooManyNodesError
-        copy = _COPIES[node.__class__](self, node)
-        self._taken[node.id] = self._taken[copy.id] = ids
-        return copy
+        call = self.call(function, target=node)
+        self._uncopied.append(call)
+        return call
+
+    def copy_all(self) -> None:
+        """Give each call that waits for it its copy: the tree again with fresh ids, each node at its place."""
+        for call in self._uncopied:  # what a copy is made of has been copied before
+            assert call.target is not None
+            call.target = _COPIES[call.target.__class__](self, call.target)
 
     def _ids(self, root: Expr) -> int:
         """How many ids a tree takes: one for each node, and for each entry of a map or message."""
@@ -359,7 +372,7 @@ def _bind(make: Factory, target: Expr, args: tuple[Expr, ...]) -> Expr | None:
 def _opt_map(make: Factory, target: Expr, args: tuple[Expr, ...]) -> Expr:
     name = _name(args[0], "optMap() variable name must be a simple identifier")
     present = make.call("hasValue", target=target)
-    value = make.call("value", target=make.copy(target))
+    value = make.call_on_copy("value", target)
     mapped = make.call("optional.of", make.bind(name, value, args[1]))
     return make.call(CONDITIONAL, present, mapped, make.call("optional.none"))
 
@@ -367,7 +380,7 @@ def _opt_map(make: Factory, target: Expr, args: tuple[Expr, ...]) -> Expr:
 def _opt_flat_map(make: Factory, target: Expr, args: tuple[Expr, ...]) -> Expr:
     name = _name(args[0], "optFlatMap() variable name must be a simple identifier")
     present = make.call("hasValue", target=target)
-    value = make.call("value", target=make.copy(target))
+    value = make.call_on_copy("value", target)
     return make.call(CONDITIONAL, present, make.bind(name, value, args[1]), make.call("optional.none"))
 
 

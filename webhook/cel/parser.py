@@ -122,7 +122,10 @@ def parse(tokens: Tokens, macros: Macros, *, escaped_names: bool) -> Parsed:
         return Parsed(None, parser.errors, {}, exhausted=True)
     if parser.heights.get(root.id, 0) > MOST_DEPTH:
         parser.errors.append(TREE_DEPTH_ERROR)
-    return Parsed(None if parser.errors else root, parser.errors, parser.written)
+    if parser.errors:
+        return Parsed(None, parser.errors, parser.written)
+    parser.make.copy_all()
+    return Parsed(root, parser.errors, parser.written)
 
 
 class _Operator:
@@ -187,7 +190,6 @@ class _Parser:
         "_has_braces",
         "_kinds",
         "_macros",
-        "_make",
         "_next",
         "_pieces",
         "_relation_depth",
@@ -195,6 +197,7 @@ class _Parser:
         "_starts",
         "errors",
         "heights",
+        "make",
         "written",
     )
 
@@ -204,7 +207,7 @@ class _Parser:
         self._pieces = tokens.pieces
         self._macros = macros
         self._escaped_names = escaped_names
-        self._make = Factory()
+        self.make = Factory()
         self._next = 0
         self._stack: list[_Operator | _Frame] = []
         self._expr_depth = self._relation_depth = self._calc_depth = 1
@@ -273,7 +276,7 @@ class _Parser:
         if kind == "[":
             return self._open_list(start)
         if kind in _WORDS:
-            return Literal(self._make.next_id(), start, start, start + len(kind), _WORDS[kind])
+            return Literal(self.make.next_id(), start, start, start + len(kind), _WORDS[kind])
         if kind == "{":
             return self._open_map(start)
         if kind == "." and kinds[index + 1] == IDENT:
@@ -319,12 +322,12 @@ class _Parser:
         if bare in RESERVED:
             self.errors.append(SourceError(start, f"reserved identifier: {bare}"))
             return self._nothing(start, end)
-        self._make.last_id += 1
-        return Ident(self._make.last_id, position, start, end, name)
+        self.make.last_id += 1
+        return Ident(self.make.last_id, position, start, end, name)
 
     def _nothing(self, start: int, end: int) -> Expr:
         """What stands for a part that is in error: no macro takes it for a name or a field."""
-        return StructLiteral(self._make.next_id(), start, start, end, "", ())
+        return StructLiteral(self.make.next_id(), start, start, end, "", ())
 
     def _literal(self, kind: str, index: int, start: int) -> Literal:
         """The constant at `index`; it begins at `start`, which is before it if it has a sign."""
@@ -340,8 +343,8 @@ class _Parser:
                 value = read_number(_LITERALS[kind], token, negative=start != position)
         except BadLiteralError as error:
             self.errors.append(SourceError(start, str(error)))
-        self._make.last_id += 1
-        return Literal(self._make.last_id, start, start, position + len(token), value)
+        self.make.last_id += 1
+        return Literal(self.make.last_id, start, start, position + len(token), value)
 
     # Operators
 
@@ -419,8 +422,8 @@ class _Parser:
                 parts.append(last)
                 return self._balanced(operator, 0, len(positions) - 1)
         args = (*parts, last)
-        self._make.last_id += 1
-        node = Call(self._make.last_id, positions[0], start, last.end, operator.op, args)
+        self.make.last_id += 1
+        node = Call(self.make.last_id, positions[0], start, last.end, operator.op, args)
         if self._deep:
             self._measure(node, args, 0 if level in (_UNARY, _OR, _AND) else 1)
         return node
@@ -431,8 +434,8 @@ class _Parser:
         middle = (low + high + 1) // 2
         left = terms[middle] if middle == low else self._balanced(chain, low, middle - 1)
         right = terms[middle + 1] if middle == high else self._balanced(chain, middle + 1, high)
-        self._make.last_id += 1
-        node = Call(self._make.last_id, chain.positions[middle], left.start, right.end, chain.op, (left, right))
+        self.make.last_id += 1
+        node = Call(self.make.last_id, chain.positions[middle], left.start, right.end, chain.op, (left, right))
         if self._deep:
             self._measure(node, node.args, 0)
         return node
@@ -443,7 +446,7 @@ class _Parser:
         """The fields, methods and indices that follow; None if one of them opened a bracket."""
         kinds = self._kinds
         starts = self._starts
-        make = self._make
+        make = self.make
         start = node.start
         index = self._next
         while True:
@@ -501,11 +504,11 @@ class _Parser:
         self._next = index + 1
         member: Expr
         if optional:
-            field = Literal(self._make.next_id(), position, position, end, name)
-            member = Call(self._make.next_id(), self._starts[dot], node.start, end, OPTIONAL_SELECT, (node, field))
+            field = Literal(self.make.next_id(), position, position, end, name)
+            member = Call(self.make.next_id(), self._starts[dot], node.start, end, OPTIONAL_SELECT, (node, field))
         else:
-            self._make.last_id += 1
-            member = Select(self._make.last_id, self._starts[dot], node.start, end, node, name, position)
+            self.make.last_id += 1
+            member = Select(self.make.last_id, self._starts[dot], node.start, end, node, name, position)
         if self._deep:
             self._measure(member, (node,), 1)
         return member
@@ -595,8 +598,8 @@ class _Parser:
         assert frame.target is not None
         args = (frame.target, node)
         end = self._close()
-        self._make.last_id += 1
-        call = Call(self._make.last_id, frame.pos, frame.start, end, frame.name, args)
+        self.make.last_id += 1
+        call = Call(self.make.last_id, frame.pos, frame.start, end, frame.name, args)
         if self._deep:
             self._measure(call, args, 1)
         return call
@@ -623,8 +626,8 @@ class _Parser:
             frame.flags += (len(frame.parts),)
 
     def _list(self, frame: _Frame, end: int) -> Expr:
-        self._make.last_id += 1
-        node = ListLiteral(self._make.last_id, frame.pos, frame.start, end, tuple(frame.parts), frame.flags)
+        self.make.last_id += 1
+        node = ListLiteral(self.make.last_id, frame.pos, frame.start, end, tuple(frame.parts), frame.flags)
         if self._deep:
             self._measure(node, node.elements, 0)
         return node
@@ -646,7 +649,7 @@ class _Parser:
             frame.label_pos = self._starts[self._next]
             self._next += 1
             return None
-        frame.entries.append(MapEntry(self._make.next_id(), frame.label_pos, frame.key, node, frame.optional))
+        frame.entries.append(MapEntry(self.make.next_id(), frame.label_pos, frame.key, node, frame.optional))
         frame.key = None
         if self._comma_goes_on(kind, "}"):
             frame.optional = self._optional_mark()
@@ -654,8 +657,8 @@ class _Parser:
         return self._map(frame, self._close())
 
     def _map(self, frame: _Entries, end: int) -> Expr:
-        self._make.last_id += 1
-        node = MapLiteral(self._make.last_id, frame.pos, frame.start, end, tuple(frame.entries))
+        self.make.last_id += 1
+        node = MapLiteral(self.make.last_id, frame.pos, frame.start, end, tuple(frame.entries))
         if self._deep:
             self._measure(node, children(node), 0)
         return node
@@ -688,15 +691,15 @@ class _Parser:
         self._next += 2
 
     def _in_struct(self, frame: _Entries, node: Expr, kind: str) -> Expr | None:
-        frame.fields.append(FieldEntry(self._make.next_id(), frame.label_pos, frame.label, node, frame.optional))
+        frame.fields.append(FieldEntry(self.make.next_id(), frame.label_pos, frame.label, node, frame.optional))
         if self._comma_goes_on(kind, "}"):
             self._struct_field(frame)
             return None
         return self._struct(frame, self._close())
 
     def _struct(self, frame: _Entries, end: int) -> Expr:
-        self._make.last_id += 1
-        node = StructLiteral(self._make.last_id, frame.pos, frame.start, end, frame.name, tuple(frame.fields))
+        self.make.last_id += 1
+        node = StructLiteral(self.make.last_id, frame.pos, frame.start, end, frame.name, tuple(frame.fields))
         if self._deep:
             self._measure(node, children(node), 0)
         return node
@@ -746,19 +749,19 @@ class _Parser:
         node: Expr | None = None
         expander = self._macros.get((name, len(args), target is not None))
         if expander is not None:
-            make = self._make
+            make = self.make
             make.at(pos, start, end)
             node = self._expand(expander, Call(make.next_id(), pos, start, end, name, args, target))
         if node is None:
-            self._make.last_id += 1
-            node = Call(self._make.last_id, pos, start, end, name, args, target)
+            self.make.last_id += 1
+            node = Call(self.make.last_id, pos, start, end, name, args, target)
         if self._deep:
             self._measure(node, args if target is None else (target, *args), 0 if target is None else 1)
         return node
 
     def _expand(self, expander: Expander, written: Call) -> Expr | None:
         try:
-            node = expander(self._make, written.target or written, written.args)
+            node = expander(self.make, written.target or written, written.args)
         except MacroError as error:
             self.errors.append(SourceError(error.pos, error.message))
             return self._nothing(error.pos, written.end)
