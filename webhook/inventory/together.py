@@ -1,4 +1,4 @@
-"""Whether devices of several requests can meet a constraint on one node (resource.k8s.io types, DeviceConstraint).
+"""Whether one node has the devices of several requests, under a constraint (DeviceConstraint) or without one.
 
 Only what is necessary is asked: enough devices with one value for each request, and for all of them together.
 Source: dynamic-resource-allocation/structured, the constraints of the allocator.
@@ -21,6 +21,8 @@ from webhook.inventory.offers import Matched, in_time
 _Typed = tuple[type, AttributeValue]
 """A value with its type: `1` is not `true`."""
 
+ANYTHING = ""
+"""In place of an attribute: devices have this in common, whatever they are."""
 
 _MOST_PAIRED = 8
 """Of more requests than these only all together are looked at, not each two."""
@@ -52,7 +54,7 @@ Part = tuple[Way, ...]
 
 def values_of(device: Device, attribute: str) -> tuple[_Typed, ...]:
     """Return the values of the device's attribute: each of a list is one that it shares with others (KEP-5491)."""
-    value = device.attributes.get(attribute)
+    value = attribute if attribute == ANYTHING else device.attributes.get(attribute)
     if value is None:
         return ()
     return tuple((type(one), one) for one in value) if isinstance(value, tuple) else ((type(value), value),)

@@ -1,6 +1,7 @@
 """request-count: more devices than one claim may get, or than any node has."""
 
 from collections.abc import Iterator
+from itertools import count
 
 from webhook.core.claims import AllocationMode, Alternative, Claim, DeviceRequest
 from webhook.core.finding import Finding, Fix, Severity
@@ -9,6 +10,7 @@ from webhook.inventory.inventory import inventory_of
 from webhook.inventory.nodes import most_on_one
 from webhook.inventory.offers import Matched, able
 from webhook.inventory.taints import are_judged, hindering
+from webhook.inventory.together import ANYTHING, Part, Way, match, nodes_with
 
 NAME = "request-count"
 MOST = 32
@@ -22,9 +24,14 @@ def check(case: Case) -> Iterator[Finding]:
     if fewest > MOST:
         yield _too_many(case.subject, fewest)
         return
+    found = False
     for device_request in case.subject.requests:
         yield from _beyond_the_limit(device_request)
-        yield from _on_no_node(case, device_request)
+        for finding in _on_no_node(case, device_request):
+            found = True
+            yield finding
+    if not found:
+        yield from _not_together(case, case.subject)
 
 
 def _fewest(device_request: DeviceRequest) -> int:
@@ -103,6 +110,35 @@ def _short(case: Case, alternative: Alternative) -> Finding | None:
         why="all devices of a claim must be reached from one node",
         fixes=(Fix(f"ask for at most {most}, or spread the work over several pods"),),
     )
+
+
+def _not_together(case: Case, claim: Claim) -> Iterator[Finding]:
+    """Yield the finding that no node has the devices of all requests, where each alone finds its own."""
+    bits = (1 << number for number in count())
+    parts = tuple(part for device_request in claim.requests if (part := _part(case, device_request, bits)))
+    wanted = sum(min(way.least for way in part) for part in parts)
+    if len(parts) < 2 or any(match(parts, counted) for _, counted in nodes_with(case, parts, ANYTHING)):
+        return
+    if not case.expired():
+        yield Finding(
+            rule=NAME,
+            severity=Severity.WARN,
+            path=claim.requests_path(),
+            message=f"no node has the {wanted} devices that the requests take together",
+            why="all devices of a claim must be reached from one node",
+            fixes=(Fix("ask for fewer devices, or spread the work over several pods"),),
+        )
+
+
+def _part(case: Case, device_request: DeviceRequest, bits: Iterator[int]) -> Part:
+    """Return what the request takes away from others: nothing where no device matches, or of an administrator."""
+    ways = []
+    for way in device_request.alternatives:
+        found = able(case, way) if not way.admin_access and way.mode is not AllocationMode.UNKNOWN else None
+        if not found:
+            return ()
+        ways.append(Way(way, _untainted(case, way, found), next(bits)))
+    return tuple(ways)
 
 
 def _untainted(case: Case, alternative: Alternative, found: Matched) -> Matched:

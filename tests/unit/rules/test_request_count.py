@@ -99,6 +99,36 @@ def test_all_devices_are_as_many_as_there_are() -> None:
     assert findings(claim_with(allocationMode="All")) == []
 
 
+def together(*requests: Any, view: ClusterView = VIEW) -> list[str]:
+    return [finding.message for finding in findings(make_claim(*requests), view)]
+
+
+def test_requests_that_fit_alone_may_not_fit_together() -> None:
+    assert together(request("a", count=5), request("b", count=3)) == []
+    [message] = together(request("a", count=5), request("b", count=4))
+    assert message == "no node has the 9 devices that the requests take together"
+
+
+def test_requests_for_different_devices_take_nothing_from_each_other() -> None:
+    few = "device.attributes['gpu.example.com'].number < 2"
+    many = "device.attributes['gpu.example.com'].number >= 2"
+    assert together(request("a", few, count=2), request("b", many, count=6)) == []
+    assert len(together(request("a", few, count=2), request("b", few, count=1), request("c", many))) == 1
+
+
+def test_shared_devices_and_administrators_leave_room() -> None:
+    shared = make_view(part(4, allowMultipleAllocations=True))
+    assert together(request("a", count=4), request("b", count=4), view=shared) == []
+    assert together(request("a", count=8), request("b", count=8, adminAccess=True)) == []
+
+
+def test_the_smallest_alternative_is_what_a_request_takes_together_with_others() -> None:
+    listed = [{"name": f"way-{n}", "deviceClassName": "gpu.example.com", "count": n} for n in (4, 2)]
+    either = {"name": "either", "firstAvailable": listed}
+    assert together(request("a", count=6), either) == []
+    assert len(together(request("a", count=7), either)) == 1
+
+
 # The limit of one claim
 
 
