@@ -15,7 +15,7 @@ from webhook.cel.places import Place, places_in
 from webhook.cel.samples import Constants, Sample, combined, constants_of, samples_of
 from webhook.cel.syntax import NOT, Ast, Call, Expr
 from webhook.cel.types import BOOL, Kind
-from webhook.cel.values import DefaultMap
+from webhook.cel.values import LIMIT_PASSED, DefaultMap
 
 _NO_DEVICE: Final = CelDevice("", DefaultMap(), DefaultMap(), False)
 _MOST_SAMPLES: Final = 400
@@ -38,13 +38,30 @@ class _Part:
 
     def outcome(self, device: CelDevice) -> bool | None:
         """True, false, or None for an error."""
-        if self._program is None:
-            self._program = self._built()
         try:
-            result = self._program.matches(device)
+            result = self._matches(device)
         except EvaluationError:
             return None
         return result is not self._negated
+
+    def stops(self) -> bool:
+        """Whether its evaluation may be given up as a whole on some value, which no `||` makes up for."""
+        if not self.understood or self.place is None:
+            return not self.understood
+        samples = samples_of(self.place, [self.constants], self.constants.parts)
+        return any(self._stops_on(sample.device) for sample in samples)
+
+    def _stops_on(self, device: CelDevice) -> bool:
+        try:
+            self._matches(device)
+        except EvaluationError as error:
+            return str(error).startswith("internal error") or str(error) == LIMIT_PASSED
+        return False
+
+    def _matches(self, device: CelDevice) -> bool:
+        if self._program is None:
+            self._program = self._built()
+        return self._program.matches(device)
 
     def _built(self) -> Program:
         root = self._expression
@@ -85,7 +102,9 @@ class Logic:
             found = alternatives(root, Wanted.NOT_TRUE)
         except TooManyError:
             return False
-        return not any(self._is_possible(demands) for demands in found)
+        if any(self._is_possible(demands) for demands in found):
+            return False
+        return not any(self._part(part).stops() for part in parts_of(root))
 
     def follows(self, root: Expr, clauses: Iterable[Expr]) -> bool:
         """Whether the selector is true on every device on which all clauses are; false where that cannot be told."""
