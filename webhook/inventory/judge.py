@@ -13,10 +13,11 @@ from webhook.cel.evaluator import BoundedProgram, EvaluationError, Program
 from webhook.cel.places import ATTRIBUTES, CAPACITY, places_in
 from webhook.cel.syntax import Ast
 from webhook.core.devices import Device, VersionText
-from webhook.core.rows import Layout, row_of
+from webhook.core.rows import Layout, Row, row_of
 from webhook.inventory.outcomes import Outcome
 
 _MOST_KNOWN: Final = 1_000
+_MOST_LOOKS: Final = 2_000
 
 Looks = dict[tuple[int, int, str, bool], Outcome]
 """What a selector gave by the identity of the parts that devices share."""
@@ -36,24 +37,27 @@ class Judge:
 
     def on(self, devices: Iterable[Device], looks: Looks) -> Iterator[Outcome]:
         """Yield for each device true, false, or the text of the error; `looks` serves while the devices are held."""
-        known, positions = self._known, self._positions
+        if len(looks) > _MOST_LOOKS:  # these devices share little: looking costs more than it saves
+            yield from map(self._by_values, devices)
+            return
         for device in devices:
-            attributes, capacity = device.attributes, device.capacity
-            look = (id(attributes), id(capacity), device.driver, device.allow_multiple_allocations)
+            look = (id(device.attributes), id(device.capacity), device.driver, device.allow_multiple_allocations)
             outcome = looks.get(look)
             if outcome is None:
-                row = row_of(attributes)
-                layout = row.layout
-                read = positions.get(layout)
-                if read is None:
-                    read = positions[layout] = self._read(layout)
-                amounts = _written(device) if self._reads_capacity else None
-                key = (look[2:], layout, read(row.cells), amounts)
-                outcome = known.get(key)
-                if outcome is None:
-                    outcome = self._keep(key, self._run(device))
-                looks[look] = outcome
+                outcome = looks[look] = self._by_values(device)
             yield outcome
+
+    def _by_values(self, device: Device) -> Outcome:
+        attributes = device.attributes
+        row = attributes if isinstance(attributes, Row) else row_of(attributes)
+        layout = row.layout
+        read = self._positions.get(layout)
+        if read is None:
+            read = self._positions[layout] = self._read(layout)
+        amounts = _written(device) if self._reads_capacity else None
+        key = (layout, device.driver, device.allow_multiple_allocations, read(row.cells), amounts)
+        outcome = self._known.get(key)
+        return self._keep(key, self._run(device)) if outcome is None else outcome
 
     def _keep(self, key: object, outcome: Outcome) -> Outcome:
         if len(self._known) >= _MOST_KNOWN:

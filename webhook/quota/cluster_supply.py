@@ -13,6 +13,7 @@ from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import Device
 from webhook.core.quotas import Match
+from webhook.core.rows import Layout, row_of
 from webhook.inventory.case import never
 from webhook.inventory.consumed import arithmetic_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
@@ -62,6 +63,7 @@ def _shapes(devices: Iterable[Device]) -> Iterator[int]:
     first: dict[object, int] = {}
     looks: dict[tuple[int, int, str, bool], int] = {}
     amounts: dict[int, object] = {}
+    charged: dict[tuple[str, Layout], Callable[[tuple[object, ...]], object]] = {}
     for number, device in enumerate(devices):
         attributes, capacity = device.attributes, device.capacity
         look = (id(attributes), id(capacity), device.driver, device.allow_multiple_allocations)
@@ -69,10 +71,21 @@ def _shapes(devices: Iterable[Device]) -> Iterator[int]:
         if shape is None:
             if id(capacity) not in amounts:
                 amounts[id(capacity)] = frozenset(capacity.items())
-            charged = tuple([attributes.get(name) for name in _charged_attributes(device.driver)])
-            key = (device.driver, device.allow_multiple_allocations, charged, amounts[id(capacity)])
+            row = row_of(attributes)
+            take = charged.get((device.driver, row.layout))
+            if take is None:
+                take = charged[device.driver, row.layout] = _taking(device.driver, row.layout)
+            key = (device.driver, device.allow_multiple_allocations, take(row.cells), amounts[id(capacity)])
             shape = looks[look] = first.setdefault(key, number)
         yield shape
+
+
+def _taking(driver: str, layout: Layout) -> Callable[[tuple[object, ...]], object]:
+    """Return what takes from a row the attributes that are charged, told apart by which of them there are."""
+    names = _charged_attributes(driver)
+    positions = [layout.index[name] for name in names if name in layout.index]
+    there = tuple(name in layout.index for name in names)
+    return lambda cells: (there, *[cells[position] for position in positions])
 
 
 @lru_cache
