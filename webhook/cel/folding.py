@@ -4,7 +4,7 @@ Conversions of constants are carried out, constant patterns are compiled, consta
 keys, and type values must exist at run time. Source: cel-go interpreter/planner.go, decorators.go.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from webhook.cel.environment import Environment
@@ -20,6 +20,7 @@ from webhook.cel.syntax import (
     MapLiteral,
     Select,
     StructLiteral,
+    children,
 )
 from webhook.cel.types import Kind
 from webhook.cel.validators import ReferencePanicError
@@ -46,26 +47,19 @@ class PlanError(Exception):
 
 def fold(root: Expr, environment: Environment) -> None:
     """Raises PlanError or ReferencePanicError if planning the checked tree fails."""
-    _Planner(environment).run(root)
+    _VISIT[root.__class__](_Planner(environment), root)
 
 
 class _Planner:
-    __slots__ = ("_constants", "_environment", "_stack")
+    __slots__ = ("_constants", "_environment")
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._constants: dict[int, Any] = {}
-        self._stack: list[Expr | tuple[Callable[..., None], Expr]] = []
 
-    def run(self, root: Expr) -> None:
-        stack = self._stack
-        stack.append(root)
-        while stack:
-            task = stack.pop()
-            if task.__class__ is tuple:
-                task[0](self, task[1])
-            else:
-                _ENTER[task.__class__](self, task)
+    def _visit_all(self, nodes: Iterable[Expr]) -> None:
+        for node in nodes:
+            _VISIT[node.__class__](self, node)
 
     def literal(self, node: Literal) -> None:
         self._constants[node.id] = node.value
@@ -74,7 +68,7 @@ class _Planner:
         reference = node.reference
         if reference is None:
             assert isinstance(node, Select)
-            self._stack.append(node.operand)
+            _VISIT[node.operand.__class__](self, node.operand)
             return
         declared = self._environment.names.get(reference)
         if declared is not None and declared.constant is not None:
@@ -87,14 +81,9 @@ class _Planner:
             self._constants[node.id] = TypeValue(reference)
 
     def call(self, node: Call) -> None:
-        self._stack.append((_Planner.finish_call, node))
-        self._stack.extend(node.args[::-1])
-        if node.target is not None:
-            self._stack.append(node.target)
-
-    def finish_call(self, node: Call) -> None:
         function = node.function
-        args = node.args if node.target is None else (node.target, *node.args)
+        args = children(node)
+        self._visit_all(args)
         constants = self._constants
         if function in CONVERSIONS and len(args) == 1:
             if args[0].id in constants:
@@ -138,21 +127,14 @@ class _Planner:
                 raise PlanError(f"invalid qualifier type: {go_type}")
 
     def list(self, node: ListLiteral) -> None:
-        self._stack.append((_Planner.finish_list, node))
-        self._stack.extend(node.elements[::-1])
-
-    def finish_list(self, node: ListLiteral) -> None:
+        self._visit_all(node.elements)
         constants = self._constants
         values = [constants[part.id] for part in node.elements if part.id in constants]
         if len(values) == len(node.elements):
             constants[node.id] = values
 
     def map(self, node: MapLiteral) -> None:
-        self._stack.append((_Planner.finish_map, node))
-        for entry in node.entries[::-1]:
-            self._stack.extend((entry.value, entry.key))
-
-    def finish_map(self, node: MapLiteral) -> None:
+        self._visit_all(children(node))
         constants = self._constants
         for entry in node.entries:
             if entry.key.id not in constants or entry.value.id not in constants:
@@ -163,13 +145,13 @@ class _Planner:
         constants[node.id] = {}  # what is in it does not matter to any conversion
 
     def struct(self, node: StructLiteral) -> None:
-        self._stack.extend([entry.value for entry in node.entries[::-1]])
+        self._visit_all(children(node))
 
     def loop(self, node: Comprehension) -> None:
-        self._stack.extend((node.result, node.step, node.condition, node.iter_range, node.accumulator_init))
+        self._visit_all((node.accumulator_init, node.iter_range, node.condition, node.step, node.result))
 
 
-_ENTER: Final[Mapping[type, Callable[..., None]]] = {
+_VISIT: Final[Mapping[type, Callable[..., None]]] = {
     Literal: _Planner.literal,
     Ident: _Planner.name,
     Select: _Planner.name,
