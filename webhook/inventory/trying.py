@@ -63,10 +63,17 @@ def _trials(
 
 
 def _further(path: FieldPath, findings: Iterable[Finding]) -> tuple[Edit, ...]:
-    """Return the edits of what is found in a mended selector; none where that is more than slips."""
+    """Return the edits of what is found in a mended selector; none where that gives up what was asked for."""
     spoken = [one for one in findings if one.path == path and one.severity is not Severity.INFO]
-    slips = [one for one in spoken if _SLIP.fullmatch(one.rule) and one.fixes and one.fixes[0].edits]
-    return slips[0].fixes[0].edits if slips and len(slips) == len(spoken) else ()
+    edits = [one.fixes[0].edits if one.fixes else () for one in spoken]
+    if not spoken or not all(edits) or not all(_SLIP.fullmatch(one.rule) or _is_of_class(one) for one in spoken):
+        return ()
+    return edits[0]
+
+
+def _is_of_class(finding: Finding) -> bool:
+    """Return whether all that the first fix changes is the class that is asked for."""
+    return all(edit.path.steps[-1] == _CLASS for edit in finding.fixes[0].edits)
 
 
 def _variants(findings: Sequence[Finding]) -> Iterator[list[Finding]]:

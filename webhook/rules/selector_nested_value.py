@@ -90,6 +90,6 @@ def _as_equality(use: Use, source: str) -> Iterator[Fix]:
         yield Fix(f"write {text} == {value}", replacements=(Replacement(span, f"{text} == {value}"),))
         if isinstance(call.args[0].value, str):
             part = f"{text}.contains({value})"
-            yield Fix(f"or for a part of it, {part}", replacements=(Replacement(span, part),))
+            yield Fix(f"for a part of it, write {part}", replacements=(Replacement(span, part),))
     else:
         yield Fix(f"compare `{use.place.name}` itself")

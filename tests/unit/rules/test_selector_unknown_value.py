@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.build import claim_with, device, make_slice, make_view
+from tests.support.build import claim_with, device, make_class, make_slice, make_view
 from tests.support.findings import DOMAIN, found_by, mended_by
 from webhook.core.catalogue import CatalogueAttribute, DriverPack, KnownMistake, MistakeKind, Model, Profile
 from webhook.core.cluster import ClusterView
@@ -159,3 +159,13 @@ def test_a_slip_behind_another_slip_is_mended_with_it(wrong: str) -> None:
     case = Case(claim_with(f"{wrong} && {DOMAIN}.index < 2"), "team-a", LIVE)
     edits = {edit.value for one in judged(case, checks) for fix in one.fixes[:1] for edit in fix.edits}
     assert edits == {f"{PRODUCT} == '{A100}' && {DOMAIN}.index < 2"}
+
+
+def test_a_slip_in_a_request_for_the_wrong_class_is_mended_with_the_class() -> None:
+    classes = [make_class(f"{kind}s", f"{TYPE} == '{kind}'") for kind in ("gpu", "mig")]
+    view = make_view(
+        make_slice(device("gpu-0", type="gpu"), device("mig-0", type="mig")), classes=classes, catalogue=CATALOGUE
+    )
+    case = Case(claim_with(f"{TYPE} == 'MIG'", device_class="gpus"), "team-a", view)
+    edits = {edit.path.steps[-1]: edit.value for one in judged(case, SCHEMA) for edit in one.fixes[0].edits}
+    assert edits == {"deviceClassName": "migs", "expression": f"{TYPE} == 'mig'"}
