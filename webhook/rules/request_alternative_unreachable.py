@@ -30,7 +30,10 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _unreachable(case: Case, device_request: DeviceRequest, constraints: tuple[Constraint, ...]) -> Iterator[Finding]:
-    """Yield each alternative that an earlier one forestalls; one that constraints name apart is left alone."""
+    """Yield each alternative that an earlier one forestalls; one that constraints name apart is left alone.
+
+    So is one with the name of an earlier one, which the API server refuses.
+    """
     named = {name for constraint in constraints for name in constraint.requests}
     ways = device_request.alternatives
     pairs = []
@@ -38,7 +41,9 @@ def _unreachable(case: Case, device_request: DeviceRequest, constraints: tuple[C
         for earlier in ways[:position]:
             if case.expired():
                 return
-            if earlier.name not in named and later.name not in named and _forestalls(case, earlier, later):
+            if earlier.name == later.name or {earlier.name, later.name} & named:
+                continue
+            if _forestalls(case, earlier, later):
                 pairs.append((earlier, later))
                 break
     for earlier, later in pairs:

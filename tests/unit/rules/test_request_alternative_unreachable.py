@@ -119,5 +119,10 @@ def test_an_alternative_that_a_constraint_names_apart_may_be_the_only_one_that_m
     assert len(findings(way(), way(), constraints=[{**constraint, "requests": ["gpu"]}])) == 1
 
 
+def test_two_of_one_name_are_the_api_servers_business() -> None:
+    twice = {"name": "gpu", "firstAvailable": [{"name": "a", **way()}, {"name": "a", **way()}]}
+    assert list(check(Case(make_claim(twice), "team-a", VIEW))) == []
+
+
 def test_a_list_that_is_too_long_is_the_api_servers_business() -> None:
     assert findings(*(way() for _ in range(500))) == []
