@@ -68,12 +68,12 @@ def is_never(comparison: Comparison, known: KnownValues) -> bool:
 def meant_by(text: str, known: KnownValues, domain: DomainKnowledge | None, name: str) -> tuple[str, ...]:
     """Return the values that may be meant, best first: a known mistake, the same but for signs, near ones, fuller ones.
 
-    Values of devices that are there go before documented ones.
+    Documented ones are named where no device that is there has such a value.
     """
     mistake = domain.mistake(MistakeKind.VALUE, text, name) if domain is not None else None
     found = [mistake.right] if mistake is not None else []
     for values in (known.live, known.documented):
-        if len(values) <= _MOST_COMPARED:
+        if len(values) <= _MOST_COMPARED and not found:
             found += _near(text, sorted(values))
     return tuple(dict.fromkeys(found))[:MOST_SUGGESTIONS]
 
