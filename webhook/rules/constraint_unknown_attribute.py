@@ -90,7 +90,7 @@ def _fixes(case: Case, constraint: Constraint, attribute: str, asked: Sequence[_
     at = attribute_of(constraint)[1]
     helpful = [
         name
-        for name in dict.fromkeys(_meant(case, attribute, asked))
+        for name in dict.fromkeys(_meant(case, attribute))
         if all(any_publishes(case, way.drivers, name) is Publishing.YES for way in asked)
     ]
     for name in helpful[:MOST_SUGGESTIONS]:
@@ -100,8 +100,8 @@ def _fixes(case: Case, constraint: Constraint, attribute: str, asked: Sequence[_
         yield Fix(f"published for all of them: {listing(common)}" if common else "leave the constraint out")
 
 
-def _meant(case: Case, attribute: str, asked: Sequence[_Asked]) -> Iterator[str]:
-    """Yield qualified names, best first: known mistakes, the other domain, near names of what is published."""
+def _meant(case: Case, attribute: str) -> Iterator[str]:
+    """Yield qualified names, best first: known mistakes, near names in the domain or in one like it."""
     knowledge = knowledge_of(case.view)
     domain, _, name = attribute.partition("/")
     mistake = knowledge.domain_mistake(domain)
@@ -113,7 +113,6 @@ def _meant(case: Case, attribute: str, asked: Sequence[_Asked]) -> Iterator[str]
         unknown = unknown_name(knowledge, known, AccessKind.ATTRIBUTES, name)
         yield from (one if "/" in one else f"{right}/{one}" for one in ((name,) if unknown is None else unknown.meant))
     yield f"{STANDARD_DOMAIN}/{name}"
-    yield from nearest(attribute, _common(case, asked))
 
 
 def _common(case: Case, asked: Sequence[_Asked]) -> frozenset[str]:
