@@ -7,7 +7,7 @@ from webhook.cel.functions.dispatch import Guarded, no_overload_for
 from webhook.cel.values import MapKey, Value, equal, map_key, no_such_key
 
 
-class Place(NamedTuple):
+class Entry(NamedTuple):
     """Where a value is in the device: `attributes` or `capacity`, the domain, the name."""
 
     attribute: str
@@ -29,9 +29,9 @@ def domain_map(attribute: str, domain: str) -> Closure:
     return lambda frame: frame[0].capacity[domain]
 
 
-def value(place: Place) -> Closure:
+def value(entry: Entry) -> Closure:
     """`device.attributes['domain'].name`, `device.capacity['domain'].name`."""
-    attribute, domain, name = place
+    attribute, domain, name = entry
     if attribute == "attributes":
 
         def get_attribute(frame: Frame) -> Value:
@@ -51,9 +51,9 @@ def value(place: Place) -> Closure:
     return get_capacity
 
 
-def is_there(place: Place) -> Closure:
+def is_there(entry: Entry) -> Closure:
     """`has(device.attributes['domain'].name)`."""
-    attribute, domain, name = place
+    attribute, domain, name = entry
     if attribute == "attributes":
         return lambda frame: name in frame[0].attributes[domain]
     return lambda frame: name in frame[0].capacity[domain]
@@ -101,9 +101,9 @@ def attribute_or(domain: str, name: str, alternative: Closure) -> Closure:
     return get
 
 
-def method_with(place: Place, function: str, method: Guarded, constant: Value) -> Closure:
+def method_with(entry: Entry, function: str, method: Guarded, constant: Value) -> Closure:
     """`device.capacity['domain'].name.f('constant')` where the constant fits."""
-    attribute, domain, name = place
+    attribute, domain, name = entry
     run, fits, _ = method
 
     def of_attribute(frame: Frame) -> Value:

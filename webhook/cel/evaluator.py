@@ -9,8 +9,8 @@ hold an error, which only using it raises. Source for what happens when: cel-go 
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from webhook.cel import chains, closures, device_closures, loops
 from webhook.cel.chains import Link
@@ -18,7 +18,7 @@ from webhook.cel.closures import Closure, Frame
 from webhook.cel.counting import Outcome, counted, is_modern
 from webhook.cel.depth import allow_depth, has_depth
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
-from webhook.cel.device_closures import Place
+from webhook.cel.device_closures import Entry
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
@@ -26,6 +26,18 @@ from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, guard
 from webhook.cel.native import native_problem
 from webhook.cel.qualify import checked_key, optional_element, optional_entry
 from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
+from webhook.cel.shapes import (
+    ENTRY_MAPS,
+    Scope,
+    cannot_fail,
+    entry_of,
+    is_device,
+    is_exists,
+    is_test,
+    link_of,
+    predicate_of,
+    terms_of,
+)
 from webhook.cel.structs import make_struct
 from webhook.cel.syntax import (
     AND,
@@ -37,7 +49,6 @@ from webhook.cel.syntax import (
     LESS,
     LESS_EQUALS,
     NOT_EQUALS,
-    NOT_STRICTLY_FALSE,
     OPTIONAL_INDEX,
     OPTIONAL_SELECT,
     OR,
@@ -69,12 +80,9 @@ from webhook.cel.values import (
 
 __all__ = ["BoundedProgram", "EvaluationError", "Outcome", "Program", "build", "constant_value", "evaluate"]
 
-Scope: TypeAlias = Mapping[str, int]
-
 _ORDERINGS: Final = {LESS: operator.lt, LESS_EQUALS: operator.le, GREATER: operator.gt, GREATER_EQUALS: operator.ge}
 MOST_COST: Final = 1_000_000
 _MANY_NODES: Final = 150
-_PLACES: Final = ("attributes", "capacity")
 _PURE: Final = CONVERSIONS | {"quantity", "semver", "ip", "cidr", "url"}
 
 
@@ -222,11 +230,11 @@ class _Builder:
     def _chain(self, node: Expr, scope: Scope) -> Closure:
         """A chain of fields and indices, taken as a whole because `.?` makes all that follows optional."""
         tested = isinstance(node, Select) and node.test_only
-        place = _place(node, scope)
-        if place is not None:
-            return device_closures.is_there(place) if tested else device_closures.value(place)
+        entry = entry_of(node, scope)
+        if entry is not None:
+            return device_closures.is_there(entry) if tested else device_closures.value(entry)
         root, links = self._links(node, scope)
-        if _is_device(root, scope):
+        if is_device(root, scope):
             return _device_chain(links, tested)
         return chains.chain(self._unwrapping(self.expr(root, scope)), links, tested)
 
@@ -234,7 +242,7 @@ class _Builder:
         """What a chain begins with, and its fields and indices."""
         links: list[Link] = []
         root = node
-        while (parts := _link(root)) is not None:
+        while (parts := link_of(root)) is not None:
             root, key, optional = parts
             links.append(self._link(key, optional, scope))
         links.reverse()
@@ -283,9 +291,9 @@ class _Builder:
         if constant is not MISSING:
             method = guarded(function, node.overloads, self._edition)
             if method is not None and type(constant) in method.second:
-                place = None if _is_test(arguments[0]) else _place(arguments[0], scope)
-                if place is not None:
-                    return device_closures.method_with(place, function, method, constant)
+                entry = None if is_test(arguments[0]) else entry_of(arguments[0], scope)
+                if entry is not None:
+                    return device_closures.method_with(entry, function, method, constant)
                 return closures.method_with(function, method, args[0], constant)
         return closures.invocation(run, args, is_keen(function, overload, len(args)), constant)
 
@@ -294,9 +302,9 @@ class _Builder:
         first, second = sides
         alternative = self.expr(second, scope)
         if unwrap and self._modern:
-            place = _place(first, scope, optional=True)
-            if place is not None and place.attribute == "attributes":
-                return device_closures.attribute_or(place.domain, place.name, alternative)
+            entry = entry_of(first, scope, optional=True)
+            if entry is not None and entry.attribute == "attributes":
+                return device_closures.attribute_or(entry.domain, entry.name, alternative)
         return closures.optional_or(self.expr(first, scope), alternative, unwrap, self._modern)
 
     def _membership(self, element: Expr, values: Value, scope: Scope) -> Closure | None:
@@ -308,13 +316,13 @@ class _Builder:
         members = member_set(values)
         if members is None:
             return None
-        place = _place(element, scope)
-        if place is not None and place.attribute == "attributes" and not _is_test(element):
-            return device_closures.attribute_in(place.domain, place.name, members)
+        entry = entry_of(element, scope)
+        if entry is not None and entry.attribute == "attributes" and not is_test(element):
+            return device_closures.attribute_in(entry.domain, entry.name, members)
         return closures.membership(self.expr(element, scope), members)
 
     def _logical(self, node: Call, scope: Scope) -> Closure:
-        terms = [self.expr(term, scope) for term in _terms(node, node.function)]
+        terms = [self.expr(term, scope) for term in terms_of(node, node.function)]
         return closures.any_true(terms) if node.function == OR else closures.all_true(terms)
 
     def _conditional(self, node: Call, scope: Scope) -> Closure:
@@ -341,11 +349,11 @@ class _Builder:
         return closures.equals(self.expr(first, scope), self.expr(second, scope))
 
     def _equals_constant(self, node: Expr, constant: Value, scope: Scope) -> Closure:
-        if not _is_test(node):
-            place = _place(node, scope)
-            if place is not None and place.attribute == "attributes":
-                return device_closures.attribute_equals(place.domain, place.name, constant)
-            if isinstance(node, Select) and node.field == "driver" and _is_device(node.operand, scope):
+        if not is_test(node):
+            entry = entry_of(node, scope)
+            if entry is not None and entry.attribute == "attributes":
+                return device_closures.attribute_equals(entry.domain, entry.name, constant)
+            if isinstance(node, Select) and node.field == "driver" and is_device(node.operand, scope):
                 return device_closures.driver_equals(constant)
         return closures.equals_constant(self.expr(node, scope), constant)
 
@@ -416,7 +424,7 @@ class _Builder:
         accumulator = self._slot()
         outside = {**scope, node.accumulator: accumulator}
         if isinstance(node.iter_range, ListLiteral) and not node.iter_range.elements:
-            if _cannot_fail(node.accumulator_init, scope):
+            if cannot_fail(node.accumulator_init, scope):
                 self._settled.add(accumulator)
                 return loops.bound_at_once(accumulator, initial, self.expr(node.result, outside))
             return loops.bound(accumulator, initial, self.expr(node.result, outside))
@@ -428,9 +436,9 @@ class _Builder:
             inside[node.iter_var2] = second
         inside[node.accumulator] = accumulator  # wins over a variable of the same name
         items = loops.Items(over, first, second)
-        quantifier = _quantifier(node)
+        quantifier = predicate_of(node)
         if quantifier is not None:
-            return loops.quantified(items, self.expr(quantifier, inside), exists=_is_exists(node))
+            return loops.quantified(items, self.expr(quantifier, inside), exists=is_exists(node))
         loop = loops.Loop(accumulator, initial, self.expr(node.condition, inside), self.expr(node.step, inside))
         return loops.folded(items, loop, self.expr(node.result, outside))
 
@@ -460,73 +468,13 @@ def _constant(node: Expr, folded: frozenset[str] = CONVERSIONS) -> Value:
     return MISSING
 
 
-def _link(node: Expr) -> tuple[Expr, Expr | str, bool] | None:
-    """Operand, key and whether it is optional, of a node that is a field or an index."""
-    if isinstance(node, Select):
-        return None if node.reference is not None else (node.operand, node.field, False)
-    if isinstance(node, Call) and node.target is None:
-        if node.function == INDEX:
-            return node.args[0], node.args[1], False
-        if node.function in (OPTIONAL_INDEX, OPTIONAL_SELECT):
-            return node.args[0], node.args[1], True
-    return None
-
-
-def _is_device(node: Expr, scope: Scope) -> bool:
-    """Whether it is the variable `device`, and not a macro's of the same name."""
-    return (
-        isinstance(node, Ident) and node.reference == "device" and (node.name not in scope or node.name.startswith("."))
-    )
-
-
-def _is_test(node: Expr) -> bool:
-    return isinstance(node, Select) and node.test_only
-
-
-def _place(node: Expr, scope: Scope, optional: bool = False) -> Place | None:
-    """The place of `device.attributes['domain'].name` and its kin, also where `has` asks for it.
-
-    With `optional` that of `device.attributes['domain'].?name`.
-    """
-    link = _link(node)
-    if link is None or link[2] != optional:
-        return None
-    domain = _domain(link[0], scope)
-    name = _text(link[1])
-    return None if domain is None or name is None else Place(*domain, name)
-
-
-def _domain(node: Expr, scope: Scope) -> tuple[str, str] | None:
-    """Field and domain of `device.attributes['domain']` and its kin."""
-    link = _link(node)
-    if link is None or link[2]:
-        return None
-    field, key, _ = link
-    domain = _text(key)
-    if domain is None or not isinstance(field, Select) or field.field not in _PLACES:
-        return None
-    return (field.field, domain) if _is_device(field.operand, scope) else None
-
-
-def _cannot_fail(node: Expr, scope: Scope) -> bool:
-    """Whether the value is there on each device."""
-    return isinstance(node, Literal) or (not _is_test(node) and _domain(node, scope) is not None)
-
-
-def _text(key: Expr | str) -> str | None:
-    """The key, if it is a constant text."""
-    if isinstance(key, str):
-        return key
-    return key.value if isinstance(key, Literal) and isinstance(key.value, str) else None
-
-
 def _device_chain(links: list[Link], tested: bool) -> Closure:
     """What else begins with `device`."""
     field = links[0].key
     if (tested and len(links) == 1) or links[0].optional or type(field) is not str or field not in DEVICE_FIELDS:
         return chains.chain(lambda frame: device_map(frame[0]), links, tested)
     plain = 1
-    if field in _PLACES:
+    if field in ENTRY_MAPS:
         while plain < min(3, len(links) - tested) and not links[plain].optional and type(links[plain].key) is str:
             plain += 1
     keys = [link.key for link in links[1:plain]]
@@ -535,25 +483,6 @@ def _device_chain(links: list[Link], tested: bool) -> Closure:
     elif len(keys) == 1:
         root = device_closures.domain_map(field, *keys)
     else:
-        root = device_closures.value(Place(field, *keys))
+        root = device_closures.value(Entry(field, *keys))
     rest = links[plain:]
     return chains.chain(root, rest, tested) if rest else root
-
-
-def _terms(node: Expr, function: str) -> list[Expr]:
-    """The terms of a chain of the same operator, which the parser has made a tree."""
-    if isinstance(node, Call) and node.function == function:
-        return [term for argument in node.args for term in _terms(argument, function)]
-    return [node]
-
-
-def _quantifier(node: Comprehension) -> Expr | None:
-    """The predicate, if the loop is what `all` or `exists` expand to."""
-    step = node.step
-    if isinstance(node.condition, Call) and node.condition.function == NOT_STRICTLY_FALSE and isinstance(step, Call):
-        return step.args[1]
-    return None
-
-
-def _is_exists(node: Comprehension) -> bool:
-    return isinstance(node.step, Call) and node.step.function == OR
