@@ -117,13 +117,14 @@ def _profiles(geometry: Geometry) -> Sequence[Profile]:
 
 
 def _compared(ast: Ast, place: Place) -> Iterator[Literal]:
-    """Yield the texts that the selector compares the place with, by `==` or `in`."""
+    """Yield the texts that the selector compares the place with, by `==` or `in`; not its own default for none."""
     for node in walk(ast.root):
         if not isinstance(node, Call) or node.function not in (EQUALS, IN):
             continue
         for one, other in (node.args, node.args[::-1])[: 2 if node.function == EQUALS else 1]:
             if place_of(_value(one)) == place:
-                yield from (text for text in _texts(other) if isinstance(text.value, str))
+                absent = _default(one)
+                yield from (text for text in _texts(other) if isinstance(text.value, str) and text.value != absent)
 
 
 def _value(node: Expr) -> Expr:
@@ -131,6 +132,12 @@ def _value(node: Expr) -> Expr:
     if isinstance(node, Call) and node.function == "orValue" and node.target is not None:
         return node.target
     return node
+
+
+def _default(node: Expr) -> object:
+    """Return the constant that `place.orValue('none')` gives where there is no value; None for anything else."""
+    default = node.args[0] if _value(node) is not node and isinstance(node, Call) else None
+    return default.value if isinstance(default, Literal) else None
 
 
 def _texts(node: Expr) -> Iterator[Literal]:

@@ -77,6 +77,7 @@ def test_a_profile_that_a_device_publishes_is_known() -> None:
         f"{PROFILE} != '5g.55gb'",
         f"device.driver != 'gpu.nvidia.com' || {profile_is('5g.55gb')}",
         f"{PROFILE}.startsWith('1g.')",
+        "device.attributes['gpu.nvidia.com'].?profile.orValue('none') == 'none'",
         "device.attributes['other.example.com'].profile == '5g.55gb'",
     ],
 )
