@@ -7,6 +7,7 @@ from typing import Any
 from webhook.core.catalogue import CatalogueAttribute, CatalogueCapacity, DriverPack, Model
 from webhook.kube.shipped import shipped_catalogue
 
+_MOST_EXAMPLES = 12  # of values where there are others
 _INTRODUCTION = """# Drivers
 
 What drivers are documented to publish and to take, by driver version: the data of `policies/drivers`.
@@ -62,7 +63,8 @@ def _name(entry: CatalogueAttribute | CatalogueCapacity, pack: DriverPack) -> st
 
 
 def _attribute(entry: CatalogueAttribute, pack: DriverPack) -> tuple[str, ...]:
-    values = ", ".join(f"`{value}`" for value in entry.values)
+    shown = entry.values if entry.closed else entry.values[:_MOST_EXAMPLES]
+    values = ", ".join(f"`{value}`" for value in shown)
     return (
         _name(entry, pack),
         " or ".join(sorted(entry.types)),

@@ -140,6 +140,7 @@ def test_every_profile_of_a_model_fits_on_it(pack: DriverPack, model: Model) -> 
         assert profile.memory is not None
         assert profile.memory <= model.memory or profile.slices == model.slices, profile
     products = [product for other in pack.models for product in other.products]
+    assert set(products) <= set(pack.attributes[f"{pack.driver}/productName"].values)
     assert len(set(products)) == len(products)
 
 
