@@ -49,10 +49,12 @@ def _fixes(view: ClusterView, alternative: Alternative) -> Iterator[Fix]:
 
 
 def _of_extended_resource(view: ClusterView, name: str) -> Iterable[str]:
-    """Return the classes that serve a resource name of containers' limits (KEP-5004)."""
+    """Return the classes that serve a resource name of containers' limits (KEP-5004), or are called like it."""
     if name.startswith(_IMPLICIT):
         return [name.removeprefix(_IMPLICIT)] if name.removeprefix(_IMPLICIT) in view.device_classes else ()
-    return sorted(known.name for known in view.device_classes.values() if known.extended_resource_name == name)
+    domain, slash, resource = name.partition("/")
+    turned = [f"{resource}.{domain}"] if slash and f"{resource}.{domain}" in view.device_classes else []
+    return sorted(known.name for known in view.device_classes.values() if known.extended_resource_name == name) + turned
 
 
 def _helps(view: ClusterView, candidate: str, alternative: Alternative) -> bool:

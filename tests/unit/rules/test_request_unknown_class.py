@@ -48,7 +48,9 @@ def test_a_near_class_that_helps_nothing_is_named_without_an_edit() -> None:
     assert all(fix.edits == () for fix in finding.fixes)
 
 
-@pytest.mark.parametrize("name", ["ex.com/gpu", "deviceclass.resource.kubernetes.io/gpu.example.com"])
+@pytest.mark.parametrize(
+    "name", ["ex.com/gpu", "deviceclass.resource.kubernetes.io/gpu.example.com", "example.com/gpu"]
+)
 def test_the_name_of_an_extended_resource_stands_for_its_class(name: str) -> None:
     [finding] = findings(claim_with(device_class=name))
     assert finding.fixes[0].edits == (Edit(finding.path, "gpu.example.com"),)
