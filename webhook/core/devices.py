@@ -20,7 +20,7 @@ from webhook.core.claims import (
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.quantity import Quantity
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
-from webhook.core.rows import row_of
+from webhook.core.rows import row_of, shared
 
 CLASS = "DeviceClass"
 
@@ -240,7 +240,7 @@ def parse_device(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -
         if value is not None:
             attributes[qualified(name, driver)] = value
     return Device(
-        name=reader.text(raw, "name", path),
+        name=shared(reader.text(raw, "name", path)),
         driver=driver,
         attributes=row_of(attributes),
         capacity=_capacities(reader.struct(raw, "capacity", path) or EMPTY, path.child("capacity"), driver, reader),

@@ -14,8 +14,8 @@ CellType = type | tuple[type, ...]
 """The type of a value; of a list `tuple` and the types of its items."""
 
 _MOST_LAYOUTS = 10_000
-_MOST_ROWS = 20_000
-_MOST_TEXTS = 50_000
+_MOST_ROWS = 10_000
+_MOST_TEXTS = 10_000
 
 
 class Layout:
@@ -83,7 +83,7 @@ def row_of(items: Mapping[str, V]) -> Row[V]:
     names, types = tuple(items), tuple(map(_type, items.values()))
     key = (names, types)
     layout = _LAYOUTS.get(key, 1, lambda: Layout(names, types))
-    cells = tuple(map(_shared, items.values()))
+    cells = tuple(map(shared, items.values()))
     row: Row[V] = _ROWS.get((layout, cells), 1, lambda: Row(layout, cells))
     return row
 
@@ -92,7 +92,7 @@ def _type(value: object) -> CellType:
     return (tuple, *map(type, value)) if isinstance(value, tuple) else type(value)
 
 
-def _shared(value: V) -> V:
+def shared(value: V) -> V:
     """Return an equal text of the same type that is held already."""
     if not isinstance(value, str):
         return value

@@ -30,7 +30,7 @@ def drivers_asked(case: Case, alternative: Alternative) -> frozenset[str]:
         driver = None if ast is None else driver_demanded(ast)
         if driver is not None:
             return frozenset({driver})
-    return drivers_of(case.view, alternative) or frozenset()
+    return drivers_of(case.view, alternative, case.expired) or frozenset()
 
 
 def publishes(case: Case, driver: str, attribute: str) -> Publishing:

@@ -60,7 +60,7 @@ def _of_the_class(case: Case, knowledge: Knowledge, named: NamedAccess) -> Sever
     known = None if driver is None else knowledge.domain(driver)
     if known is not None and known.is_catalogued:
         return Severity.DENY
-    return None if drivers_of(case.view, named.alternative) is None else Severity.WARN
+    return None if drivers_of(case.view, named.alternative, case.expired) is None else Severity.WARN
 
 
 def _driver_asked(case: Case, named: NamedAccess) -> str | None:

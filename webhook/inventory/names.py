@@ -1,6 +1,6 @@
 """Which attributes and capacities a subject's selectors name, and what the known devices publish under them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from webhook.cel.compile import Compiled, Verdict
@@ -9,7 +9,7 @@ from webhook.cel.syntax import Ast
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
-from webhook.inventory.case import Case, compiled_new
+from webhook.inventory.case import Case, compiled_new, never
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting
 
@@ -67,13 +67,15 @@ def _accesses(compiled: Compiled) -> tuple[Access, ...]:
 _DRIVERS: BoundedCache[int, tuple[tuple[int, ...], frozenset[str]]] = BoundedCache(_MOST_NUMBERS)
 
 
-def drivers_of(view: ClusterView, alternative: Alternative | None) -> frozenset[str] | None:
+def drivers_of(
+    view: ClusterView, alternative: Alternative | None, expired: Callable[[], bool] = never
+) -> frozenset[str] | None:
     """Return the drivers whose known devices the alternative's class accepts; None where that is not known."""
     device_class = None if alternative is None else view.device_classes.get(alternative.device_class_name)
     if device_class is None:
         return None
     inventory = inventory_of(view)
-    numbers = accepting(view, inventory, device_class.selectors)
+    numbers = accepting(view, inventory, device_class.selectors, expired)
     if not numbers:
         return None
     kept, found = _DRIVERS.get(id(numbers), len(numbers), lambda: (numbers, _drivers(inventory, numbers)))

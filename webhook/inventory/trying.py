@@ -131,10 +131,10 @@ def _matches_a_device(case: Case, alternative: Alternative, edits: _Edits) -> bo
         return True
     inventory = inventory_of(case.view)
     of_class = [selector.expression for selector in device_class.selectors]
-    if not accepting_texts(case.view, inventory, of_class):
+    if not accepting_texts(case.view, inventory, of_class, case.expired):
         return True
     left = (
         selector for selector in alternative.selectors if edits.get(selector.path.parent().parent(), "") is not None
     )
     own = [str(edits.get(selector.path, selector.expression)) for selector in left]
-    return bool(accepting_texts(case.view, inventory, [*of_class, *own]))
+    return bool(accepting_texts(case.view, inventory, [*of_class, *own], case.expired))

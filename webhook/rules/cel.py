@@ -35,7 +35,7 @@ def check(case: Case) -> Iterator[Finding]:
         if case.expired():
             return
         if compiled_new(selector.expression, case.view.server).verdict is not Verdict.OK:
-            drivers = drivers_of(case.view, alternative) or ()
+            drivers = drivers_of(case.view, alternative, case.expired) or ()
             yield from _of_selector(selector, case.view, next(iter(drivers)) if len(drivers) == 1 else "")
 
 

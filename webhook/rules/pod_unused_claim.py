@@ -33,7 +33,7 @@ def _serves_the_pod(case: PodCase, entry: PodClaim) -> bool:
     """Return whether the claim asks for devices that are not given to containers."""
     claim = case.claim_of(entry)
     for alternative in claim.alternatives() if claim else ():
-        if (drivers_of(case.view, alternative) or {alternative.device_class_name}) & FOR_THE_POD:
+        if (drivers_of(case.view, alternative, case.expired) or {alternative.device_class_name}) & FOR_THE_POD:
             return True
     return False
 

@@ -41,7 +41,7 @@ def _ambiguous(case: Case, alternative: Alternative) -> Iterator[Finding]:
     """
     bare = {asked.name for asked in alternative.capacity if "/" not in asked.name}
     twice = [asked for asked in alternative.capacity if "/" in asked.name and asked.name.partition("/")[2] in bare]
-    drivers = drivers_of(case.view, alternative) if twice else None
+    drivers = drivers_of(case.view, alternative, case.expired) if twice else None
     for asked in twice:
         domain, _, name = asked.name.partition("/")
         if drivers is None or domain in drivers:

@@ -72,8 +72,8 @@ def _other_classes(case: Case, found: Contradiction) -> Iterator[Fix]:
     shares = []
     for name, device_class in case.view.device_classes.items():
         of_class = [selector.expression for selector in device_class.selectors]
-        there = accepting_texts(case.view, inventory, of_class)
-        matching = accepting_texts(case.view, inventory, [*of_class, *own])
+        there = accepting_texts(case.view, inventory, of_class, case.expired)
+        matching = accepting_texts(case.view, inventory, [*of_class, *own], case.expired)
         if there and matching:
             shares.append((-len(matching) / len(there), name))
     for _, name in sorted(shares)[:_MOST_CLASSES]:
