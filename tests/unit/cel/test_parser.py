@@ -4,7 +4,7 @@ from tests.support.selectors import parsed, shape
 from webhook.cel.environment import device_environment
 from webhook.cel.lexer import tokenize
 from webhook.cel.parser import MOST_DEPTH, parse
-from webhook.cel.syntax import Call, Comprehension, Literal, Select
+from webhook.cel.syntax import Call, Comprehension, Literal, Select, walk
 
 SHAPES = {
     "multiplication binds tighter than addition": ("1 + 2 * 3", "(1 + (2 * 3))"),
@@ -122,3 +122,20 @@ def test_expansion_that_doubles_with_each_link_ends() -> None:
     environment = device_environment()
     result = parse(tokenize(text), environment.macros, escaped_names=True)
     assert result.exhausted
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes"),
+    [
+        pytest.param("optional.of(1)", 3, id="without a macro"),
+        pytest.param("optional.of(1).optMap(x, x)", 16, id="one link copies what it stands on"),
+        pytest.param("optional.of(1).optMap(x, x).optFlatMap(y, optional.of(y))", 43, id="the next copies that copy"),
+        pytest.param("optional.of({1: [2]}).optMap(x, [x].map(y, y))", 31, id="maps, lists and loops are copied"),
+    ],
+)
+def test_what_a_macro_uses_twice_is_copied(text: str, nodes: int) -> None:
+    environment = device_environment()
+    root = parse(tokenize(text), environment.macros, escaped_names=True).root
+    assert root is not None
+    found = list(walk(root))
+    assert len({node.id for node in found}) == len({id(node) for node in found}) == len(found) == nodes
