@@ -73,8 +73,8 @@ def unwrapped(value: Value) -> Value:
     kind = type(value)
     if kind is TypeValue:
         return value.name
-    if kind is Optional and value is not NONE:
-        return unwrapped(value.value)
+    if kind is Optional:
+        return None if value is NONE else unwrapped(value.value)
     native = _NATIVE.get(type_name(value)) if isinstance(value, Opaque | Quantity) else None
     return EvaluationError(f"unsupported conversion to ref.Val: ({native}){go_text(value)}") if native else value
 
