@@ -181,8 +181,9 @@ class Knowledge:
         stated = release(self._stated.get(name, StatedDriver()).version, pack.former)
         if stated is None:
             return DomainKnowledge(name, pack, live, _inferred(pack, self._live) if live else Versions())
-        newest = release(pack.version, pack.former) or stated
-        return DomainKnowledge(name, pack, live, Versions(stated, (*stated, 0)), stated[: len(newest)] > newest)
+        newest = release(pack.version, pack.former)
+        newer = newest is None or stated[: len(newest)] > newest  # a pack that tells no version may be of an older one
+        return DomainKnowledge(name, pack, live, Versions(stated, (*stated, 0)), newer)
 
 
 _KNOWLEDGE: BoundedCache[tuple[int, ...], tuple[tuple[object, ...], Knowledge]] = BoundedCache(4)

@@ -1,5 +1,7 @@
 """What is known of a driver's names: the catalogue, of the version that is stated or inferred, and live devices."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.build import device, make_slice, make_view
@@ -69,6 +71,12 @@ def test_a_driver_newer_than_its_pack_may_have_any_name(version: str) -> None:
     found = known(version=version)
     assert found.newer
     assert not found.is_catalogued
+
+
+def test_a_driver_may_be_newer_than_a_pack_that_tells_no_version() -> None:
+    pack = replace(PACK, version="")
+    assert known(pack=pack).is_catalogued
+    assert known(version="0.1", pack=pack).newer
 
 
 def test_a_name_that_came_later_tells_the_lowest_version() -> None:
