@@ -20,7 +20,7 @@ from webhook.inventory.inventory import Inventory
 from webhook.inventory.judge import Judge, Looks
 from webhook.inventory.outcomes import Outcome, Outcomes
 
-_AT_ONCE = 256
+_AT_ONCE = 64
 """How many devices are judged before the time is asked for again."""
 _MOST_CHARACTERS = 25_000  # of source
 _JUDGES: BoundedCache[tuple[str, int], Judge] = BoundedCache(_MOST_CHARACTERS)
