@@ -59,11 +59,13 @@ def _certainty(known: DomainKnowledge, kind: AccessKind, name: str) -> Severity 
     """Return how an unguarded name in a claim is judged (contract 4).
 
     A catalogue that is not known to be outdated decides. Without one a name is refused if devices are known that lack
-    it and a slip of the pen explains it, else warned of; where nothing live is known either, there is no opinion.
+    it and a slip of the pen or a usual mistake explains it, else warned of; where nothing live is known either, there
+    is no opinion on one that nothing explains.
     """
     if known.is_catalogued:
         return Severity.DENY
-    explained = known.mistake(_MISTAKES[kind], name) or any(explains(near, name) for near in known.names(kind))
+    confused = known.mistake(_MISTAKES[kind], name) is not None or name in known.names(_OTHER[kind])
+    explained = confused or any(explains(near, name) for near in known.names(kind))
     if explained and (known.live is not None or not known.is_vague):
         return Severity.DENY
     return Severity.WARN if explained or known.live is not None or not known.is_vague else None

@@ -108,6 +108,15 @@ def test_a_driver_known_to_be_newer_is_warned_of_unless_a_slip_explains_it() -> 
     assert (unheard.severity, slip.severity) == (Severity.WARN, Severity.DENY)
 
 
+@pytest.mark.parametrize("confused", [f"{A}.memory == '80Gi'", f"{A}.migProfile == '3g.40gb'"])
+def test_without_devices_a_driver_known_to_be_newer_is_warned_of_where_a_mistake_explains_it(confused: str) -> None:
+    newer = ClusterView(catalogue=shipped_catalogue(), drivers={NVIDIA: StatedDriver("0.9.0")})
+    assert findings(f"{A}.tensorCores == 4", view=newer) == ()
+    [finding] = findings(confused, view=newer)
+    assert finding.severity is Severity.WARN
+    assert the_edit(finding)
+
+
 def test_an_edit_that_matches_no_device_is_not_given() -> None:
     [finding] = findings(f"{A}.migProfile == '7g.80gb'", view=cluster())
     assert finding.severity is Severity.DENY
