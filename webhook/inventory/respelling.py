@@ -29,6 +29,7 @@ _MIRRORED = {
 }
 _WRITTEN = {name: name.strip("_") for name in _MIRRORED}
 _BYTES = 2**20  # a smaller whole number is hardly one of bytes
+_IN_BYTES = "mem"
 _QUANTITY_CALL = re.compile(r"quantity\s*\(")
 
 
@@ -83,7 +84,8 @@ def to_other_map(source: str, ast: Ast, access: Access) -> tuple[Replacement, ..
         return (Replacement(found, AccessKind.CAPACITY.value),)
     left, right = comparison.args
     mirrored = right is access.node
-    amount = _amount(source, left if mirrored else right)
+    least = 0 if access.name and _IN_BYTES not in access.name.lower() else _BYTES
+    amount = _amount(source, left if mirrored else right, least)
     if amount is None:
         return ()
     start, end = access.span
@@ -109,14 +111,14 @@ def _comparison(root: Expr, node: Expr) -> Call | None:
     return None
 
 
-def _amount(source: str, node: Expr) -> str | None:
+def _amount(source: str, node: Expr, least: int) -> str | None:
     """Return the CEL text of the quantity that a compared value means; None where it means none for certain."""
     text = source[node.start : node.end]
     if _QUANTITY_CALL.match(text):
         return text
     if not isinstance(node, Literal) or isinstance(node.value, bool):
         return None
-    if isinstance(node.value, int) and node.value >= _BYTES:
+    if isinstance(node.value, int) and node.value >= least:
         return f"quantity('{node.value}')"
     if isinstance(node.value, str):
         try:

@@ -52,6 +52,7 @@ def the_edit(finding: Finding) -> object:
         ("device.attributes.gpu .nvidia. com.model == 'x'", f"{A}.productName == 'x'"),
         (f"{A}.memory == '80Gi'", f"{C}.memory.compareTo(quantity('80Gi')) == 0"),
         (f"42949672960 < {A}.memory", f"{C}.memory.compareTo(quantity('42949672960')) > 0"),
+        (f"{A}.multiprocessors >= 98", f"{C}.multiprocessors.compareTo(quantity('98')) >= 0"),
         (f"{A}.memory.isGreaterThan(quantity('40Gi'))", f"{C}.memory.isGreaterThan(quantity('40Gi'))"),
         (f"{C}.vram.isGreaterThan(quantity('40Gi'))", f"{C}.memory.isGreaterThan(quantity('40Gi'))"),
         (f"{A}.numaNode == 0", "device.attributes['resource.kubernetes.io'].numaNode == 0"),
