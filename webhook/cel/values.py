@@ -386,6 +386,9 @@ def _optionals_equal(left: Value, right: Value) -> bool:
         return False
     if left is NONE or right is NONE:
         return left is right
+    for held in (left.value, right.value):
+        if isinstance(held, EvaluationError):  # what could not be converted, before 1.37
+            raise held
     return _equal_values(left.value, right.value)
 
 
