@@ -18,8 +18,9 @@ from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow
 from webhook.core.quotas import parse_quota
-from webhook.endpoints import Rulebook, case_of, quota_charges, validate_claims
+from webhook.endpoints import case_of, quota_charges, validate_claims
 from webhook.inventory.case import never
+from webhook.rules import Rulebook
 from webhook.server.wire import parse_review, render_answer
 
 DEVICES = 1_000

@@ -21,9 +21,10 @@ from tests.support.build import claim_with, device, make_view, slice_object
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import ResourceSlice, parse_slice
 from webhook.core.quotas import parse_quota
-from webhook.endpoints import Rulebook, quota_charges, validate_claims
+from webhook.endpoints import quota_charges, validate_claims
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import inventory_of
+from webhook.rules import Rulebook
 
 KINDS = ((10_000, 50, "alike"), (10_000, 50, "single"), (100_000, 500, "alike"), (100_000, 500, "single"))
 A_NODE = 8

@@ -1,7 +1,7 @@
 """What each admission endpoint judges, before the ledger is asked: pure, on one review and one view."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim, parse_metadata
@@ -31,7 +31,7 @@ from webhook.rules import (
     SERVER_TRUTH,
     VERSIONS,
     Check,
-    Severities,
+    Rulebook,
     cel,
     judged,
     judged_pod,
@@ -76,19 +76,6 @@ WORKLOAD_KINDS: Kinds = frozenset(
     }
 )
 OWN_KINDS: Kinds = frozenset({(OWN_GROUP, kind) for kind in (*CONFIG_KINDS, "ClaimPolicy")})
-
-SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """Which severities are set, and which namespaces are left alone by the server itself (architecture 2)."""
-
-    severities: Severities = field(default_factory=Severities)
-    own_namespace: str = "drawbridge-system"
-
-    def exempt(self, namespace: str) -> bool:
-        return namespace in SYSTEM_NAMESPACES or (bool(namespace) and namespace == self.own_namespace)
 
 
 def case_of(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Case | None:
@@ -277,8 +264,11 @@ def validate_config(review: Review, view: ClusterView, rulebook: Rulebook) -> De
 
 
 def config_findings(raw: RawObject, kind: str, view: ClusterView) -> tuple[Finding, ...]:
-    """Return what is wrong with an object of our own kinds."""
-    parsed = CONFIG_KINDS[kind](raw)
+    """Return what is wrong with an object of our own kinds; nothing for one that is not judged."""
+    parse = CONFIG_KINDS.get(kind)
+    if parse is None:
+        return ()
+    parsed = parse(raw)
     found = [*invalid(parsed.misfits)]
     if isinstance(parsed, DeviceQuota):
         found += [*cel.of_quota(parsed, view), *quota_without_effect.findings(parsed, view)]

@@ -7,8 +7,9 @@ from webhook.core.claims import parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.review import Resource, Review
 from webhook.core.versions import ServerTruth
-from webhook.endpoints import Rulebook, case_of, mutate_claims, validate_claims
+from webhook.endpoints import case_of, mutate_claims, validate_claims
 from webhook.inventory.case import never
+from webhook.rules import Rulebook
 
 NAME = "gpu.example.com"
 GPU = "device.attributes['gpu.example.com'].model == '{}'"

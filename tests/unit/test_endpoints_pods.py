@@ -13,10 +13,11 @@ from webhook.core.cluster import ClusterView
 from webhook.core.patch import apply
 from webhook.core.quotas import DeviceQuota
 from webhook.core.review import Resource, Review
-from webhook.endpoints import Pods, Rulebook, pods_in, pods_of_review
+from webhook.endpoints import Pods, pods_in, pods_of_review
 from webhook.inventory.case import never
 from webhook.quota.charges import tariff_of
 from webhook.rewrite.decide import decide_pod
+from webhook.rules import Rulebook
 
 GPU = {"name": "nvidia.com/gpu", "deviceClassName": "gpu.nvidia.com"}
 MAPPING = mapping_object({"resources": [GPU]})

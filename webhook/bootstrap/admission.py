@@ -18,7 +18,6 @@ from webhook.endpoints import (
     WORKLOAD_KINDS,
     Kinds,
     Pods,
-    Rulebook,
     case_of,
     made_by_a_workload,
     mutate_claims,
@@ -37,7 +36,7 @@ from webhook.quota.charges import tariff_of
 from webhook.quota.ledger import Standing
 from webhook.quota.pods import PodCharge
 from webhook.rewrite.templates import Template
-from webhook.rules import quota_soft, quota_unbounded, quota_will_wait
+from webhook.rules import Rulebook, quota_soft, quota_unbounded, quota_will_wait
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work

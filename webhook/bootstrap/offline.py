@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from webhook.bootstrap.offline_quota import OfflineQuotas
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import CLASS, parse_device_class, parse_slice
 from webhook.core.finding import Finding, Severity, in_order
+from webhook.core.pods import pod_template
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
 from webhook.core.shapes import SLICE
-from webhook.endpoints import CONFIG_KINDS, OWN_GROUP, Rulebook, config_findings, pods_in
 from webhook.inventory.case import Case
 from webhook.kube.folder import load_folder
-from webhook.kube.kinds import kind_of, projected
+from webhook.kube.kinds import OWN_GROUP, kind_of, projected
 from webhook.kube.manifests import Problem
 from webhook.rules import (
     CLASS_CHANGES,
@@ -23,6 +24,7 @@ from webhook.rules import (
     SCHEMA,
     SERVER_TRUTH,
     VERSIONS,
+    Rulebook,
     Severities,
     invalid_field,
     judged,
@@ -31,6 +33,9 @@ from webhook.rules import (
 )
 from webhook.rules.invalid_field import invalid, structural
 from webhook.settings import Settings
+
+if TYPE_CHECKING:
+    from webhook.bootstrap.offline_quota import OfflineQuotas
 
 _CLUSTER_SCOPED = frozenset(
     {
@@ -47,16 +52,24 @@ _CLUSTER_SCOPED = frozenset(
 _NAMING = ("claims", "resourceClaims")  # fields by which a container would name claims
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offline:
-    """The rules over a cluster as it is stored, and as it is with the documents that are judged."""
+    """The rules over a cluster as it is stored, and as it is with the documents that are judged.
+
+    What only pods, quotas and our own kinds need is imported for them alone: a check of one claim starts sooner.
+    """
 
     stored: ClusterView
     view: ClusterView
     rulebook: Rulebook
     settings: Settings
-    quotas: OfflineQuotas
     problems: tuple[Problem, ...] = ()
+
+    @cached_property
+    def quotas(self) -> "OfflineQuotas":
+        from webhook.bootstrap.offline_quota import OfflineQuotas
+
+        return OfflineQuotas(self.stored, self.view, self.rulebook.exempt)
 
     def findings(self, raw: RawObject) -> tuple[Finding, ...]:
         """Return what is found in one object; nothing for a kind that is none of ours."""
@@ -76,18 +89,29 @@ class Offline:
             return self._judged(Case(found, "", self.view, raw=raw, before=before))
         if group == GROUP and name == SLICE:
             return tuple(invalid(parse_slice(raw).misfits))
-        if (pods := pods_in(raw, self.namespace_of(raw), self.view)) is not None:
-            return (*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
-        if group == OWN_GROUP and name in CONFIG_KINDS:
+        if pod_template(raw) is not None:
+            return self._of_pods(raw)
+        if group == OWN_GROUP:
+            from webhook.endpoints import config_findings
+
             return config_findings(raw, name, self.view)
         return ()
+
+    def _of_pods(self, raw: RawObject) -> tuple[Finding, ...]:
+        from webhook.endpoints import pods_in
+
+        pods = pods_in(raw, self.namespace_of(raw), self.view)
+        if pods is None:
+            return ()
+        return (*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
 
     def _of_claim(self, raw: RawObject, kind: str) -> tuple[Finding, ...]:
         """Return what is found in a claim or template; one that is refused takes nothing of a quota."""
         claim = parse_claim(raw)
         claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
         found = self._judged(Case(claim, claim.metadata.namespace, self.view, raw=raw))
-        if any(finding.severity is Severity.DENY for finding in self.applied(found)):
+        refused = any(finding.severity is Severity.DENY for finding in self.applied(found))
+        if refused or not self.view.quotas:
             return found
         return (*found, *(self.quotas.findings(claim) if kind == CLAIM else self.quotas.early(claim)))
 
@@ -131,7 +155,7 @@ def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
     """
     stored, problems = cluster_of(settings)
     view, rulebook = _overlaid(stored, documents, settings.namespace), rulebook_of(settings)
-    return Offline(stored, view, rulebook, settings, OfflineQuotas(stored, view, rulebook.exempt), problems)
+    return Offline(stored, view, rulebook, settings, problems)
 
 
 def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:

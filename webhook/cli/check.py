@@ -1,27 +1,23 @@
 """`drawbridge check`: the server's verdicts offline, on manifests."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from webhook.bootstrap.offline import Offline, offline
-from webhook.cli.changes import difference, write_changes
 from webhook.cli.options import cluster_options, fail, settings_from, told
 from webhook.cli.report import Checked, Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT, FieldPath
-from webhook.core.finding import Edit, Finding, Fix, Severity, Span
+from webhook.core.finding import Finding, Fix, Severity, Span
 from webhook.core.render import Style
-from webhook.kube.fixing import TextChange, edits_of, fixed_text
 from webhook.kube.inputs import STDIN_NAME, Source, inputs_of, read_sources
 from webhook.kube.manifests import Document, Extract, Position, Problem
 from webhook.settings import Settings
 
 DENIED = 1
-_MOST_ROUNDS = 5
 _Key = tuple[str, Severity, FieldPath, str, Span | None]
 FORMATS = ("text", "json", "junit", "sarif", "github")
 
@@ -51,12 +47,15 @@ def check(
         settings = settings_from(flags)
         run = _judged(tuple(read_sources(files)), settings)
         if fix or diff:
-            changes, mended = _mended(run, settings)
+            from webhook.cli.changes import difference, write_changes
+            from webhook.cli.check_fix import fixed, told_of
+
+            changes, mended = fixed(run, lambda sources: _judged(sources, settings))
             if diff:
                 click.echo("".join(difference(changes)), nl=False)
                 raise SystemExit(run.exit_code(fail_on))
             write_changes(changes)
-            click.echo(_told_of(changes), err=True)
+            click.echo(told_of(changes), err=True)
             run = mended
     except SettingsError as error:
         fail(error.problems)
@@ -70,7 +69,7 @@ def check(
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """What was read, and what was found in it."""
 
     sources: tuple[Source, ...]
@@ -86,7 +85,7 @@ class _Run:
         return DENIED if severities & failing else 0
 
 
-def _judged(sources: tuple[Source, ...], settings: Settings) -> _Run:
+def _judged(sources: tuple[Source, ...], settings: Settings) -> Run:
     """Return the verdicts on all that was read, against each cluster."""
     inputs = tuple(inputs_of(sources))
     documents = tuple(entry for entry in inputs if isinstance(entry, Document))
@@ -102,7 +101,7 @@ def _judged(sources: tuple[Source, ...], settings: Settings) -> _Run:
         placed += _placed(entry, judges, tuple(map(str, several)))
     placed.sort(key=lambda found: (found.file, found.position.line, found.position.column))
     first = next(iter(judges.values()))
-    return _Run(
+    return Run(
         sources,
         documents,
         tuple(first.namespace_of(raw) for raw in raws),
@@ -140,49 +139,7 @@ def _unreadable(problem: Problem) -> Finding:
     return Finding("not-an-object", Severity.WARN, ROOT, message, (Fix("leave it out of what is checked"),))
 
 
-def _mended(run: _Run, settings: Settings) -> tuple[tuple[TextChange, ...], _Run]:
-    """Return the files as all fixes leave them, and what is found in them then.
-
-    What is mended may bring to light what was hidden: a field at its place is read, and judged in its turn.
-    """
-    before = dict(run.sources)
-    made: Counter[str] = Counter()
-    for _ in range(_MOST_ROUNDS):
-        changed = {change.file: change for change in _fixed(run) if change.edits}
-        if not changed:
-            break
-        made.update({file: change.edits for file, change in changed.items()})
-        sources = (
-            (file, changed[file].after.encode() if file in changed else content) for file, content in run.sources
-        )
-        run = _judged(tuple(sources), settings)
-    touched = [(file, content) for file, content in run.sources if made[file] or file == STDIN_NAME]
-    changes = (TextChange(file, before[file].decode(), content.decode(), made[file]) for file, content in touched)
-    return tuple(changes), run
-
-
-def _fixed(run: _Run) -> Iterator[TextChange]:
-    """Yield each file of which something can be mended, with the edits of its findings made."""
-    found: dict[int, list[Finding]] = {}
-    for entry in run.checked.placed:
-        found.setdefault(id(entry.raw), []).append(entry.finding)
-    by_file: dict[str, list[tuple[Document, tuple[Edit, ...]]]] = {}
-    for document in run.documents:
-        edits = edits_of(found.get(id(document.raw), ()))
-        if edits:
-            by_file.setdefault(document.file, []).append((document, edits))
-    texts = dict(run.sources)
-    for file, edits_in_file in by_file.items():
-        yield fixed_text(file, texts[file].decode(), edits_in_file)
-
-
-def _told_of(changes: Sequence[TextChange]) -> str:
-    edits = sum(change.edits for change in changes)
-    files = sum(change.before != change.after for change in changes)
-    return f"drawbridge: {edits} edits made in {files} files"
-
-
-def _report(output: str) -> Callable[[_Run, Style], str]:
+def _report(output: str) -> Callable[[Run, Style], str]:
     """Return how a run is reported; what CI servers read is imported when it is asked for."""
     match output:
         case "json":
@@ -203,6 +160,6 @@ def _report(output: str) -> Callable[[_Run, Style], str]:
             return lambda run, style: text_report(run.checked, style)
 
 
-def _objects(run: _Run) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+def _objects(run: Run) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     for document, namespace in zip(run.documents, run.namespaces, strict=True):
         yield document.file, document.raw, namespace

@@ -116,6 +116,7 @@ PODS: tuple[PodCheck, ...] = (
 )
 # Not to be lowered below warn on the server (contract 4, marked *).
 GUARDED = frozenset({"quota-exceeded", "quota-unbounded"})
+SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,17 @@ class Severities:
                 wanted = Severity.WARN
             if wanted is not None:
                 yield replace(finding, severity=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Which severities are set, and which namespaces are left alone by the server itself (architecture 2)."""
+
+    severities: Severities = field(default_factory=Severities)
+    own_namespace: str = "drawbridge-system"
+
+    def exempt(self, namespace: str) -> bool:
+        return namespace in SYSTEM_NAMESPACES or (bool(namespace) and namespace == self.own_namespace)
 
 
 def judged(case: Case, checks: Iterable[Check], *, mended: bool = False) -> tuple[Finding, ...]:

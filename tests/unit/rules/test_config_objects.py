@@ -11,7 +11,8 @@ from webhook.core.decision import Allow, Deny
 from webhook.core.finding import Finding
 from webhook.core.mappings import parse_mapping
 from webhook.core.review import Resource, Review
-from webhook.endpoints import Rulebook, config_findings, validate_config
+from webhook.endpoints import config_findings, validate_config
+from webhook.rules import Rulebook
 
 Json = dict[str, Any]
 
