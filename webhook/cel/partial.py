@@ -10,6 +10,7 @@ from typing import Final
 from webhook.cel.lexer import Tokens
 from webhook.cel.literals import BadLiteralError, bytes_value, read_number, string_value
 from webhook.cel.macros import Factory, MacroError, Macros, TooManyNodesError
+from webhook.cel.parser import MOST_DEPTH, TREE_DEPTH_ERROR
 from webhook.cel.recovery import ParseNode
 from webhook.cel.source import BEFORE, SourceError
 from webhook.cel.syntax import (
@@ -50,6 +51,7 @@ class _Visitor:
         self._macros = macros
         self._escaped_names = escaped_names
         self._make = Factory()
+        self._depth = 0
         self.errors: list[SourceError] = []
 
     def visit(self, node: ParseNode | None) -> Expr:
@@ -68,8 +70,21 @@ class _Visitor:
                 visit = _VISITS.get(node.label if rule in ("unary", "member", "primary") else rule)
                 if visit is None:
                     return self._nothing(node if rule == "unary" else None)
-                return visit(self, node)
+                if rule not in ("relation", "calc", "member"):
+                    return visit(self, node)
+                return self._deeper(visit, node)
         return self._nothing(None)
+
+    def _deeper(self, visit: "Callable[[_Visitor, ParseNode], Expr]", node: ParseNode) -> Expr:
+        """One level of a chain of operators, fields, indices or calls, of which there may be only so many."""
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            self.errors.append(TREE_DEPTH_ERROR)
+            made = self._nothing(None)
+        else:
+            made = visit(self, node)
+        self._depth -= 1
+        return made
 
     def _nothing(self, node: ParseNode | None) -> Expr:
         """An expression of no kind."""
