@@ -19,7 +19,7 @@ from tests.controlplane.webhooks import installed_webhooks
 pytestmark = pytest.mark.e2e
 SECONDS = 30
 WORKERS = 8
-TOO_MANY = make_exact_request(2000, "any")
+FORBIDDEN = make_exact_request(1, "forbidden")
 
 
 class Traffic:
@@ -48,7 +48,7 @@ class Traffic:
         while not self._over.is_set():
             turn += 1
             name = f"claim-{worker}-{turn}"
-            request = TOO_MANY if turn % 5 == 0 else make_exact_request(1, "any")
+            request = FORBIDDEN if turn % 5 == 0 else make_exact_request(1, "any")
             self.outcomes[self._create(name, request)] += 1
             self._api.delete(CLAIMS, name, self._namespace)
 
@@ -70,15 +70,19 @@ def test_no_call_fails_while_a_replica_is_replaced(gate: Gate, namespace: str) -
         {**manifest, "webhooks": [{**webhook, "failurePolicy": "Fail"} for webhook in manifest["webhooks"]]}
         for manifest in gate.installation.webhooks
     ]
-    create_quota(api, make_device_quota(namespace, "gpus", {"name": "all", "devices": 1000}))
+    limits = (
+        {"name": "all", "devices": 1000},
+        {"name": "none", "match": {"deviceClassName": "forbidden"}, "devices": 0},
+    )
+    create_quota(api, make_device_quota(namespace, "gpus", *limits))
     old = gate.serve("--drain-seconds", "8", name="old")
     wait_for("readiness", old.is_ready)
     with (
         TcpForwarder(old.port) as service,
         installed_webhooks(api, closed, f"https://127.0.0.1:{service.port}", gate.ca_file, namespace),
     ):
-        too_many = make_claim_object(namespace, "probe", TOO_MANY)
-        wait_for("effect of the webhooks", lambda: "quota-exceeded" in denied_by(api, too_many))
+        forbidden = make_claim_object(namespace, "probe", FORBIDDEN)
+        wait_for("effect of the webhooks", lambda: "quota-exceeded" in denied_by(api, forbidden))
         traffic = Traffic(api, namespace)
         began = time.monotonic()
         with traffic.flowing():
