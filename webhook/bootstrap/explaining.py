@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from webhook.bootstrap.offline import Offline
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Alternative, Claim, Selector, parse_claim
-from webhook.core.finding import Fix
+from webhook.core.finding import Edit, Fix, Severity
 from webhook.core.raw import RawObject
+from webhook.core.suggest import MOST_SUGGESTIONS
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.changes import smallest_changes
 from webhook.inventory.failing import failure_of
@@ -14,6 +15,7 @@ from webhook.inventory.funnel import Funnel, funnel_of
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.oddities import oddities
 from webhook.inventory.pod_case import pod_case
+from webhook.rules import COMPILING, SCHEMA, judged
 
 _MOST_NODES = 5
 TOGETHER = "whether the claims of a pod fit together on one node is not judged"
@@ -81,9 +83,25 @@ def explained(judge: Offline, subjects: Subjects) -> Iterator[Explained]:
         case = Case(asked.claim, asked.namespace, judge.view)
         funnel = funnel_of(case, asked.alternative)
         assert funnel is not None  # nobody waits, so the time is never over
-        fixes = tuple(change.fix() for change in smallest_changes(case, funnel))
+        fixes = () if funnel.matched else tuple(_fixes(case, funnel))[:MOST_SUGGESTIONS]
         clauses = (step.clause for step in funnel.steps if step.clause is not None)
         yield Explained(asked, funnel, fixes, (*_errors(case, asked.alternative), *oddities(inventory, clauses)))
+
+
+def _fixes(case: Case, funnel: Funnel) -> Iterator[Fix]:
+    """Yield what lets a device match, best first: mistakes in the request put right, then the smallest changes.
+
+    A name that is known to be misspelt is not a clause too much.
+    """
+    at = funnel.alternative.path.steps
+    mended: dict[tuple[Edit, ...], Fix] = {}
+    for finding in judged(case, (*COMPILING, *SCHEMA)):
+        first = next(iter(finding.fixes), None)
+        mistaken = finding.severity is Severity.DENY and finding.path.steps[: len(at)] == at
+        if mistaken and first is not None and first.edits:
+            mended.setdefault(first.edits, first)
+    yield from mended.values()
+    yield from (change.fix() for change in smallest_changes(case, funnel) if change.fix().edits not in mended)
 
 
 def _errors(case: Case, alternative: Alternative) -> Iterator[str]:

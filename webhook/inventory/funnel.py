@@ -1,5 +1,6 @@
 """The funnel: how many devices are left of a request after each thing that it asks, and what would let some through."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -113,7 +114,8 @@ def funnel_of(case: Case, alternative: Alternative) -> Funnel | None:
     matching = together(steps)
     matched = counted(inventory, matching)
     nodes = tuple(_nodes(case, inventory, matching, _spoilt(alternative, steps)))
-    stages = (*_stages(inventory, steps), *_on_a_node(alternative, nodes))
+    planned_matches = counted(inventory, bytes(len(inventory.published)) + matching[len(inventory.published) :])
+    stages = (*_stages(inventory, steps), _on_a_node(alternative, nodes, planned_matches))
     near = () if matched else tuple(_nearest(inventory, steps, own))
     return Funnel(alternative, everything, planned, stages, tuple(steps), of_class, matched, near, nodes)
 
@@ -243,15 +245,18 @@ def _nodes(case: Case, inventory: Inventory, mask: bytes, spoilt: bytes) -> Iter
     yield from sorted(total.items())
 
 
-def _on_a_node(alternative: Alternative, nodes: Sequence[tuple[str, int]]) -> Iterator[Stage]:
-    """Yield the stage of what one node must reach; `All` takes what there is, at least one and at most 32."""
+def _on_a_node(alternative: Alternative, nodes: Sequence[tuple[str, int]], planned: int) -> Stage:
+    """Return the stage of what one node must reach; `All` takes what there is, at least one and at most 32.
+
+    The node to come stands for all those that the `planned` matches make up.
+    """
     if alternative.mode is AllocationMode.ALL:
-        left = sum(count for _, count in nodes if count <= MOST_DEVICES)
-        yield Stage("on a node that can give all it has", "", left)
-        return
-    wanted = alternative.count or 1
-    devices = "device" if wanted == 1 else "devices"
-    yield Stage(f"on a node with {wanted} {devices}", "", sum(count for _, count in nodes if count >= wanted))
+        label, least, most = "on a node that can give all it has", 1, MOST_DEVICES
+    else:
+        least, most = alternative.count or 1, sys.maxsize
+        label = f"on a node with {least} {'device' if least == 1 else 'devices'}"
+    fitting = ((name, count) for name, count in nodes if least <= count <= most)
+    return Stage(label, "", sum(count if name else max(count, planned) for name, count in fitting))
 
 
 def _nearest(inventory: Inventory, steps: Sequence[Step], own: int) -> Iterator[Near]:

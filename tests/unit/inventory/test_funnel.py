@@ -134,6 +134,7 @@ def test_planned_devices_count_with_their_number_and_one_node_has_so_many_at_mos
     planned = parse_inventory({"metadata": {"name": "order"}, "spec": spec})
     found = funnel(make_view(inventories={"order": planned}), count=8)
     assert (found.devices, found.planned, found.matched, found.nodes) == (16, 16, 16, (("", 8),))
+    assert [stage.left for stage in found.stages] == [16, 16]  # two nodes of eight
 
 
 def test_the_nearest_devices_fail_least_and_differ_in_what_they_have() -> None:
