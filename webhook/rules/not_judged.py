@@ -25,8 +25,6 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _requests(claim: Claim) -> Iterator[Finding]:
-    for constraint in claim.constraints:
-        yield unjudged(constraint.path, "constraint", "constraints are not judged")
     for device_request in claim.requests:
         if not device_request.alternatives:
             yield unjudged(device_request.path, "request-shape", "the request has a shape that is not known")
@@ -34,5 +32,3 @@ def _requests(claim: Claim) -> Iterator[Finding]:
             if alternative.mode is AllocationMode.UNKNOWN:
                 path = alternative.path.child("allocationMode")
                 yield unjudged(path, "allocation-mode", "the allocation mode is not known")
-            for toleration in alternative.tolerations:
-                yield unjudged(toleration.path, "toleration", "tolerations are not judged")
