@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 FUZZING := .venv/.fuzzing
 SECONDS ?= 600
 
-.PHONY: conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,9 @@ $(FUZZING): requirements/fuzz.txt $(INSTALLED)
 
 fuzz: $(FUZZING)  ## Hostile selectors, reviews and manifests for SECONDS=600; what breaks a law is kept in build/fuzz.
 	nice $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each (half an hour).
+	LONG_TESTS=100000 $(BIN)/pytest tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
 demo: install  ## Four decisions over HTTPS against a standalone server; no Kubernetes needed.
 	$(BIN)/python examples/demo.py

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support import charge_oracle as oracle
 from tests.support.build import claim_object, make_class, make_view
+from tests.support.examples import examples
 from tests.support.quota import charged, make_inventory, make_quota
 from webhook.core.claims import Claim, parse_claim
 from webhook.core.cluster import ClusterView, Node
@@ -261,7 +262,7 @@ def charges(world: Plain, asked: list[list[Plain]], wanted: list[Plain]) -> list
     return [oracle.UNBOUNDED if on_limit.unbounded else on_limit.amount for on_limit in result.limits]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(worlds(), st.lists(requests(), max_size=2), st.lists(limits(), min_size=1, max_size=3))
 def test_charges_agree_with_the_second_implementation(
     world: Plain, asked: list[list[Plain]], wanted: list[Plain]

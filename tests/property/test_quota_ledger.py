@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.ledger_simulation import BrokenError, Protocol, Step, World
 from webhook.core.quota_status import QuotaStatus, Reservation
 from webhook.core.quotas import DeviceQuota
@@ -16,7 +17,7 @@ from webhook.quota import ledger
 STEPS = st.lists(st.tuples(st.integers(0, 22), st.integers(0, 255)), max_size=120)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(STEPS)
 def test_stored_claims_never_exceed_the_limit_and_no_charge_leaks(schedule: list[Step]) -> None:
     World(Protocol()).run(schedule)
