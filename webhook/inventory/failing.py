@@ -5,7 +5,7 @@ false. An error does not skip the device: it stops the pod on the node (dynamic-
 selectorsMatch).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,14 +27,15 @@ from webhook.inventory.schema import STANDARD_DOMAIN
 
 _STRANGER: Final = Device("", "another.example.com", row_of({}))
 _MOST_ASKED: Final = 16
+_NO_KEY: Final = "no such key: "
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One selector and the devices on which it ends in an error, of those that it meets.
 
-    `missing` are the readings that find nothing on one of them, `error` is the text on the first. `strangers` is True
-    where no known device fails, but any device of another driver would.
+    `missing` are the readings that find nothing on one of them, first the `blamed` ones, which an error names; `error`
+    is the text on the first. `strangers` is True where no known device fails, but any device of another driver would.
     """
 
     selector: Selector
@@ -44,6 +45,7 @@ class Failure:
     failing: tuple[int, ...]
     missing: tuple[Access, ...]
     error: str
+    blamed: int = 0
     strangers: bool = False
 
     @property
@@ -70,10 +72,12 @@ def failure_of(case: Case, before: Sequence[Selector], selector: Selector, ast: 
     failing = tuple(number for number in outcomes.failing() if met[number] and number < live)
     if not failing:
         return None
-    missing = _missing(ast, (inventory.devices[number] for number in failing[:_MOST_ASKED]))
+    asked = failing[:_MOST_ASKED]
+    told = frozenset(str(outcomes.of(number)) for number in asked)
+    missing, blamed = _missing(ast, (inventory.devices[number] for number in asked), told)
     errors = frozenset(outcomes.failing())
     numbers = tuple(number for number, one in enumerate(met) if one and (number < live or number not in errors))
-    return Failure(selector, ast, tuple(before), numbers, failing, missing, str(outcomes.of(failing[0])))
+    return Failure(selector, ast, tuple(before), numbers, failing, missing, str(outcomes.of(failing[0])), blamed)
 
 
 def failure_on_strangers(case: Case, before: Sequence[Selector], selector: Selector, ast: Ast) -> Failure | None:
@@ -84,12 +88,15 @@ def failure_on_strangers(case: Case, before: Sequence[Selector], selector: Selec
     outcome = outcome_on(selector.expression, environment, _STRANGER)
     if not isinstance(outcome, str):
         return None
-    missing = _missing(ast, (_STRANGER,))
-    return Failure(selector, ast, tuple(before), (), (), missing, outcome, strangers=True)
+    missing, blamed = _missing(ast, (_STRANGER,), {outcome})
+    return Failure(selector, ast, tuple(before), (), (), missing, outcome, blamed, strangers=True)
 
 
-def _missing(ast: Ast, devices: Iterable[Device]) -> tuple[Access, ...]:
-    """Return the readings without a guard that find nothing on some of the devices, each name once."""
+def _missing(ast: Ast, devices: Iterable[Device], errors: Collection[str]) -> tuple[tuple[Access, ...], int]:
+    """Return the readings without a guard that find nothing on some of the devices, each name once.
+
+    Those that an error names come first, with their number: others may never be read where they are missing.
+    """
     read = [access for access in accesses(ast) if access.domain and access.name and not access.guarded]
     found: dict[tuple[AccessKind, str | None, str | None], Access] = {}
     for device in devices:
@@ -97,16 +104,21 @@ def _missing(ast: Ast, devices: Iterable[Device]) -> tuple[Access, ...]:
             held = device.attributes if access.kind is AccessKind.ATTRIBUTES else device.capacity
             if f"{access.domain}/{access.name}" not in held:
                 found.setdefault((access.kind, access.domain, access.name), access)
-    return tuple(found.values())
+    blamed = [access for access in found.values() if f"{_NO_KEY}{access.name}" in errors]
+    return (*blamed, *(access for access in found.values() if access not in blamed)), len(blamed)
 
 
 def guards(case: Case, failure: Failure) -> Iterator[Fix]:
     """Yield guards with which the selector fails nowhere and accepts what it accepted, best first."""
     source = failure.selector.expression
-    for message, replacements in (*_driver_guards(case, failure), *_has_guards(failure, source)):
-        text = replaced(source, replacements)
-        if text is not None and _is_safe(case, failure, text):
+    for message, replacements in _driver_guards(case, failure):
+        if _is_safe(case, failure, replaced(source, replacements)):
             yield Fix(message, replacements=replacements)
+    for count in dict.fromkeys((failure.blamed, len(failure.missing))):
+        message, replacements = _has_guards(failure, source, failure.missing[:count])
+        if replacements and _is_safe(case, failure, replaced(source, replacements)):
+            yield Fix(message, replacements=replacements)
+            return
 
 
 def _driver_guards(case: Case, failure: Failure) -> Iterator[tuple[str, tuple[Replacement, ...]]]:
@@ -135,18 +147,18 @@ def _is_driver(view: ClusterView, domain: str) -> bool:
     return domain != STANDARD_DOMAIN and (pack is None or pack.is_driver)
 
 
-def _has_guards(failure: Failure, source: str) -> Iterator[tuple[str, tuple[Replacement, ...]]]:
+def _has_guards(failure: Failure, source: str, among: Sequence[Access]) -> tuple[str, tuple[Replacement, ...]]:
+    """Return the guards that ask with has() for each of the readings."""
     replacements: dict[Span, list[str]] = {}
-    for access in failure.missing:
+    for access in among:
         leaf = _leaf(failure.ast.root, access)
         read = source[access.span[0] : access.span[1]]
         replacements.setdefault(Span(leaf.start, leaf.start), []).append(f"has({read}) && ")
-    if replacements:
-        names = " and ".join(dict.fromkeys(f"`{access.name}`" for access in failure.missing))
-        yield (
-            f"ask with has() for {names} before it is read",
-            tuple(Replacement(at, "".join(dict.fromkeys(texts))) for at, texts in replacements.items()),
-        )
+    names = " and ".join(dict.fromkeys(f"`{access.name}`" for access in among))
+    return (
+        f"ask with has() for {names} before it is read",
+        tuple(Replacement(at, "".join(dict.fromkeys(texts))) for at, texts in replacements.items()),
+    )
 
 
 def _leaf(root: Expr, access: Access) -> Expr:
@@ -164,9 +176,9 @@ def _needs_parentheses(root: Expr, source: str) -> bool:
     return isinstance(root, Call) and root.function in (OR, CONDITIONAL) and root.start == 0 and root.end == len(source)
 
 
-def _is_safe(case: Case, failure: Failure, text: str) -> bool:
+def _is_safe(case: Case, failure: Failure, text: str | None) -> bool:
     """Return whether the text fails on nothing that is met, and accepts the same devices."""
-    if compiled_new(text, case.view.server).ast is None:
+    if text is None or compiled_new(text, case.view.server).ast is None:
         return False
     environment = stored_environment(case.view.server)
     if failure.strangers and outcome_on(text, environment, _STRANGER) is not False:
@@ -199,15 +211,13 @@ def _is_possible(case: Case, failure: Failure, access: Access) -> bool:
     entry = known.names(access.kind).get(access.name)
     if entry is None or entry.entry is None:
         return False
-    kinds = entry.entry.kinds
-    if not kinds:
-        return True
+    driver, kinds = known.pack.driver, entry.entry.kinds
+    marks = [kind.marks for kind in known.pack.kinds if kind.name in kinds] if kinds else [{}]
     environment = stored_environment(case.view.server)
-    for kind in known.pack.kinds:
-        if kind.name in kinds:
-            device = Device("", known.pack.driver, row_of(kind.marks))
-            if not any(outcome_on(other.expression, environment, device) is False for other in failure.before):
-                return True
+    for one in marks:
+        device = Device("", driver, row_of(one))
+        if not any(outcome_on(other.expression, environment, device) is False for other in failure.before):
+            return True
     return False
 
 

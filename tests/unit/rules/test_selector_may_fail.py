@@ -120,5 +120,33 @@ def test_what_the_catalogue_allows_is_not_refused(marks: dict[str, str], severit
     assert [(f.rule, f.severity) for f in found if f.rule == "selector-may-fail"] == [("selector-may-fail", severity)]
 
 
+def test_a_device_of_another_driver_is_none_that_the_class_could_get() -> None:
+    nics = make_class("nics", "device.driver == 'nic.example.com'")
+    cluster = make_view(GPUS, NICS, classes=(nics,), catalogue={DRIVER: pack(type="gpu")})
+    [finding] = findings("nics", f"{A}.type == 'gpu'", cluster=cluster)
+    assert (finding.rule, finding.severity) == ("selector-may-fail", Severity.DENY)
+
+
 def test_a_misspelt_name_explains_the_error() -> None:
     assert {finding.rule for finding in findings("driver", f"{A}.modle == 'E100'")} == {"selector-unknown-attribute"}
+
+
+def test_only_what_the_error_names_is_guarded_and_told() -> None:
+    speed = "device.attributes['nic.example.com'].speed"
+    part = make_slice(device("disk-0", size=1), driver="disk.example.com", node="node-3")
+    cluster = make_view(GPUS, NICS, part, classes=CLASSES)
+    selector = f"device.driver == 'nic.example.com' ? {speed} > 50 : {A}.type == 'gpu'"
+    [finding] = findings("everything", selector, cluster=cluster)
+    assert finding.message == "ends in an error on 1 of 4 devices of class 'everything': no `type` there"
+    assert finding.span is not None
+    assert selector[finding.span.start : finding.span.end] == f"{A}.type"
+    [edit] = finding.fixes[0].edits
+    assert edit.value == f"device.driver == 'nic.example.com' ? {speed} > 50 : has({A}.type) && {A}.type == 'gpu'"
+
+
+def test_all_that_is_missing_is_guarded_where_one_guard_is_not_enough() -> None:
+    selector = f"device.attributes['nic.example.com'].speed > 50 || {A}.type == 'gpu'"
+    part = make_slice(device("disk-0", size=1), driver="disk.example.com", node="node-3")
+    [finding] = findings("everything", selector, cluster=make_view(GPUS, NICS, part, classes=CLASSES))
+    [edit] = finding.fixes[0].edits
+    assert str(edit.value).count("has(") == 2
