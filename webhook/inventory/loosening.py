@@ -7,7 +7,7 @@ from typing import Final
 
 from webhook.cel.functions.semver import SemverError, parse_version
 from webhook.cel.inspect import respell
-from webhook.cel.places import Place, place_of
+from webhook.cel.places import DRIVER, SHAREABLE, Place, place_of
 from webhook.cel.syntax import NOT, NOT_EQUALS, Call, Comprehension, Expr, Literal, children
 from webhook.core.devices import AttributeValue, Device, VersionText
 from webhook.core.finding import Replacement, Span
@@ -25,11 +25,14 @@ def other_literals(clause: Clause, devices: Iterable[Device]) -> Iterator[Replac
     A clause that says what a value must not be has none: any other literal would only empty it.
     """
     place = next(iter(clause.places)) if clause.places and len(clause.places) == 1 else None
-    if place is None or place.name == "":
+    if place is None or place.field == SHAREABLE:
         return
     counted = Counter(value for device in devices if (value := value_of(place, device)) is not None)
     for literal, parser in _literals(clause.node, place):
-        for value in _ranked(literal, parser, counted):
+        values = _ranked(literal, parser, counted)
+        if place.field == DRIVER:  # another driver is another device: only a slip of the pen is put right
+            values = nearest(str(literal.value), [str(value) for value in counted])
+        for value in values:
             text = _written(clause.selector.expression, literal, value)
             if text is not None:
                 yield Replacement(Span(literal.start, literal.end), text)

@@ -42,6 +42,12 @@ def findings(*selectors: str, cluster: ClusterView | None = None) -> Sequence[Fi
             f'{A}.model == "E50-24GB" && {A}.cores > 10',
             id="text among others, in its own quotes",
         ),
+        pytest.param(
+            f"device.driver == 'gpu.exmple.com' && {A}.cores > 100",
+            "write 'gpu.example.com' instead of 'gpu.exmple.com'",
+            f"device.driver == 'gpu.example.com' && {A}.cores > 100",
+            id="driver",
+        ),
         pytest.param(f"{A}.cores >= 200", "write 120 instead of 200", f"{A}.cores >= 120", id="bound"),
         pytest.param(f"{A}.cores > 120", "write 119 instead of 120", f"{A}.cores > 119", id="strict bound"),
         pytest.param(f"30 > {A}.cores", "write 41 instead of 30", f"41 > {A}.cores", id="bound on the left"),
