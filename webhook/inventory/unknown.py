@@ -41,7 +41,7 @@ def unknown_name(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind,
         return None
     return UnknownName(
         _absence(known, kind, name),
-        _certainty(known, kind, name),
+        _certainty(knowledge, known, kind, name),
         _why(known, kind, name),
         tuple(_meant(knowledge, known, kind, name)),
     )
@@ -55,7 +55,7 @@ def _absence(known: DomainKnowledge, kind: AccessKind, name: str) -> str:
     return f"no device publishes {_WORDS[kind]} `{name}` in the domain '{known.domain}'"
 
 
-def _certainty(known: DomainKnowledge, kind: AccessKind, name: str) -> Severity | None:
+def _certainty(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name: str) -> Severity | None:
     """Return how an unguarded name in a claim is judged (contract 4).
 
     A catalogue that is not known to be outdated decides. Without one a name is refused if devices are known that lack
@@ -65,7 +65,8 @@ def _certainty(known: DomainKnowledge, kind: AccessKind, name: str) -> Severity 
     if known.is_catalogued:
         return Severity.DENY
     confused = known.mistake(_MISTAKES[kind], name) is not None or name in known.names(_OTHER[kind])
-    explained = confused or any(explains(near, name) for near in known.names(kind))
+    elsewhere = any(True for _ in _elsewhere(knowledge, known, kind, name))
+    explained = confused or elsewhere or any(explains(near, name) for near in known.names(kind))
     if explained and (known.live is not None or not known.is_vague):
         return Severity.DENY
     return Severity.WARN if explained or known.live is not None or not known.is_vague else None
@@ -100,6 +101,15 @@ def _surely_meant(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind
     standard = knowledge.domain(STANDARD_DOMAIN)
     if kind is AccessKind.ATTRIBUTES and standard is not None and name in standard.attributes:
         yield f"{STANDARD_DOMAIN}/{name}"
+    yield from _elsewhere(knowledge, known, kind, name)
+
+
+def _elsewhere(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, name: str) -> Iterator[str]:
+    """Yield the very name as the devices of the driver publish it, under other domains."""
+    for domain in sorted(knowledge.live_domains - {known.domain, STANDARD_DOMAIN}):
+        other = knowledge.domain(domain)
+        if other is not None and other.live is not None and known.domain in other.live.drivers:
+            yield from (f"{domain}/{name}",) if name in other.names(kind) else ()
 
 
 def _is_known(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, right: str) -> bool:
