@@ -49,6 +49,9 @@ _OPERATORS: Final = {
     INDEX: "[]",
     "_?_:_": "?:",
 }
+_DEVICE: Final = "device."
+_CAPACITY: Final = "device.capacity"
+_AMOUNT: Final = re.compile(r"\s*[-+.0-9]")
 _COMPARABLE: Final = {"kubernetes.Quantity": "quantity", "kubernetes.Semver": "semver"}
 _KNOWN_AS: Final = {
     "version": "semver",
@@ -462,12 +465,22 @@ def _not_comparable(ast: Ast, node: Call, _: Environment) -> Problem | None:
     argument = _made(ast, other, maker)
     noun = "a quantity" if maker == "quantity" else "a version"
     words = f"{noun} cannot be compared by `{sign}`"
+    if _is_a_name(other) and _text(ast, one).startswith(_CAPACITY):
+        start = one.start + len(_DEVICE)
+        text = f"{_DEVICE}attributes{_text(ast, one).removeprefix(_CAPACITY)}"
+        said = f"{_text(ast, other)} is no quantity: if an attribute is meant, write {text}"
+        return Problem(words, node.start, node.end, said, ((start, one.start + len(_CAPACITY), "attributes"),))
     if argument is None:
         return Problem(words, node.start, node.end, f"use compareTo({maker}('...')) {sign} 0")
     if swapped:
         sign = sign.translate(str.maketrans("<>", "><"))
     text = f"{_text(ast, one)}.compareTo({argument}) {sign} 0"
     return Problem(words, node.start, node.end, f"write {text}", ((node.start, node.end, text),))
+
+
+def _is_a_name(node: Expr) -> bool:
+    """Whether it is a literal text that cannot be meant for an amount."""
+    return isinstance(node, Literal) and isinstance(node.value, str) and _AMOUNT.match(node.value) is None
 
 
 def _made(ast: Ast, node: Expr, maker: str) -> str | None:

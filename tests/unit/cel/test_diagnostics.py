@@ -47,6 +47,7 @@ MENDED = {
         "device.capacity['d'].m >= quantity('1Gi')",
         "device.capacity['d'].m.compareTo(quantity('1Gi')) >= 0",
     ),
+    "a capacity against a name": ("device.capacity['d'].model == 'A100'", "device.attributes['d'].model == 'A100'"),
     "a quantity against a number": (
         "device.capacity['d'].m < 5",
         "device.capacity['d'].m.compareTo(quantity('5')) < 0",
