@@ -20,7 +20,7 @@ _MOST_RULE_DEPTH: Final = 250
 _MOST_ATTEMPTS: Final = 30
 _MOST_SKIPPED: Final = 256
 _MOST_REPORTS: Final = 100
-_MOST_RULES: Final = 4_000  # to read; more would take longer than any message is worth
+_MOST_RULES: Final = 8_000  # to read; more would take longer than any message is worth
 _TOKEN_ORDER: Final = (
     f"{END} == != in < <= >= > && || [ ] {{ }} ( ) . , - ! ? : + * / % true false null "
     f"{FLOAT} {INT} {UINT} {STRING} {BYTES} {IDENT} {ESCAPED_IDENT}"
