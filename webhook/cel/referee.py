@@ -55,6 +55,8 @@ _FUNCTIONS: Final = frozenset(
 # Macros by name and number of arguments.
 _MACROS: Final = frozenset({("has", 1), ("all", 2), ("exists", 2), ("exists_one", 2), ("map", 2), ("filter", 2)})
 _LITERALS: Final = frozenset({bool, int, str})
+_MOST_JOINED: Final = 10
+"""cel-python evaluates a side that ends in an error twice, so chains of these take it exponential time."""
 # Escapes and multi-line strings: cel-python reads them in its own way.
 _UNCERTAIN_TEXT: Final = re.compile(r"""\\|'''|\"{3}""")
 
@@ -76,7 +78,9 @@ def supported(ast: Ast) -> bool:
     macros = {id_: (call.function, len(call.args)) for id_, call in ast.macros.items()}
     if not frozenset(macros.values()) <= _MACROS:
         return False
-    return all(_supports(node, macros) for node in walk(ast.root))
+    nodes = tuple(walk(ast.root))
+    joined = sum(isinstance(node, Call) and node.function in (AND, OR, CONDITIONAL) for node in nodes)
+    return joined <= _MOST_JOINED and all(_supports(node, macros) for node in nodes)
 
 
 def _supports(node: Node, macros: Mapping[int, tuple[str, int]]) -> bool:

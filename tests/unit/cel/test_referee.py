@@ -7,7 +7,7 @@ import pytest
 from webhook.cel.compile import compile_selector
 from webhook.cel.device import CelDevice, make_device
 from webhook.cel.environment import device_environment
-from webhook.cel.referee import referee
+from webhook.cel.referee import referee, supported
 from webhook.core.devices import VersionText
 from webhook.core.quantity import parse_quantity
 
@@ -77,3 +77,12 @@ def test_asking_it_leaves_the_recursion_limit_alone() -> None:
     before = sys.getrecursionlimit()
     assert opinion("device.driver == 'gpu.nvidia.com'") is True
     assert sys.getrecursionlimit() >= before
+
+
+@pytest.mark.parametrize(("clauses", "asked"), [(11, True), (12, False)])
+def test_long_chains_are_not_put_to_it(clauses: int, asked: bool) -> None:
+    ast = compile_selector(
+        " && ".join(f"device.attributes['d'].a{n} == 1" for n in range(clauses)), device_environment()
+    ).ast
+    assert ast is not None
+    assert supported(ast) is asked
