@@ -135,7 +135,7 @@ def test_a_name_in_brackets_is_judged_like_one_after_a_dot() -> None:
 
 
 def test_a_name_of_another_domain_of_the_driver_is_refused_with_that_domain() -> None:
-    cluster = make_view(make_slice(device("gpu-0", model="E100", **{"example.org/board": "b1"})))
+    cluster = make_view(make_slice(device("gpu-0", {}, **{"model": "E100", "example.org/board": "b1"})))
     [finding] = findings(claim_with("device.attributes['gpu.example.com'].board == 'b1'"), cluster)
     assert (finding.rule, finding.severity) == ("selector-unknown-attribute", Severity.DENY)
     assert finding.fixes[0].message == "did you mean `example.org/board`?"
