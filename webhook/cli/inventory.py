@@ -1,6 +1,7 @@
 """`drawbridge inventory`: devices, shapes and attribute schema of a cluster, idle claims, and snapshots of it."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,10 @@ _OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), de
 @click.pass_context
 def inventory(context: click.Context, /, output: str, idle: bool, **flags: Any) -> None:
     """Show the devices of a cluster by driver and shape; pools that are incomplete are named."""
-    try:
-        settings = settings_from(flags)
-        if not settings.cluster and settings.kubeconfig is None:
-            fail(("--cluster DIR or --kubeconfig FILE is needed",))
-        context.obj = settings
-        if context.invoked_subcommand is not None:
-            return
-        view = _view(settings)
-    except SettingsError as error:
-        fail(error.problems)
-    except (OSError, ClusterUnavailableError) as error:
-        fail((told(error),))
-    now = datetime.now(UTC)
+    if context.invoked_subcommand is not None:
+        context.obj = flags
+        return
+    view, now = _view(_settings(flags, {})), datetime.now(UTC)
     if idle:
         click.echo(_json(idle_json(view, now)) if output == "json" else idle_text(view, now))
     else:
@@ -47,23 +39,21 @@ def inventory(context: click.Context, /, output: str, idle: bool, **flags: Any) 
 @inventory.command()
 @click.argument("driver", required=False)
 @_OUTPUT
+@cluster_options
 @click.pass_obj
-def schema(settings: Settings, driver: str | None, output: str) -> None:
+def schema(before: Mapping[str, Any], /, driver: str | None, output: str, **flags: Any) -> None:
     """Show the attributes and capacities that DRIVER, or every driver, publishes: types, values, how many devices."""
-    try:
-        view = _view(settings)
-    except SettingsError as error:
-        fail(error.problems)
-    except (OSError, ClusterUnavailableError) as error:
-        fail((told(error),))
+    view = _view(_settings(flags, before))
     click.echo(_json(schema_json(view, driver)) if output == "json" else schema_text(view, driver))
 
 
 @inventory.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@cluster_options
 @click.pass_obj
-def save(settings: Settings, file: Path) -> None:
+def save(before: Mapping[str, Any], /, file: Path, **flags: Any) -> None:
     """Write all that Drawbridge reads of the cluster to FILE, which every `--cluster` reads."""
+    settings = _settings(flags, before)
     try:
         taken = snapshot(settings)
         file.write_text(json.dumps(taken, indent=1, ensure_ascii=False) + "\n")
@@ -74,8 +64,24 @@ def save(settings: Settings, file: Path) -> None:
     click.echo(f"drawbridge: {len(taken['items']) - 1} objects written to {file}", err=True)
 
 
+def _settings(flags: Mapping[str, Any], before: Mapping[str, Any]) -> Settings:
+    """Return the settings of the flags; those before the name of a subcommand count where it has none of its own."""
+    try:
+        settings = settings_from({name: value or before.get(name, value) for name, value in flags.items()})
+    except SettingsError as error:
+        fail(error.problems)
+    if not settings.cluster and settings.kubeconfig is None:
+        fail(("--cluster DIR or --kubeconfig FILE is needed",))
+    return settings
+
+
 def _view(settings: Settings) -> ClusterView:
-    view, problems = cluster_of(settings)
+    try:
+        view, problems = cluster_of(settings)
+    except SettingsError as error:
+        fail(error.problems)
+    except (OSError, ClusterUnavailableError) as error:
+        fail((told(error),))
     for problem in problems:
         click.echo(f"drawbridge: {problem}", err=True)
     return view

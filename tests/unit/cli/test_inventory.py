@@ -77,6 +77,14 @@ def test_the_schema_tells_types_and_values_with_counts(cluster: Path) -> None:
     assert run(cluster, "schema", "nobody.example.com") == "no devices are published\n"
 
 
+def test_the_cluster_may_stand_behind_the_subcommand(cluster: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.json"
+    for arguments in (("schema", NVIDIA), ("save", str(saved))):
+        done = CliRunner().invoke(main, ["inventory", *arguments, "--cluster", str(cluster)])
+        assert done.exit_code == 0, done.output
+    assert run(saved) == run(cluster)
+
+
 def test_idle_claims_are_those_that_no_pod_may_use(cluster: Path) -> None:
     (claim,) = json.loads(run(cluster, "--idle", "-o", "json"))["claims"]
     assert (claim["name"], claim["devices"]) == ("idle", [f"{NVIDIA}/pool/gpu-0"])
