@@ -57,6 +57,7 @@ _MACROS: Final = frozenset({("has", 1), ("all", 2), ("exists", 2), ("exists_one"
 _LITERALS: Final = frozenset({bool, int, str})
 _MOST_JOINED: Final = 10
 """cel-python evaluates a side that ends in an error twice, so chains of these take it exponential time."""
+_MOST_NODES: Final = 400
 # Escapes and multi-line strings: cel-python reads them in its own way.
 _UNCERTAIN_TEXT: Final = re.compile(r"""\\|'''|\"{3}""")
 
@@ -79,8 +80,15 @@ def supported(ast: Ast) -> bool:
     if not frozenset(macros.values()) <= _MACROS:
         return False
     nodes = tuple(walk(ast.root))
+    if len(nodes) > _MOST_NODES or any(isinstance(node, Comprehension) and _loops(node) > 1 for node in nodes):
+        return False
     joined = sum(isinstance(node, Call) and node.function in (AND, OR, CONDITIONAL) for node in nodes)
     return joined <= _MOST_JOINED and all(_supports(node, macros) for node in nodes)
+
+
+def _loops(node: Comprehension) -> int:
+    """How many loops stand in each other, or one behind the other: cel-python needs seconds for some of these."""
+    return sum(isinstance(inner, Comprehension) for inner in walk(node))
 
 
 def _supports(node: Node, macros: Mapping[int, tuple[str, int]]) -> bool:
@@ -115,6 +123,9 @@ class _Engine:
         sys.setrecursionlimit(max(limit, sys.getrecursionlimit()))
         self.types: Any = celtypes
         self.problem: type[Exception] = evaluation.CELEvalError
+        # Errors quote the errors that they join, and log them: texts that double with each entry of a list.
+        evaluation.CELEvalError.__repr__ = _unquoted
+        evaluation.logger.disabled = True
         self.map_type = _default_map(celtypes)
 
     def program(self, expression: str) -> Any:
@@ -143,6 +154,10 @@ class _Engine:
             "allowMultipleAllocations": self.value(device.allow_multiple_allocations),
         }
         return self.types.MapType({self.types.StringType(name): value for name, value in fields.items()})
+
+
+def _unquoted(error: Exception) -> str:
+    return type(error).__name__
 
 
 class _Ordered:

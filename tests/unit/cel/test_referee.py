@@ -86,3 +86,23 @@ def test_long_chains_are_not_put_to_it(clauses: int, asked: bool) -> None:
     ).ast
     assert ast is not None
     assert supported(ast) is asked
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("macro", ["all", "exists"])
+def test_errors_in_a_loop_do_not_quote_each_other(macro: str) -> None:
+    """The texts of such errors double with each entry: thirty took gigabytes."""
+    entries = ", ".join(map(str, range(40)))
+    assert opinion(f"[{entries}].{macro}(i, device.attributes['gpu.nvidia.com'].nope == i)") is None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param("[1].all(i, [1].all(j, i == j))", id="a loop in a loop"),
+        pytest.param("[1].map(i, i + 1).all(j, j > 0)", id="a loop over a loop"),
+        pytest.param(f"[{', '.join(map(str, range(500)))}].all(i, i >= 0)", id="a long list"),
+    ],
+)
+def test_what_would_take_it_long_is_not_asked(expression: str) -> None:
+    assert opinion(expression) is None
