@@ -123,6 +123,9 @@ class ApiClient:
         """Close the connections; what is asked from now on is refused here."""
         self._closed = True
         if self._session is not None:
+            # A polite end of TLS would outlast the loop of a command, which then warns of connections left open.
+            if self._session.connector is not None:
+                await self._session.connector.close(abort_ssl=True)
             await self._session.close()
             self._session = None
 
