@@ -1,9 +1,7 @@
 """`drawbridge inventory` on the real API server, and what it saves as a cluster of its own."""
 
-import gc
 import json
 import subprocess
-import warnings
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,6 @@ import pytest
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import DRAWBRIDGE
 from tests.controlplane.objects import CLASSES, GPU_DRIVER, SLICES, make_device_class, make_gpu, make_slice
-from webhook.bootstrap.live import view_of_live
-from webhook.settings import read_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -33,15 +29,6 @@ def test_a_snapshot_of_the_live_cluster_shows_the_same_devices(
         note = json.loads(saved.read_text())["items"][0]
         assert note["kubernetesVersion"] == "1.37"
         assert note["featureGates"]["DRAConsumableCapacity"] is True
-
-
-def test_a_look_at_a_live_cluster_leaves_no_connection_open(cluster: ControlPlane) -> None:
-    settings = read_settings({"kubeconfig": cluster.kubeconfig()}, None, {})
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        view_of_live(settings)
-        gc.collect()
-    assert [str(warning.message) for warning in told if warning.category is ResourceWarning] == []
 
 
 def _inventory(*arguments: str) -> str:
