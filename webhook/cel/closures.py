@@ -96,52 +96,19 @@ def variable(slot: int) -> Closure:
 
 def all_true(terms: Sequence[Closure]) -> Closure:
     """`&&` of any number of terms: false wins over errors, the first error over truth."""
-    if len(terms) == 2:
-        return _both_true(*terms)
-
-    def run(frame: Frame) -> bool:
-        error: EvaluationError | None = None
-        for term in terms:
-            try:
-                value = term(frame)
-            except EvaluationError as problem:
-                error = error or problem
-                continue
-            if value is True:
-                continue
-            if value is False:
-                return False
-            error = error or no_such_overload()
-        if error is not None:
-            raise error
-        return True
-
-    return run
-
-
-def _both_true(first: Closure, second: Closure) -> Closure:
-    def run(frame: Frame) -> bool:
-        try:
-            value = first(frame)
-        except EvaluationError:
-            if is_false(second, frame):
-                return False
-            raise
-        if value is True:
-            value = second(frame)
-            if value is True or value is False:
-                return value
-        elif value is False or is_false(second, frame):
-            return False
-        raise no_such_overload()
-
-    return run
+    return _joined(terms, decisive=False)
 
 
 def any_true(terms: Sequence[Closure]) -> Closure:
-    """`||` of any number of terms: truth wins over errors."""
+    """`||` of any number of terms: truth wins over errors, the first error over falsehood."""
+    return _joined(terms, decisive=True)
+
+
+def _joined(terms: Sequence[Closure], *, decisive: bool) -> Closure:
+    """`&&` and `||` are one thing with true and false exchanged: the decisive value ends them."""
     if len(terms) == 2:
-        return _either_true(*terms)
+        return _joined_pair(*terms, decisive=decisive)
+    neutral = not decisive
 
     def run(frame: Frame) -> bool:
         error: EvaluationError | None = None
@@ -151,32 +118,35 @@ def any_true(terms: Sequence[Closure]) -> Closure:
             except EvaluationError as problem:
                 error = error or problem
                 continue
-            if value is False:
+            if value is neutral:
                 continue
-            if value is True:
-                return True
+            if value is decisive:
+                return not neutral
             error = error or no_such_overload()
         if error is not None:
             raise error
-        return False
+        return neutral
 
     return run
 
 
-def _either_true(first: Closure, second: Closure) -> Closure:
+def _joined_pair(first: Closure, second: Closure, *, decisive: bool) -> Closure:
+    neutral = not decisive
+    decides = _is_true if decisive else is_false
+
     def run(frame: Frame) -> bool:
         try:
             value = first(frame)
         except EvaluationError:
-            if _is_true(second, frame):
-                return True
+            if decides(second, frame):
+                return decisive
             raise
-        if value is False:
+        if value is neutral:
             value = second(frame)
             if value is True or value is False:
                 return value
-        elif value is True or _is_true(second, frame):
-            return True
+        elif value is decisive or decides(second, frame):
+            return decisive
         raise no_such_overload()
 
     return run
