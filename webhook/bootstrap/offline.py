@@ -37,18 +37,7 @@ from webhook.settings import Settings
 if TYPE_CHECKING:
     from webhook.bootstrap.offline_quota import OfflineQuotas
 
-_CLUSTER_SCOPED = frozenset(
-    {
-        CLASS,
-        "ResourceSlice",
-        "Node",
-        "Namespace",
-        "ClusterDeviceQuota",
-        "LegacyMapping",
-        "ClaimPolicy",
-        "DeviceInventory",
-    }
-)
+_UNKEPT = (OWN_GROUP, "ClaimPolicy")  # cluster-scoped, and the one kind of ours without a place in the view
 _NAMING = ("claims", "resourceClaims")  # fields by which a container would name claims
 
 
@@ -125,7 +114,8 @@ class Offline:
         """Return the object's namespace, the default one where it says none; empty for kinds that live in none."""
         metadata = raw.get("metadata")
         named = metadata.get("namespace") if isinstance(metadata, dict) else None
-        if _group_and_kind(raw)[1] in _CLUSTER_SCOPED:
+        kind = kind_of(raw)
+        if _group_and_kind(raw) == _UNKEPT if kind is None else not kind.namespaced:
             return ""
         return named if isinstance(named, str) and named else self.settings.namespace
 

@@ -6,6 +6,7 @@ not met it yet.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from webhook.core.fieldpath import ROOT, FieldPath
@@ -52,12 +53,7 @@ class Flaw:
 
 def unknown_fields(raw: RawObject) -> tuple[Flaw, ...]:
     """Return the unknown fields of a DRA object, or of the DRA parts of a pod or workload; at most a hundred."""
-    found: list[Flaw] = []
-    for flaw in _flaws(raw):
-        found.append(flaw)
-        if len(found) >= MOST_MISFITS:
-            break
-    return tuple(found)
+    return tuple(islice(_flaws(raw), MOST_MISFITS))
 
 
 def _flaws(raw: RawObject) -> Iterator[Flaw]:

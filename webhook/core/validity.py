@@ -7,6 +7,7 @@ Source: pkg/apis/resource/validation and pkg/apis/core/validation. Values that c
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from webhook.core.claims import CLAIM, FLAT_VERSION, TEMPLATE, devices_path
@@ -39,12 +40,7 @@ _EFFECTS = ("NoSchedule", "NoExecute", "None", "")
 
 def invalid_values(raw: RawObject) -> tuple[Flaw, ...]:
     """Return what the API server would refuse of a DRA object, or of the claims of a pod; at most a hundred."""
-    found = []
-    for flaw in _flaws(raw):
-        found.append(flaw)
-        if len(found) >= MOST_MISFITS:
-            break
-    return tuple(found)
+    return tuple(islice(_flaws(raw), MOST_MISFITS))
 
 
 def _flaws(raw: RawObject) -> Iterator[Flaw]:
