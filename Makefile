@@ -4,6 +4,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 FUZZING := .venv/.fuzzing
 SECONDS ?= 600
+LONG_TESTS := tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation \
+  tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
 .PHONY: long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
@@ -53,8 +55,13 @@ $(FUZZING): requirements/fuzz.txt $(INSTALLED)
 fuzz: $(FUZZING)  ## Hostile selectors, reviews and manifests for SECONDS=600; what breaks a law is kept in build/fuzz.
 	nice $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each (half an hour).
-	LONG_TESTS=100000 $(BIN)/pytest tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
+long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each, over all processors.
+	@seed=$(or $(SEED),$$(date +%s)); parts=$$(nproc); echo "SEED=$$seed, $$parts processes"; \
+	for part in $$(seq $$parts); do \
+	  LONG_TESTS=$$(((100000 + parts - 1) / parts)) $(BIN)/pytest -q --hypothesis-seed=$$((seed + part)) $(LONG_TESTS) & \
+	  running="$$running $$!"; \
+	done; \
+	for one in $$running; do wait $$one || failed=1; done; test -z "$$failed"
 
 demo: install  ## Four decisions over HTTPS against a standalone server; no Kubernetes needed.
 	$(BIN)/python examples/demo.py

@@ -38,46 +38,63 @@ amounts = st.one_of(st.integers(0, 12).map(Fraction), st.integers(0, 24).map(lam
 names = st.sampled_from(["memory", f"{NVIDIA}/memory", "addressableMemory", "cores", f"{OTHER}/memory"])
 
 
+# Strategies are made once: making them anew for each draw takes longer than drawing.
+POLICIES = st.sampled_from(["none", "default", "range", "step", "values"])
+NUMBERS = {highest: st.integers(0, highest) for highest in range(13)}
+LISTED = {highest: st.sets(st.integers(0, highest), min_size=1, max_size=4) for highest in range(13)}
+DRIVERS = st.sampled_from([NVIDIA, NVIDIA, OTHER])
+TYPES = st.sampled_from(["gpu", "mig", "vfio"])
+PUBLISHED = st.sampled_from([(), ("memory",), ("cores",), ("memory", "cores")])
+PLACES = st.sampled_from(["n1", "n1", "n2", "*", "zone:b"])
+ANY_PROFILE, ANY_PRODUCT = st.sampled_from(PROFILES), st.sampled_from(PRODUCTS)
+
+
 @st.composite
-def policies(draw: st.DrawFn, value: Fraction) -> Plain:
+def policies(draw: st.DrawFn, value: int) -> Plain:
     """Return a request policy that slice validation would accept (dra.md 3.6)."""
-    kind = draw(st.sampled_from(["none", "default", "range", "step", "values"]))
+    kind = draw(POLICIES)
     if kind == "none":
         return {}
     if kind == "default":
-        return {"default": draw(st.integers(0, int(value)))}
+        return {"default": draw(NUMBERS[value])}
     if kind == "values":
-        values = sorted(draw(st.sets(st.integers(0, int(value)), min_size=1, max_size=4)))
-        return {"values": values, "default": draw(st.sampled_from(values))}
-    low = draw(st.integers(0, int(value)))
-    high = draw(st.integers(low, int(value)))
+        values = sorted(draw(LISTED[value]))
+        return {"values": values, "default": values[draw(NUMBERS[len(values) - 1])]}
+    low = draw(NUMBERS[value])
+    high = low + draw(NUMBERS[value - low])
     if kind == "range" or high == low:
-        return {"min": low, "max": high, "default": draw(st.integers(low, high))}
-    step = draw(st.integers(1, high - low))
-    steps = draw(st.integers(0, (high - low) // step))
-    top = low + step * ((high - low) // step)
-    return {"min": low, "max": top, "step": step, "default": low + step * steps}
+        return {"min": low, "max": high, "default": low + draw(NUMBERS[high - low])}
+    step = 1 + draw(NUMBERS[high - low - 1])
+    most = (high - low) // step
+    return {"min": low, "max": low + step * most, "step": step, "default": low + step * draw(NUMBERS[most])}
+
+
+OF_VALUE = {value: policies(value) for value in range(13)}
 
 
 @st.composite
 def devices(draw: st.DrawFn) -> Plain:
-    driver = draw(st.sampled_from([NVIDIA, NVIDIA, OTHER]))
-    kind = draw(st.sampled_from(["gpu", "mig", "vfio"])) if driver == NVIDIA else None
+    driver = draw(DRIVERS)
+    kind = draw(TYPES) if driver == NVIDIA else None
     shared = draw(st.booleans())
     capacity = {}
-    for name in draw(st.sets(st.sampled_from(["memory", "cores"]), max_size=2)):
+    for name in draw(PUBLISHED):
         published = "addressableMemory" if kind == "vfio" and name == "memory" else name
-        value = draw(st.integers(0, 12).map(Fraction))
-        capacity[published] = {"value": value, **(draw(policies(value)) if shared else {})}
+        value = draw(NUMBERS[12])
+        capacity[published] = {"value": Fraction(value), **(draw(OF_VALUE[value]) if shared else {})}
     return {
         "driver": driver,
         "type": kind,
-        "profile": draw(st.sampled_from(PROFILES)) if kind == "mig" else None,
-        "product": draw(st.sampled_from(PRODUCTS)) if driver == NVIDIA else None,
+        "profile": draw(ANY_PROFILE) if kind == "mig" else None,
+        "product": draw(ANY_PRODUCT) if driver == NVIDIA else None,
         "capacity": capacity,
         "shared": shared,
-        "place": draw(st.sampled_from(["n1", "n1", "n2", "*", "zone:b"])),
+        "place": draw(PLACES),
     }
+
+
+DEVICES = st.one_of(st.lists(devices(), max_size=3), st.lists(devices(), min_size=2, max_size=6))
+PLANNED = st.lists(st.tuples(devices(), st.integers(1, 6), st.integers(1, 6)), max_size=1)
 
 
 of_profile = st.one_of(
@@ -91,53 +108,58 @@ compound = st.one_of(
 )
 # One condition on the profile at most: what other drivers publish in that domain is not followed further.
 conditions: st.SearchStrategy[list[Any]] = st.one_of(
-    st.just([]), compound.map(lambda one: [one]), st.tuples(of_driver, compound).map(list)
+    st.just([]), st.just([]), compound.map(lambda one: [one]), st.tuples(of_driver, compound).map(list)
 )
+
+
+CLASS_NAMES = st.sampled_from([*CLASSES, "unknown"])
+MODES = st.sampled_from(["ExactCount", "ExactCount", "All"])
+COUNTS = st.integers(1, 5)
+ASKED = st.dictionaries(names, amounts, max_size=2)
 
 
 @st.composite
 def alternatives(draw: st.DrawFn) -> Plain:
     return {
-        "class": draw(st.sampled_from([*CLASSES, "unknown"])),
+        "class": draw(CLASS_NAMES),
         "conditions": draw(conditions),
-        "mode": draw(st.sampled_from(["ExactCount", "ExactCount", "All"])),
-        "count": draw(st.integers(1, 5)),
-        "asked": draw(st.dictionaries(names, amounts, max_size=2)),
+        "mode": draw(MODES),
+        "count": draw(COUNTS),
+        "asked": draw(ASKED),
         "admin": False,
     }
 
 
-@st.composite
-def requests(draw: st.DrawFn) -> list[Plain]:
-    if draw(st.booleans()):
-        return draw(st.lists(alternatives(), min_size=1, max_size=3))
-    return [{**draw(alternatives()), "admin": draw(st.booleans()), "only": True}]
+SUBREQUESTS = st.lists(alternatives(), min_size=1, max_size=3)
+EXACTLY = st.tuples(alternatives(), st.booleans()).map(lambda both: [{**both[0], "admin": both[1], "only": True}])
+REQUESTS = st.one_of(SUBREQUESTS, EXACTLY)
 
-
-@st.composite
-def limits(draw: st.DrawFn) -> Plain:
-    dimension = draw(st.sampled_from(["devices", "slices", "capacity", "capacity"]))
-    return {
-        "dimension": dimension,
-        "of": draw(names),
-        "minimum": draw(st.one_of(st.none(), st.integers(0, 3).map(Fraction))),
-        "class": draw(st.sampled_from([None, None, "gpu", "mig"])),
-        "driver": draw(st.sampled_from([None, NVIDIA, OTHER])),
-        "profile": draw(st.sampled_from([None, None, *PROFILES])),
+LIMITS = st.fixed_dictionaries(
+    {
+        "dimension": st.sampled_from(["devices", "slices", "capacity", "capacity"]),
+        "of": names,
+        "minimum": st.one_of(st.none(), st.integers(0, 3).map(Fraction)),
+        "class": st.sampled_from([None, None, None, "gpu", "mig"]),
+        "driver": st.sampled_from([None, NVIDIA, NVIDIA, OTHER]),
+        "profile": st.sampled_from([None, None, None, None, *PROFILES]),
     }
+)
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Plain:
-    planned = draw(st.lists(st.tuples(devices(), st.integers(1, 6), st.integers(1, 6)), max_size=1))
+    planned = draw(PLANNED)
     return {
-        "devices": draw(st.lists(devices(), max_size=6)),
+        "devices": draw(DEVICES),
         "planned": [{"device": device, "count": count, "per_node": fits} for device, count, fits in planned],
         "classes": CLASSES,
         "nodes": NODES,
         "milli": draw(st.booleans()),
         "count_admin": draw(st.booleans()),
     }
+
+
+WORLDS = worlds()
 
 
 def cel(condition: tuple[Any, ...]) -> str:
@@ -263,7 +285,7 @@ def charges(world: Plain, asked: list[list[Plain]], wanted: list[Plain]) -> list
 
 
 @settings(max_examples=examples(500), deadline=None)
-@given(worlds(), st.lists(requests(), max_size=2), st.lists(limits(), min_size=1, max_size=3))
+@given(WORLDS, st.lists(REQUESTS, min_size=1, max_size=3), st.lists(LIMITS, min_size=1, max_size=3))
 def test_charges_agree_with_the_second_implementation(
     world: Plain, asked: list[list[Plain]], wanted: list[Plain]
 ) -> None:
@@ -271,13 +293,13 @@ def test_charges_agree_with_the_second_implementation(
 
 
 @settings(deadline=None)
-@given(worlds(), st.lists(requests(), min_size=2, max_size=3), limits())
+@given(WORLDS, st.lists(REQUESTS, min_size=2, max_size=3), LIMITS)
 def test_the_order_of_requests_does_not_matter(world: Plain, asked: list[list[Plain]], limit: Plain) -> None:
     assert charges(world, asked, [limit]) == charges(world, asked[::-1], [limit])
 
 
 @settings(deadline=None)
-@given(worlds(), requests(), requests(), limits())
+@given(WORLDS, REQUESTS, REQUESTS, LIMITS)
 def test_two_claims_are_charged_as_much_as_one_that_asks_for_both(
     world: Plain, one: list[Plain], other: list[Plain], limit: Plain
 ) -> None:
@@ -289,7 +311,7 @@ def test_two_claims_are_charged_as_much_as_one_that_asks_for_both(
 
 
 @settings(deadline=None)
-@given(worlds(), st.lists(requests(), max_size=3), limits())
+@given(WORLDS, st.lists(REQUESTS, max_size=3), LIMITS)
 def test_nothing_is_ever_credited(world: Plain, asked: list[list[Plain]], limit: Plain) -> None:
     [amount] = charges(world, asked, [limit])
     assert amount == oracle.UNBOUNDED or Fraction(amount) >= 0

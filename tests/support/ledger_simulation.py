@@ -52,6 +52,7 @@ class Request:
     asks: Mapping[str, int]
     deadline: float
     allowed: bool = False
+    refused: bool = False
     settled: bool = False
 
 
@@ -90,10 +91,11 @@ class World:
         for name in NAMES:
             self._fold(self.controllers[0], name, 0)
         actions = (
-            self._ask, self._ask, self._advance, self._advance, self._advance, self._advance, self._store, self._store,
-            self._delete, self._shrink, self._watch, self._watch, self._look, self._fold_some, self._fold_some,
-            self._reconcile, self._reconcile, self._take_census, self._restart_controller, self._retry, self._crash,
-            self._wait, self._wait,
+            self._ask, self._ask, self._ask, self._ask, self._advance, self._advance, self._advance, self._advance,
+            self._advance, self._advance, self._finish, self._finish, self._finish, self._store, self._store,
+            self._store, self._store, self._delete, self._shrink, self._watch, self._watch, self._look,
+            self._fold_some, self._fold_some, self._reconcile, self._reconcile, self._take_census,
+            self._restart_controller, self._retry, self._crash, self._wait, self._wait,
         )  # fmt: skip
         for choice, detail in schedule:
             actions[choice % len(actions)](detail)
@@ -200,11 +202,19 @@ class World:
 
     def _advance(self, detail: int) -> None:
         if self.calls:
-            call = self.calls[detail % len(self.calls)]
-            try:
-                call.send(detail // 7)
-            except StopIteration:
-                self.calls.remove(call)
+            self._go_on(self.calls[detail % len(self.calls)], detail // 7)
+
+    def _go_on(self, call: Call, detail: int) -> None:
+        try:
+            call.send(detail)
+        except StopIteration:
+            self.calls.remove(call)
+
+    def _finish(self, detail: int) -> None:
+        """One call goes on to its end, and nothing comes between."""
+        going = len(self.calls)
+        while going and len(self.calls) == going:
+            self._go_on(self.calls[detail % going], 0)
 
     def _crash(self, detail: int) -> None:
         if self.calls:
@@ -219,6 +229,7 @@ class World:
             held.append(name)
             if not (yield from self._admitted(name, wanted)):
                 yield from self._return_all(held, request.uid, attempt)
+                request.refused = True
                 return
         request.allowed = True
 
@@ -310,7 +321,7 @@ class World:
             self._write(name, read, status)
 
     def _wait(self, detail: int) -> None:
-        self.now += (1.0, 1.0, 1.0, 5.0, 5.0, 20.0, 45.0, 91.0)[detail % 8]
+        self.now += (0.5, 1.0, 1.0, 1.0, 5.0, 5.0, 30.0, 91.0)[detail % 8]
 
 
 def _quota(name: str) -> DeviceQuota:
