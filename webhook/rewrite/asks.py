@@ -18,6 +18,9 @@ from webhook.rewrite.templates import Shape, canonical
 _MOST_SELECTORS = 32
 """The most selectors of one request (DeviceSelectorsMaxSize)."""
 
+_MOST_AMOUNT = 2**63 - 1
+"""Beyond this Kubernetes cuts off a quantity with a binary suffix, and a stored claim says something else."""
+
 
 class UnusableQuantityError(ValueError):
     """A quantity that cannot become a count of devices or an amount of a capacity; the message says why."""
@@ -50,6 +53,9 @@ def needs_of(
 
     A companion alone asks one device of its main resource; a quantity of 0 asks for nothing (contract 6.1, 6.2).
     """
+    for name in container.resource_requests:
+        if name in serving:
+            _require_limit(container, name)
     amounts = {name: _whole(container, name) for name in sorted(container.limits) if name in serving}
     counts: dict[str, int] = {}
     mains: dict[str, Served] = {}
@@ -97,17 +103,28 @@ class _Share:
     amount: int
 
 
+def _require_limit(container: Container, name: str) -> None:
+    """Refuse a request that is not the limit: the API server does, and a rewrite must not hide it from its author."""
+    limit, requested = container.limits.get(name), container.resource_requests[name]
+    if limit is None or (requested != limit and _amount(requested, name) != _amount(limit, name)):
+        raise UnusableQuantityError(f"`{name}` must have a limit that is equal to its request")
+
+
 def _whole(container: Container, name: str) -> int:
     written = container.limits[name]
-    if isinstance(written, bool) or not isinstance(written, str | int | float):
-        raise UnusableQuantityError(f"`{name}` must be a whole number of devices")
-    try:
-        amount = parse_quantity(written).amount
-    except ValueError as error:
-        raise UnusableQuantityError(str(error)) from error
+    amount = _amount(written, name)
     if amount.denominator != 1 or amount.numerator < 0:
         raise UnusableQuantityError(f"`{name}` must be a whole number of devices, not '{str(written)[:64]}'")
     return int(amount)
+
+
+def _amount(written: object, name: str) -> Fraction:
+    if isinstance(written, bool) or not isinstance(written, str | int | float):
+        raise UnusableQuantityError(f"`{name}` must be a whole number of devices")
+    try:
+        return parse_quantity(written).amount
+    except ValueError as error:
+        raise UnusableQuantityError(str(error)) from error
 
 
 def _need(
@@ -151,7 +168,10 @@ def _amounts(
     """Return the amounts that a companion may ask of each device, the least first."""
     companion = share.companion
     if not companion.percent:
-        return (Quantity(companion.unit.amount * share.amount, companion.unit.format),)
+        whole = companion.unit.amount * share.amount
+        if whole > _MOST_AMOUNT:
+            raise UnusableQuantityError(f"`{share.name}` must not ask for more than any device can have")
+        return (Quantity(whole, companion.unit.format),)
     if share.amount > 100:
         raise UnusableQuantityError(f"`{share.name}` must be at most 100 percent, not {share.amount}")
     published = sorted(set(_published(companion.capacity, device_class_name, expressions, view)))

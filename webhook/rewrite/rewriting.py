@@ -180,7 +180,7 @@ def rewritten(asked: Survey, view: ClusterView, *, ignored: Collection[Code] = (
     planned = plan([(c.role, asks) for c, (_, asks) in zip(containers, needs, strict=True)], taken)
     templates = {claim.name: make_template(claim.shape, claim.count) for claim in planned.claims}
     translations = [translate(wanted, mapping.node_labels) for mapping in mappings.values()]
-    dropped = _dropped(mappings.values(), translations)
+    dropped = _dropped(mappings.values(), translations) if planned.claims else frozenset()
     changes = Changes(
         resources=frozenset(asked.serving),
         references=planned.names,

@@ -15,22 +15,32 @@ PAGES = sorted((Path(__file__).parents[2] / "golden" / "rewrite").glob("*.md"))
 SHAPES = [pytest.param(page.stem, shape, id=f"{page.stem}: {shape.title}") for page in PAGES for shape in shapes(page)]
 
 _PRODUCT = "device.attributes['gpu.nvidia.com'].productName == '{value}'"
+_KEEP = "Keep"
+_HAMI = [
+    {"name": "nvidia.com/gpu", "deviceClassName": "shared-gpu.nvidia.com"},
+    {"name": "nvidia.com/gpumem", "capacity": {"of": "nvidia.com/gpu", "name": "memory", "unit": "Mi"}},
+    {"name": "nvidia.com/gpumem-percentage", "capacity": {"of": "nvidia.com/gpu", "name": "memory", "percent": True}},
+    {"name": "nvidia.com/gpucores", "capacity": {"of": "nvidia.com/gpu", "name": "cores"}},
+]
 
 
 def _default_mapping(page: str) -> Raw:
-    if page != "node-labels":
-        return shipped("nvidia")
-    return mapping_object(
-        {
-            "tolerations": "Keep",
-            "resources": [{"name": "nvidia.com/gpu", "deviceClassName": "gpu.nvidia.com"}],
-            "nodeLabels": [{"label": "nvidia.com/gpu.product", "selector": _PRODUCT}],
-        }
-    )
+    """Return the mapping of the pages of a file that name none of their own."""
+    nvidia = shipped("nvidia")
+    match page:
+        case "node-labels":
+            labels = [{"label": "nvidia.com/gpu.product", "selector": _PRODUCT}]
+            gpu = [{"name": "nvidia.com/gpu", "deviceClassName": "gpu.nvidia.com"}]
+            return mapping_object({"tolerations": _KEEP, "resources": gpu, "nodeLabels": labels})
+        case "companions":
+            return mapping_object({"tolerations": _KEEP, "resources": _HAMI})
+        case "init-containers" | "second-pass" | "fields-and-names":
+            return {**nvidia, "spec": {**nvidia["spec"], "tolerations": _KEEP}}
+    return nvidia
 
 
 def test_there_are_many_shapes() -> None:
-    assert len(SHAPES) >= 40
+    assert len(SHAPES) >= 120
 
 
 @pytest.mark.parametrize(("page", "shape"), SHAPES)
