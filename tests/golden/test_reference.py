@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 import pytest
-from pydantic_core import PydanticUndefined
 
 from tests.support.drivers_page import drivers_page
 from tests.support.pages import rule_pages
@@ -15,7 +14,7 @@ from webhook.bootstrap.numbers import CacheNumbers, WorkNumbers
 from webhook.cli import main
 from webhook.kube.controller import Figures
 from webhook.server.metrics import Metrics
-from webhook.settings import Settings
+from webhook.settings import READERS, Settings
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
@@ -67,9 +66,9 @@ def settings_page() -> str:
     """Return the page of all settings."""
     helps = {o.name: o.help or "" for _, command in _commands(main, "drawbridge") for o in _options(command)}
     rows = []
-    for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True, validated_data={})
-        shown = "" if default in (None, PydanticUndefined, (), {}, "") else f"`{default}`"
+    for name in READERS:
+        default = getattr(Settings(), name)
+        shown = "" if default in (None, (), {}, "") else f"`{default}`"
         rows.append((f"`{name}`", f"`DRAWBRIDGE_{name.upper()}`", shown, helps.get(name, "")))
     return (
         "# Settings\n\n"

@@ -22,7 +22,7 @@ from webhook.server.limits import Budget
 from webhook.server.log import LineSink, make_log
 from webhook.server.wire import parse_review, render_answer
 from webhook.server.work import Work
-from webhook.settings import Settings
+from webhook.settings import read_settings
 
 Json = dict[str, Any]
 CLAIM_PHASES = (MUTATE_CLAIMS, VALIDATE_CLAIMS)
@@ -79,12 +79,10 @@ def judge_over(folders: Sequence[Path], **settings: Any) -> Iterator[Judge]:
 @contextmanager
 def admission_over(folders: Sequence[Path], **settings: Any) -> Iterator[Admission]:
     """Admission over folders, with a ledger in memory and the settings given."""
-    given = Settings(cluster=tuple(folders), **settings)
+    given = read_settings({**settings, "cluster": tuple(folders)}, None, {})
     sink, work, ledger = LineSink(io.StringIO()), Work(1), SqliteLedger(None)
     try:
-        assumptions = Assumptions(
-            given.kubernetes_version, given.feature_gates, given.namespace, given.stated_drivers()
-        )
+        assumptions = Assumptions(given.kubernetes_version, given.feature_gates, given.namespace, given.drivers)
         source = FolderSource(Folder(given.cluster, assumptions), make_log(sink), ledger.observe)
         unknown: list[str] = []
         yield Admission(source, ledger, rulebook_of(given), work, LeftToOthers(are_made=False), unknown.append)

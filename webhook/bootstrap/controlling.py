@@ -59,7 +59,7 @@ async def _run(
             api,
             Surroundings(time.monotonic, lambda: datetime.now(UTC), SystemRandom(), log, rulebook_of(settings).exempt),
             lease_namespace=lease_namespace or settings.own_namespace,
-            told=Told(settings.kubernetes_version, settings.feature_gates, drivers=settings.stated_drivers()),
+            told=Told(settings.kubernetes_version, settings.feature_gates, drivers=settings.drivers),
             paces=Paces(
                 folding=FoldPace(settings.reservation_seconds), keeping=KeepPace(settings.template_grace_seconds)
             ),

@@ -15,7 +15,7 @@ from webhook.settings import Settings
 def view_of_live(settings: Settings) -> ClusterView:
     """Return all that Drawbridge reads of the cluster; ClusterUnavailableError where it cannot be had."""
     access = load_access(settings.kubeconfig, settings.context)
-    told = Told(settings.kubernetes_version, settings.feature_gates, drivers=settings.stated_drivers())
+    told = Told(settings.kubernetes_version, settings.feature_gates, drivers=settings.drivers)
     sink = LineSink(sys.stderr)
     try:
         return asyncio.run(current_view(access, told, make_log(sink), KINDS))

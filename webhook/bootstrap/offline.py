@@ -135,7 +135,7 @@ def _explained(finding: Finding, unknown: Iterable[Finding]) -> bool:
 
 
 def rulebook_of(settings: Settings) -> Rulebook:
-    return Rulebook(Severities(settings.severities()), settings.own_namespace)
+    return Rulebook(Severities(settings.rules), settings.own_namespace)
 
 
 def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
@@ -159,7 +159,7 @@ def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:
         kubernetes_version=settings.kubernetes_version,
         feature_gates=settings.feature_gates,
         namespace=settings.namespace,
-        drivers=settings.stated_drivers(),
+        drivers=settings.drivers,
     )
     return replace(view, given=bool(settings.cluster)), problems
 

@@ -113,9 +113,7 @@ def _now() -> datetime:
 
 def _folder(settings: Settings, log: Log) -> Cluster:
     ledger = SqliteLedger(settings.ledger, rulebook_of(settings).exempt)
-    assumptions = Assumptions(
-        settings.kubernetes_version, settings.feature_gates, settings.namespace, settings.stated_drivers()
-    )
+    assumptions = Assumptions(settings.kubernetes_version, settings.feature_gates, settings.namespace, settings.drivers)
     source = FolderSource(Folder(settings.cluster, assumptions), log, ledger.observe)
     written = None if settings.write_templates is None else TemplateFiles(settings.write_templates)
     return Cluster(source, ledger, (source.follow,), written or LeftToOthers(are_made=False))
@@ -123,7 +121,7 @@ def _folder(settings: Settings, log: Log) -> Cluster:
 
 def _live(settings: Settings, log: Log, metrics: Metrics) -> Cluster:
     api = ApiClient(load_access(settings.kubeconfig, settings.context))
-    told = Told(settings.kubernetes_version, settings.feature_gates, drivers=settings.stated_drivers())
+    told = Told(settings.kubernetes_version, settings.feature_gates, drivers=settings.drivers)
     source = ApiSource(api, told, log)
     metrics.registry.register(CacheNumbers(source.reflectors))
     ledger = KubeLedger(

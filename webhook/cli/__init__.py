@@ -1,13 +1,9 @@
 """The `drawbridge` command: one file a command, each imported only when it runs, so that a start is fast."""
 
 import importlib
-import os
 from collections.abc import Mapping
 
 import click
-
-# Settings need no plugin of pydantic, and looking for some reads the metadata of every installed package.
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 COMMANDS: Mapping[str, str] = {
     "cel": "compile, type-check, cost and evaluate selectors",

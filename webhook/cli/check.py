@@ -92,7 +92,7 @@ def _judged(sources: tuple[Source, ...], settings: Settings) -> Run:
     raws = [document.raw for document in documents]
     several = settings.cluster if len(settings.cluster) > 1 else ()
     judges = (
-        {str(path): offline(settings.model_copy(update={"cluster": (path,)}), raws) for path in several}
+        {str(path): offline(replace(settings, cluster=(path,)), raws) for path in several}
         if several
         else {"": offline(settings, raws)}
     )

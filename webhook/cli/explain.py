@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -63,7 +64,7 @@ def _judges(settings: Settings, raws: Sequence[RawObject]) -> Iterator[tuple[str
         yield "", offline(settings, raws)
         return
     for path in settings.cluster:
-        yield str(path), offline(settings.model_copy(update={"cluster": (path,)}), raws)
+        yield str(path), offline(replace(settings, cluster=(path,)), raws)
 
 
 def _check(file: str, judge: Offline, subjects: Subjects) -> None:

@@ -11,7 +11,7 @@ import click
 from webhook.bootstrap.offline import offline
 from webhook.cli.changes import difference, write_changes
 from webhook.cli.migrate_report import REPORTS
-from webhook.cli.options import cluster_options, drivers_stated, fail
+from webhook.cli.options import cluster_options, fail
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.raw import RawObject
@@ -56,7 +56,6 @@ def migrate(
     """
     quotas = files[0] == QUOTA and not Path(QUOTA).exists()
     try:
-        flags["drivers"] = drivers_stated(flags["drivers"])
         settings = read_settings(flags, flags.pop("settings_file"), os.environ)
         codes = _codes(ignored)
         inputs = tuple(read_sources(files[1:] if quotas else files))

@@ -1,13 +1,12 @@
 """Options that several commands share, and how they become Settings."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from webhook.core.errors import SettingsError
 from webhook.core.versions import SUPPORTED, minor, supported
 from webhook.settings import Settings, read_settings
 
@@ -42,9 +41,8 @@ def cluster_options(command: Command) -> Command:
 
 def settings_from(flags: dict[str, Any]) -> Settings:
     """Return the settings of a command's flags, the environment and the settings file; SettingsError otherwise."""
-    drivers = drivers_stated(flags.pop("drivers"))
     file = flags.pop("settings_file")
-    settings = read_settings({**flags, **({"drivers": drivers} if drivers else {})}, file, os.environ)
+    settings = read_settings(flags, file, os.environ)
     wanted = settings.kubernetes_version
     if wanted is not None and f"1.{minor(wanted)}" not in SUPPORTED:
         click.echo(f"drawbridge: Kubernetes {wanted} is not known; it is judged as {supported(wanted)}", err=True)
@@ -63,19 +61,3 @@ def fail(problems: tuple[str, ...]) -> NoReturn:
     for problem in problems:
         click.echo(f"drawbridge: {problem}", err=True)
     raise SystemExit(COULD_NOT_RUN)
-
-
-def drivers_stated(values: tuple[str, ...]) -> Mapping[str, Mapping[str, object]]:
-    """Return `NAME=VERSION[,Gate=true...]` as the setting `drivers`; SettingsError lists what is not written so."""
-    found: dict[str, Mapping[str, object]] = {}
-    problems = []
-    for value in values:
-        name, equals, rest = value.partition("=")
-        version, *gates = rest.split(",")
-        pairs = [gate.partition("=") for gate in gates]
-        if not name or not equals or any(setting not in ("true", "false") for _, _, setting in pairs):
-            problems.append(f"setting 'drivers': '{value}' must be written NAME=VERSION[,Gate=true...]")
-        found[name] = {"version": version, "featureGates": {gate: setting == "true" for gate, _, setting in pairs}}
-    if problems:
-        raise SettingsError(tuple(problems))
-    return found

@@ -11,9 +11,10 @@ from webhook.core.catalogue_parse import parse_pack
 from webhook.core.errors import SettingsError
 from webhook.core.mappings import KIND, LegacyMapping, parse_mapping
 from webhook.kube.manifests import read_documents
+from webhook.settings import POLICIES
 
-MAPPINGS = Path(__file__).parents[2] / "policies" / "mappings"
-DRIVERS = MAPPINGS.parent / "drivers"
+MAPPINGS = POLICIES / "mappings"
+DRIVERS = POLICIES / "drivers"
 DEFAULT_MAPPING = "nvidia"
 _SAFE: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
