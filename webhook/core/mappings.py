@@ -4,23 +4,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
-
-import re2
 
 from webhook.core.claims import parse_metadata
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.labels import LabelSelector, parse_label_selector
+from webhook.core.name_pattern import NamePattern, parse_pattern
 from webhook.core.quantity import Quantity, parse_quantity
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
 from webhook.core.selector_template import SelectorTemplate, parse_selector_template
+from webhook.core.without_counterpart import NoCounterpart, parse_without_counterpart
 
 KIND = "LegacyMapping"
 LABEL_VALUE = "value"
 """The placeholder in the selector of a node label."""
-
-_PATTERN_BYTES = 1 << 20
-_MOST_PATTERN = 1024
 
 
 class MappingMode(Enum):
@@ -51,22 +47,6 @@ class Tolerations(Enum):
 
     ADD = "Add"
     KEEP = "Keep"
-
-
-@dataclass(frozen=True, slots=True)
-class NamePattern:
-    """A pattern for whole resource names, matched by RE2: no name can make it slow."""
-
-    source: str
-    compiled: Any = field(compare=False, repr=False)
-
-    def groups(self) -> frozenset[str]:
-        return frozenset(self.compiled.groupindex)
-
-    def match(self, name: str) -> Mapping[str, str] | None:
-        """Return what the named groups captured; None where the pattern does not match the whole name."""
-        found = self.compiled.fullmatch(name)
-        return None if found is None else {key: text or "" for key, text in found.groupdict().items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +115,7 @@ class LegacyMapping:
     drop_labels: bool = False
     resources: tuple[MappedResource, ...] = ()
     node_labels: tuple[NodeLabel, ...] = ()
+    without_counterpart: tuple[NoCounterpart, ...] = ()
     previous: "LegacyMapping | None" = None
     misfits: tuple[Misfit, ...] = ()
 
@@ -181,29 +162,18 @@ def _mapping(
     return LegacyMapping(
         name=name,
         namespace_selector=parse_label_selector(namespaces, at.child("namespaceSelector"), reader),
-        mode=_choice(spec, "mode", at, MappingMode.REWRITE, reader),
+        mode=reader.choice(spec, "mode", at, MappingMode.REWRITE),
         priority=reader.integer(spec, "priority", at),
-        coexistence=_choice(spec, "coexistence", at, Coexistence.LEAVE_ALONE, reader),
-        quota_continuity=_choice(spec, "quotaContinuity", at, QuotaContinuity.REQUIRE, reader),
-        tolerations=_choice(spec, "tolerations", at, Tolerations.ADD, reader),
+        coexistence=reader.choice(spec, "coexistence", at, Coexistence.LEAVE_ALONE),
+        quota_continuity=reader.choice(spec, "quotaContinuity", at, QuotaContinuity.REQUIRE),
+        tolerations=reader.choice(spec, "tolerations", at, Tolerations.ADD),
         drop_labels=reader.flag(spec, "dropLabels", at),
         resources=_resources(spec, at, reader),
         node_labels=tuple(_node_labels(spec, at, reader)),
+        without_counterpart=tuple(parse_without_counterpart(spec, at, reader)),
         previous=previous,
         misfits=tuple(reader.misfits),
     )
-
-
-Choice = TypeVar("Choice", bound=Enum)
-
-
-def _choice(spec: RawObject, name: str, at: FieldPath, default: Choice, reader: Reader) -> Choice:
-    written = reader.text(spec, name, at)
-    known = {choice.value: choice for choice in type(default)}
-    if written and written not in known:
-        listed = ", ".join(f"'{value}'" for value in known)
-        reader.note(at.child(name), f"must be one of {listed}")
-    return known.get(written, default)
 
 
 def _resources(spec: RawObject, at: FieldPath, reader: Reader) -> tuple[MappedResource, ...]:
@@ -243,31 +213,12 @@ def _resource(raw: RawObject, path: FieldPath, reader: Reader) -> MappedResource
         reader.note(
             path.child("name"), f"must be the name of an extended resource such as 'vendor.com/gpu', not '{name}'"
         )
-    pattern = _pattern(source, path.child("pattern"), reader) if source else None
+    pattern = parse_pattern(source, path.child("pattern"), reader) if source else None
     if raw.get("capacity") is not None:
         companion = _companion(raw, name, pattern, path, reader)
         return companion if len(reader.misfits) == before else None
     main = _main(raw, name, pattern, path, reader)
     return main if len(reader.misfits) == before else None
-
-
-def _pattern(source: str, path: FieldPath, reader: Reader) -> NamePattern | None:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = _PATTERN_BYTES
-    if len(source) > _MOST_PATTERN:
-        reader.note(path, f"must be at most {_MOST_PATTERN} characters long")
-        return None
-    try:
-        return NamePattern(source, re2.compile(source, options=options))
-    except re2.error as error:
-        reader.note(path, f"must be an RE2 pattern: {_words(error)}")
-        return None
-
-
-def _words(error: Exception) -> str:
-    reason = error.args[0] if error.args else ""
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 
 
 def _main(raw: RawObject, name: str, pattern: NamePattern | None, path: FieldPath, reader: Reader) -> MainResource:

@@ -6,14 +6,16 @@ turns a misfit into an `unjudged` note, `drawbridge check`, where nobody stands 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from webhook.core.fieldpath import FieldPath
 from webhook.core.quantity import Quantity, parse_quantity
 
 RawObject = Mapping[str, Any]
 EMPTY: RawObject = {}
+Choice = TypeVar("Choice", bound=Enum)
 _INT64 = range(-(2**63), 2**63)
 
 MOST_ITEMS = 10_000
@@ -49,6 +51,15 @@ class Reader:
             return value
         self._unless_absent(value, path.child(name), "a 64-bit integer")
         return 0
+
+    def choice(self, raw: RawObject, name: str, path: FieldPath, default: Choice) -> Choice:
+        """Return one of the words of the default's Enum."""
+        written = self.text(raw, name, path)
+        known = {choice.value: choice for choice in type(default)}
+        if written and written not in known:
+            listed = ", ".join(f"'{value}'" for value in known)
+            self.note(path.child(name), f"must be one of {listed}")
+        return known.get(written, default)
 
     def flag(self, raw: RawObject, name: str, path: FieldPath) -> bool:
         value = raw.get(name)

@@ -10,7 +10,7 @@ from webhook.core.finding import Finding, Severity, in_order
 from webhook.core.mappings import MappingMode
 from webhook.core.pods import MIRROR, POD
 from webhook.core.review import Review
-from webhook.rewrite.findings import labels_kept, left_alone, refusals, reported, template_missing
+from webhook.rewrite.findings import left_alone, not_said, refusals, reported, template_missing
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, Survey, rewritten, survey
 from webhook.rewrite.templates import Template, canonical
@@ -64,7 +64,7 @@ def judged(asked: Survey, view: ClusterView) -> tuple[tuple[Finding, ...], Rewri
         return (reported(outcome),), outcome
     if isinstance(outcome, LeftAlone):
         return (left_alone(outcome),), outcome
-    return in_order(labels_kept(outcome)), outcome
+    return in_order(not_said(outcome)), outcome
 
 
 def _told(outcome: Rewritten) -> str:

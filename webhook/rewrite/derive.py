@@ -81,7 +81,7 @@ def selectors_for(mappings: Iterable[LegacyMapping], wanted: Sequence[Condition]
     """Return by mapping the selectors that stand for the node labels which the pod demands."""
     found = {}
     for mapping in mappings:
-        translated = translate(wanted, mapping.node_labels).selectors if mapping.node_labels and wanted else {}
+        translated = translate(wanted, mapping).selectors if mapping.node_labels and wanted else {}
         found[mapping.name] = tuple(text for selectors in translated.values() for text in selectors)
     return found
 

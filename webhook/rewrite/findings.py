@@ -6,6 +6,7 @@ from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Fix, Reason, Severity
 from webhook.core.mappings import MainResource
 from webhook.rewrite.asks import UnusableQuantityError, asked_names
+from webhook.rewrite.losses import why_kept
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, Survey
 from webhook.rewrite.templates import Template
@@ -43,15 +44,25 @@ def reported(outcome: Rewritten | LeftAlone) -> Finding:
     )
 
 
-def labels_kept(outcome: Rewritten) -> Iterator[Finding]:
-    """Yield the demands on GPU labels of nodes that have no exact counterpart: they hold for the node alone."""
+def not_said(outcome: Rewritten) -> Iterator[Finding]:
+    """Yield what the pod says and its claims do not: a limit or annotation is lost, a node label holds for the node."""
+    for lost in outcome.lost:
+        yield Finding(
+            rule=REPORT,
+            severity=Severity.WARN,
+            path=outcome.survey.first(),
+            message=f"{lost} is not heeded any more",
+            why=lost.why,
+            fixes=(Fix("take it out, or opt out"),),
+        )
+    mappings = outcome.survey.serving_mappings()
     for condition in outcome.kept:
         yield Finding(
             rule=REPORT,
             severity=Severity.INFO,
             path=FieldPath(outcome.survey.first().steps[:-2]),
             message=f"the demand {condition.operator} on node label `{condition.label}` stays on the node",
-            why="only nodeSelector, and In and NotIn in a single required term, say the same of a device",
+            why=why_kept(condition, mappings),
             fixes=(Fix("write a claim with a selector where it is meant for the device"),),
         )
 

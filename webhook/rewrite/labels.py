@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from webhook.core.mappings import LABEL_VALUE, NodeLabel
+from webhook.core.mappings import LABEL_VALUE, LegacyMapping
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.selector_template import SelectorTemplate
+from webhook.core.without_counterpart import NoCounterpart, Sayer
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -64,12 +66,15 @@ def condition_of(expression: object) -> Condition | None:
     return Condition(label, operator, tuple(values))
 
 
-def translate(wanted: Sequence[Condition], node_labels: Sequence[NodeLabel]) -> Translation:
+def translate(wanted: Sequence[Condition], mapping: LegacyMapping) -> Translation:
     """Return the selectors that say of a device what the conditions say of its node."""
     selectors: dict[Condition, tuple[str, ...]] = {}
     kept: list[Condition] = []
     for condition in wanted:
-        templates = [entry.selector for entry in node_labels if entry.label == condition.label]
+        if any(map(partial(is_meant, condition), mapping.without_counterpart)):
+            kept.append(condition)
+            continue
+        templates = [entry.selector for entry in mapping.node_labels if entry.label == condition.label]
         if not templates:
             continue
         expressions = tuple(_expression(template, condition) for template in templates)
@@ -78,6 +83,11 @@ def translate(wanted: Sequence[Condition], node_labels: Sequence[NodeLabel]) -> 
         else:
             kept.append(condition)
     return Translation(selectors, tuple(kept))
+
+
+def is_meant(condition: Condition, entry: NoCounterpart) -> bool:
+    """Return whether a demand on a node label is one that a mapping says no claim can make."""
+    return entry.sayer is Sayer.NODE_LABEL and entry.means(condition.label, condition.values)
 
 
 def _expression(template: SelectorTemplate, condition: Condition) -> str:

@@ -14,6 +14,7 @@ class Code(Enum):
     OTHER_SCHEDULER = "other-scheduler"
     SERVED_BY_SCHEDULER = "served-by-scheduler"
     DEVICE_PLUGIN_PRESENT = "device-plugin-present"
+    NO_COUNTERPART = "no-counterpart"
     UNPARSABLE_QUANTITY = "unparsable-quantity"
     TOO_MANY_DEVICES = "too-many-devices"
     CLASS_MISSING = "class-missing"
@@ -41,6 +42,7 @@ _ADVICE = {
     Code.OTHER_SCHEDULER: "use 'default-scheduler'",
     Code.SERVED_BY_SCHEDULER: "nothing to do, the scheduler serves it by DRA",
     Code.DEVICE_PLUGIN_PRESENT: "remove the device plugin from all nodes",
+    Code.NO_COUNTERPART: "take it out of the pod, or opt out",
     Code.UNPARSABLE_QUANTITY: "write a whole number",
     Code.TOO_MANY_DEVICES: "ask at most 32 devices in one container",
     Code.CLASS_MISSING: "create the DeviceClass that is missing",

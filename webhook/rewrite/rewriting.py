@@ -10,10 +10,12 @@ from webhook.core.mappings import LegacyMapping, MappingMode, Tolerations, is_ex
 from webhook.core.patch import Operation, apply, difference
 from webhook.core.pods import Container, Pod, parse_pod
 from webhook.core.raw import EMPTY, RawObject
+from webhook.core.without_counterpart import Loss, Sayer
 from webhook.rewrite.asks import Need, Selectors, UnusableQuantityError, asked_names, asks_nothing, needs_of
 from webhook.rewrite.changes import Changes, changed_pod
 from webhook.rewrite.derive import derive, original_of, placement, pod_conditions, selectors_for
 from webhook.rewrite.labels import Condition, Translation, taken_out, translate
+from webhook.rewrite.losses import Lost, is_lost_resource, losses
 from webhook.rewrite.original import Original
 from webhook.rewrite.plan import Plan, plan
 from webhook.rewrite.reasons import Code
@@ -44,6 +46,10 @@ class Survey:
     over: bool
     mode: MappingMode
 
+    def serving_mappings(self) -> tuple[LegacyMapping, ...]:
+        """Return the mappings that serve the names, each once."""
+        return tuple({served.mapping.name: served.mapping for served in self.serving.values()}.values())
+
     def first(self) -> FieldPath:
         """Return the path of the first container that asks for a mapped name."""
         return FieldPath(next(iter(self.names.values())).steps[:-3])
@@ -64,6 +70,7 @@ class Rewritten:
     templates: Mapping[str, Template]
     needs: tuple[tuple[str, tuple[Need, ...]], ...]
     kept: tuple[Condition, ...]
+    lost: tuple[Lost, ...]
     changes: Changes
 
     def made(self) -> tuple[Template, ...]:
@@ -168,9 +175,9 @@ def rewritten(asked: Survey, view: ClusterView, *, ignored: Collection[Code] = (
     asked, original, ours = _verified(asked, view)
     containers = tuple(_with_original(container, original) for container in asked.pod.containers)
     wanted = pod_conditions(asked.raw, original)
-    mappings = {served.mapping.name: served.mapping for served in asked.serving.values()}
+    mappings = asked.serving_mappings()
     try:
-        needs = _needs(containers, asked, selectors_for(mappings.values(), wanted), view)
+        needs = _needs(containers, asked, selectors_for(mappings, wanted), view)
     except UnusableQuantityError as error:
         return LeftAlone(Code.UNPARSABLE_QUANTITY, str(error), asked.first())
     refusal = _refusal(need_refusals(needs, asked.serving, asked.namespace, view), asked, passed)
@@ -179,23 +186,25 @@ def rewritten(asked: Survey, view: ClusterView, *, ignored: Collection[Code] = (
     taken = {claim.name for claim in asked.pod.claims if claim.name not in ours}
     planned = plan([(c.role, asks) for c, (_, asks) in zip(containers, needs, strict=True)], taken)
     templates = {claim.name: make_template(claim.shape, claim.count) for claim in planned.claims}
-    translations = [translate(wanted, mapping.node_labels) for mapping in mappings.values()]
-    dropped = _dropped(mappings.values(), translations) if planned.claims else frozenset()
+    translations = [translate(wanted, mapping) for mapping in mappings]
+    dropped = _dropped(mappings, translations) if planned.claims else frozenset()
+    lost = tuple(one for one in losses(asked.pod, (), mappings) if one.sayer is not Sayer.NODE_LABEL)
+    gone = frozenset(one.name for one in lost if one.sayer is Sayer.RESOURCE)
     changes = Changes(
-        resources=frozenset(asked.serving),
+        resources=frozenset(asked.serving) | gone,
         references=planned.names,
         claims={name: template.name for name, template in templates.items()},
         replaced=frozenset(ours),
         tolerations=tuple(_tolerated(asked, containers)),
         dropped=dropped,
-        original=_recorded(asked, original, dropped),
+        original=_recorded(asked, original, dropped, gone),
     )
     pod = changed_pod(asked.raw, changes)
     patch = difference(asked.raw, pod)
     if apply(asked.raw, patch) != pod:
         raise AssertionError("the patch does not make the pod that was meant")  # a bug: failurePolicy decides
     kept = tuple(dict.fromkeys(condition for translation in translations for condition in translation.kept))
-    return Rewritten(asked, pod, patch, planned, templates, needs, kept, changes)
+    return Rewritten(asked, pod, patch, planned, templates, needs, kept, lost, changes)
 
 
 def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
@@ -204,11 +213,20 @@ def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
         yield Code.MAPPING_CONFLICT, f"LegacyMappings {listed} map `{conflict.name}` with equal priority"
     yield from pod_refusals(asked.pod, asked.namespace, view)
     yield from name_refusals(asked.serving, view)
+    yield from _losses(asked)
     if asked.over:
         yield (
             Code.TOO_MANY_DEVICES,
             f"the pod has over {_MOST_LIMITS} limits to rewrite, or {MOST_NAMES} names in them",
         )
+
+
+def _losses(asked: Survey) -> Iterator[tuple[Code, str]]:
+    mappings = asked.serving_mappings()
+    if any(mapping.without_counterpart for mapping in mappings):
+        for lost in losses(asked.pod, pod_conditions(asked.raw, original_of(asked.raw)), mappings):
+            if lost.action is Loss.LEAVE_ALONE:
+                yield Code.NO_COUNTERPART, f"{lost} has no counterpart in a claim: {lost.why}"
 
 
 def _refusal(found: Iterable[tuple[Code, str]], asked: Survey, passed: Collection[Code]) -> LeftAlone | None:
@@ -232,6 +250,8 @@ def _verified(asked: Survey, view: ClusterView) -> tuple[Survey, Original | None
     for container in asked.pod.containers:
         recorded = original.containers.get(container.name, EMPTY)
         for name in recorded.keys() - serving.keys():
+            if is_lost_resource(name, asked.mappings):
+                continue
             hit = serve(name, asked.mappings, any_mode=asked.any_mode)
             if not isinstance(hit, Served):
                 return asked, None, frozenset()
@@ -271,11 +291,11 @@ def _dropped(mappings: Collection[LegacyMapping], translations: Sequence[Transla
     return said.intersection(*others)
 
 
-def _recorded(asked: Survey, before: Original | None, dropped: frozenset[Condition]) -> Original:
+def _recorded(asked: Survey, before: Original | None, dropped: frozenset[Condition], gone: frozenset[str]) -> Original:
     containers: dict[str, Mapping[str, str]] = {}
     for container in asked.pod.containers:
         earlier = EMPTY if before is None else before.containers.get(container.name, EMPTY)
-        now = {name: _text(value) for name, value in container.limits.items() if name in asked.serving}
+        now = {name: _text(value) for name, value in container.limits.items() if name in asked.serving or name in gone}
         if earlier or now:
             containers[container.name] = {**earlier, **now}
     selector, affinity = taken_out(*placement(asked.raw["spec"]), dropped)

@@ -153,6 +153,26 @@ def test_a_mapping_in_full_is_read() -> None:
         ),
         pytest.param({"mode": "On"}, "spec.mode: must be one of 'Off', 'Report', 'Rewrite', 'Deny'", id="a mode"),
         pytest.param({"nodeLabels": [{"label": "x"}]}, "spec.nodeLabels[0]: must have a `selector`", id="half a label"),
+        pytest.param(
+            {"withoutCounterpart": [{"resource": "a.b/x", "annotation": "y", "why": "z"}]},
+            "spec.withoutCounterpart[0]: must have exactly one of `resource`, `annotation`, `nodeLabel`",
+            id="two things without a counterpart",
+        ),
+        pytest.param(
+            {"withoutCounterpart": [{"resource": "a.b/x"}]},
+            "spec.withoutCounterpart[0]: must say `why`",
+            id="nobody knows why",
+        ),
+        pytest.param(
+            {"withoutCounterpart": [{"nodeLabel": "x", "why": "y", "value": "("}]},
+            "spec.withoutCounterpart[0].value: must be an RE2 pattern: missing ): (",
+            id="a value that is no pattern",
+        ),
+        pytest.param(
+            {"withoutCounterpart": [{"nodeLabel": "x", "why": "y", "action": "Drop"}]},
+            "spec.withoutCounterpart[0].action: must be one of 'LeaveAlone', 'Rewrite'",
+            id="an action that there is not",
+        ),
         pytest.param({"priority": "1"}, "spec.priority: must be a 64-bit integer", id="a priority that is text"),
     ],
 )
