@@ -36,7 +36,8 @@ def _default_mapping(page: str) -> Raw:
             return mapping_object({"tolerations": _KEEP, "resources": _HAMI})
         case "init-containers" | "second-pass" | "fields-and-names":
             return {**nvidia, "spec": {**nvidia["spec"], "tolerations": _KEEP}}
-    return nvidia
+        case _:
+            return nvidia
 
 
 def test_there_are_many_shapes() -> None:
