@@ -12,6 +12,8 @@ from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.mappings import LegacyMapping, parse_mapping
 from webhook.core.pods import pod_template
+from webhook.core.policies import KIND as POLICY
+from webhook.core.policies_parse import parse_policy
 from webhook.core.quotas import DeviceQuota, parse_quota
 from webhook.core.raw import Misfit, RawObject, Reader
 from webhook.core.review import Review
@@ -59,6 +61,7 @@ CONFIG_KINDS: Mapping[str, Callable[[RawObject], Readable]] = {
     "ClusterDeviceQuota": parse_quota,
     "LegacyMapping": parse_mapping,
     "DeviceInventory": parse_inventory,
+    POLICY: parse_policy,
 }
 
 Kinds = frozenset[tuple[str, str]]
@@ -75,7 +78,7 @@ WORKLOAD_KINDS: Kinds = frozenset(
         ("batch", "CronJob"),
     }
 )
-OWN_KINDS: Kinds = frozenset({(OWN_GROUP, kind) for kind in (*CONFIG_KINDS, "ClaimPolicy")})
+OWN_KINDS: Kinds = frozenset({(OWN_GROUP, kind) for kind in CONFIG_KINDS})
 
 
 def case_of(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Case | None:

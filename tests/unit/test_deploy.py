@@ -19,6 +19,7 @@ from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS
 SYSTEM = {"kube-system", "kube-public", "kube-node-lease", "drawbridge-system"}
 NAMES = {
     "ClaimPolicy": "Cluster",
+    "ClaimPolicyParameters": "Namespaced",
     "ClusterDeviceQuota": "Cluster",
     "DeviceInventory": "Cluster",
     "DeviceQuota": "Namespaced",

@@ -37,7 +37,6 @@ from webhook.settings import Settings
 if TYPE_CHECKING:
     from webhook.bootstrap.offline_quota import OfflineQuotas
 
-_UNKEPT = (OWN_GROUP, "ClaimPolicy")  # cluster-scoped, and the one kind of ours without a place in the view
 _NAMING = ("claims", "resourceClaims")  # fields by which a container would name claims
 
 
@@ -115,7 +114,7 @@ class Offline:
         metadata = raw.get("metadata")
         named = metadata.get("namespace") if isinstance(metadata, dict) else None
         kind = kind_of(raw)
-        if _group_and_kind(raw) == _UNKEPT if kind is None else not kind.namespaced:
+        if kind is not None and not kind.namespaced:
             return ""
         return named if isinstance(named, str) and named else self.settings.namespace
 
@@ -175,6 +174,8 @@ def _overlaid(view: ClusterView, documents: Iterable[RawObject], namespace: str)
         metadata = metadata if isinstance(metadata, dict) else EMPTY
         placed = {**raw, "metadata": {"namespace": namespace, **metadata}} if kind.namespaced else raw
         found = projected(placed, kind)
+        if found.value is None:
+            continue
         fields.setdefault(kind.field, {})[found.key] = found.value
     merged: Mapping[str, Mapping[object, object]] = {
         name: {**getattr(view, name), **objects} for name, objects in fields.items()

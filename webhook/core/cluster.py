@@ -7,8 +7,10 @@ from webhook.core.catalogue import DriverPack, StatedDriver
 from webhook.core.claims import Claim
 from webhook.core.devices import DeviceClass, DeviceInventory, ResourceSlice, TaintRule
 from webhook.core.mappings import LegacyMapping
+from webhook.core.policies import ClaimPolicy
 from webhook.core.quantity import Quantity
 from webhook.core.quotas import DeviceQuota
+from webhook.core.raw import RawObject
 from webhook.core.versions import ServerTruth
 
 NamespacedName = tuple[str, str]
@@ -18,6 +20,7 @@ NamespacedName = tuple[str, str]
 class Namespace:
     name: str
     labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class ClusterView:
 
     `given` is False where no cluster was given at all: then nothing is known to be absent, and findings about
     absence stay silent (contract 2). Keys are names, or (namespace, name); a ClusterDeviceQuota's namespace is "".
+    `policy_parameters` and `config_maps` are what policies may take parameters from, as received.
     `catalogue` holds the driver packs by driver, those of standard attributes by their domain; `drivers` what the
     operator states of them.
     """
@@ -78,6 +82,9 @@ class ClusterView:
     limit_ranges: Mapping[NamespacedName, LimitRange] = field(default_factory=dict)
     quotas: Mapping[NamespacedName, DeviceQuota] = field(default_factory=dict)
     mappings: Mapping[str, LegacyMapping] = field(default_factory=dict)
+    policies: Mapping[str, ClaimPolicy] = field(default_factory=dict)
+    policy_parameters: Mapping[NamespacedName, RawObject] = field(default_factory=dict)
+    config_maps: Mapping[NamespacedName, RawObject] = field(default_factory=dict)
     catalogue: Mapping[str, DriverPack] = field(default_factory=dict)
     drivers: Mapping[str, StatedDriver] = field(default_factory=dict)
 

@@ -1,5 +1,6 @@
 """Field paths as the API server writes them: `spec.devices.requests[0].exactly.capacity.requests[memory]`."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,3 +51,20 @@ def _written(steps: tuple[Step, ...]) -> Iterator[str]:
 
 
 ROOT = FieldPath()
+
+
+_STEP = re.compile(r"\.?([A-Za-z_$][A-Za-z0-9_$-]*)|\[(\d{1,9})\]|\[([^\]]+)\]")
+
+
+def parse_field_path(text: str) -> FieldPath | None:
+    """Return the path that is written so; None where it is none."""
+    steps: list[Step] = []
+    position = 0
+    while position < len(text):
+        found = _STEP.match(text, position)
+        if found is None or (text[position] == "[" and not steps) or (text[position] not in ".[" and steps):
+            return None
+        name, index, key = found.groups()
+        steps.append(name or (int(index) if index else MapKey(key)))
+        position = found.end()
+    return FieldPath(tuple(steps)) if steps and not text.startswith(".") else None

@@ -158,9 +158,12 @@ class ApiClient:
             raise NotFoundError(404, "NotFound", f"the server has no version of {kind.group} that is known here")
         return found
 
-    async def page(self, path: str, *, limit: int, go_on: str = "") -> Page:
-        """Return one page of a consistent list; UnavailableError, GoneError where `go_on` has expired."""
-        query = {"limit": str(limit), **({"continue": go_on} if go_on else {})}
+    async def page(self, path: str, *, limit: int, go_on: str = "", labels: str = "") -> Page:
+        """Return one page of a consistent list; UnavailableError, GoneError where `go_on` has expired.
+
+        With a label selector only of the objects that it selects.
+        """
+        query = {"limit": str(limit), **({"continue": go_on} if go_on else {}), **_selected(labels)}
         async with self._request("GET", path, query) as response:
             body = await response.read()
         try:
@@ -177,7 +180,7 @@ class ApiClient:
                 yield line
 
     async def watch(
-        self, path: str, resource_version: str, *, lasting_seconds: int, silent_seconds: float
+        self, path: str, resource_version: str, *, lasting_seconds: int, silent_seconds: float, labels: str = ""
     ) -> AsyncGenerator[WatchEvent]:
         """Yield what happens after a resource version until the server ends the watch.
 
@@ -189,6 +192,7 @@ class ApiClient:
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "timeoutSeconds": str(lasting_seconds),
+            **_selected(labels),
         }
         patience = aiohttp.ClientTimeout(sock_connect=5.0, sock_read=silent_seconds)
         async with self._request("GET", path, query, patience=patience) as response:
@@ -260,6 +264,10 @@ class ApiClient:
             )
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=True)
         return self._session
+
+
+def _selected(labels: str) -> Mapping[str, str]:
+    return {"labelSelector": labels} if labels else {}
 
 
 def _kept_alive(address: Any) -> socket.socket:

@@ -188,6 +188,8 @@ def _keep(
         problems.append(Problem(file, document.line_of(_VERSION), "apiVersion", f"must be one of {listed}"))
         return
     found = projected(raw, kind)
+    if found.value is None:
+        return
     problems.extend(Problem(file, document.line_of(m.path), str(m.path), m.message) for m in found.misfits)
     name = found.key[-1] if isinstance(found.key, tuple) else found.key
     if name:

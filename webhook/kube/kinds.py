@@ -13,9 +13,19 @@ from webhook.core.devices import CLASS, parse_device_class, parse_inventory, par
 from webhook.core.fieldpath import ROOT
 from webhook.core.mappings import KIND as MAPPING
 from webhook.core.mappings import parse_mapping
+from webhook.core.policies import CONFIG_MAP, PARAMETER_LABEL, PARAMETERS
+from webhook.core.policies import KIND as POLICY
+from webhook.core.policies_parse import parse_policy
 from webhook.core.quotas import CLUSTER_DEVICE_QUOTA, DEVICE_QUOTA, parse_quota
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
-from webhook.kube.objects import parse_limit_range, parse_namespace, parse_node, parse_resource_quota
+from webhook.kube.objects import (
+    parse_config_map,
+    parse_limit_range,
+    parse_namespace,
+    parse_node,
+    parse_parameters,
+    parse_resource_quota,
+)
 
 Key = str | NamespacedName
 OWN_GROUP = "drawbridge.dev"
@@ -29,7 +39,8 @@ class Kind:
     """One kind; `versions` in order of preference, `field` the part of the ClusterView that holds its objects.
 
     `keep` parses an object to the frozen value that is kept, or None where it is none that matters; what it cannot
-    read it notes in the reader. A kind without a field is watched by the controller alone.
+    read it notes in the reader. A kind without a field is watched by the controller alone. With `labels` only the
+    objects that this label selector names are asked for, and kept.
     """
 
     group: str
@@ -39,6 +50,7 @@ class Kind:
     namespaced: bool
     field: str
     keep: Callable[[RawObject, Reader], object]
+    labels: str = ""
 
     def api_version(self, version: str) -> str:
         return f"{self.group}/{version}" if self.group else version
@@ -96,6 +108,11 @@ QUOTAS = _own("devicequotas", DEVICE_QUOTA, True, "quotas", parse_quota)
 CLUSTER_QUOTAS = _own("clusterdevicequotas", CLUSTER_DEVICE_QUOTA, False, "quotas", parse_quota)
 MAPPINGS = _own("legacymappings", MAPPING, False, "mappings", parse_mapping)
 INVENTORIES = _own("deviceinventories", "DeviceInventory", False, "inventories", parse_inventory)
+POLICIES = _own("claimpolicies", POLICY, False, "policies", parse_policy)
+POLICY_PARAMETERS = _own("claimpolicyparameters", PARAMETERS, True, "policy_parameters", parse_parameters)
+CONFIG_MAPS = Kind(
+    "", ("v1",), "configmaps", CONFIG_MAP, True, "config_maps", _noting(parse_config_map), f"{PARAMETER_LABEL}=true"
+)
 
 KINDS = (
     DEVICE_CLASSES,
@@ -111,6 +128,9 @@ KINDS = (
     CLUSTER_QUOTAS,
     MAPPINGS,
     INVENTORIES,
+    POLICIES,
+    POLICY_PARAMETERS,
+    CONFIG_MAPS,
 )
 _BY_NAME: Mapping[tuple[str, str], Kind] = {(kind.group, kind.name): kind for kind in KINDS}
 

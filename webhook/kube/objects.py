@@ -5,6 +5,7 @@ Only what is asked about is kept: a node's status alone is larger than all that 
 
 from webhook.core.cluster import LimitRange, Namespace, Node, NodeTaint, ResourceQuota
 from webhook.core.fieldpath import ROOT
+from webhook.core.policies import PARAMETER_LABEL
 from webhook.core.raw import EMPTY, RawObject, Reader
 
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -17,7 +18,8 @@ def parse_namespace(raw: RawObject, reader: Reader) -> Namespace:
     metadata = reader.struct(raw, "metadata", ROOT) or EMPTY
     at = ROOT.child("metadata")
     name = reader.text(metadata, "name", at)
-    return Namespace(name, {**reader.text_map(metadata, "labels", at), NAME_LABEL: name})
+    labels = {**reader.text_map(metadata, "labels", at), NAME_LABEL: name}
+    return Namespace(name, labels, reader.text_map(metadata, "annotations", at))
 
 
 def parse_node(raw: RawObject, reader: Reader) -> Node:
@@ -59,3 +61,19 @@ def parse_limit_range(raw: RawObject, reader: Reader) -> LimitRange:
             for name in _LIMIT_FIELDS:
                 names.update(reader.quantities(limit, name, path))
     return LimitRange(reader.text(metadata, "namespace", at), reader.text(metadata, "name", at), frozenset(names))
+
+
+def parse_config_map(raw: RawObject) -> RawObject | None:
+    """Return a ConfigMap that may be the parameters of policies, as it is; None for any other."""
+    metadata = raw.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    chosen = isinstance(labels, dict) and labels.get(PARAMETER_LABEL) == "true"
+    return parse_parameters(raw) if chosen else None
+
+
+def parse_parameters(raw: RawObject) -> RawObject:
+    """Return an object that is the parameters of policies, without what the API server keeps for itself."""
+    metadata = raw.get("metadata")
+    if not isinstance(metadata, dict) or "managedFields" not in metadata:
+        return raw
+    return {**raw, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}

@@ -179,7 +179,7 @@ class Reflector:
         found: dict[Key, object] = {}
         go_on = ""
         while True:
-            page = await self._api.page(path, limit=self._pace.page, go_on=go_on)
+            page = await self._api.page(path, limit=self._pace.page, go_on=go_on, labels=self.kind.labels)
             self._last_event = self._clock()
             await self._project(page.items, found)
             go_on = page.go_on
@@ -211,7 +211,11 @@ class Reflector:
         lasting = int(self._pace.watch * self._random.uniform(1.0, 1.2))
         path = path_of(self.kind, version=self._version)
         events = self._api.watch(
-            path, self._resource_version, lasting_seconds=lasting, silent_seconds=self._pace.silence
+            path,
+            self._resource_version,
+            lasting_seconds=lasting,
+            silent_seconds=self._pace.silence,
+            labels=self.kind.labels,
         )
         try:
             async with aclosing(events):

@@ -73,7 +73,7 @@ def test_a_cluster_quota_is_kept_beside_the_others_without_a_namespace() -> None
         pytest.param({}, id="nothing"),
         pytest.param({"apiVersion": 1, "kind": "Node"}, id="an apiVersion that is no text"),
         pytest.param(make("Node", version="example.com/v1"), id="a kind of the same name in another group"),
-        pytest.param(make("ConfigMap"), id="a kind that is none of ours"),
+        pytest.param(make("Secret"), id="a kind that is none of ours"),
     ],
 )
 def test_other_kinds_are_none_of_ours(raw: dict[str, Any]) -> None:
