@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import count
@@ -110,6 +111,21 @@ def test_a_claim_at_the_limit_is_admitted_and_the_next_one_refused() -> None:
         (standing,) = verdict.quotas[0].standings
         assert [int(number) for number in (standing.requested, standing.used, standing.hard)] == [1, 2, 2]
         assert used(api) == 2
+
+    played(play)
+
+
+@pytest.mark.parametrize(("mode", "binding"), [("Deny", False), ("Warn", True), ("Audit", True)])
+def test_a_claim_that_is_admitted_over_the_limit_is_charged(mode: str, binding: bool) -> None:
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        quota = put_quota(api, hard=2, mode=mode)
+        asked = wanted("u1", quota, amount=3)
+        (charge,) = asked.charges
+        verdict = await ask(ledger, replace(asked, charges=(replace(charge, binding=binding),)))
+        assert isinstance(verdict, Charged)
+        assert not verdict.quotas[0].standings[0].fits
+        assert used(api) == 3
+        assert isinstance(await ask(ledger, wanted("u2", quota)), Refused if mode == "Deny" else Charged)
 
     played(play)
 

@@ -98,6 +98,16 @@ def test_charges_outlive_the_process(programs: Programs, cluster: Path, tmp_path
     )
 
 
+def test_a_claim_that_a_lowered_rule_lets_pass_is_charged(programs: Programs, cluster: Path, tmp_path: Path) -> None:
+    server = Standalone(programs, cluster, tmp_path, "--rule", "quota-exceeded=info")
+    answers = [server.ask("/validate/claims", claim(f"c{n}", 4)) for n in range(3)]
+    assert all(answer["allowed"] for answer in answers)
+    said = ["\n".join(answer["warnings"]) for answer in answers]
+    assert "[quota-exceeded]" not in said[0]
+    assert "requested: 4, used: 4, limited: 5" in said[1]
+    assert "requested: 4, used: 8, limited: 5" in said[2]
+
+
 def test_a_change_of_the_folder_is_seen_without_a_restart(programs: Programs, cluster: Path, tmp_path: Path) -> None:
     server = Standalone(programs, cluster, tmp_path)
     gold = claim("gold", 1, "device.attributes['gpu.example.com'].productname == 'A100'")

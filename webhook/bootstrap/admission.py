@@ -10,6 +10,7 @@ from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, decided
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.finding import Finding, Severity, unjudged
+from webhook.core.quotas import QuotaMode
 from webhook.core.review import Review
 from webhook.endpoints import (
     DRA_KINDS,
@@ -36,7 +37,7 @@ from webhook.quota.charges import tariff_of
 from webhook.quota.ledger import Standing
 from webhook.quota.pods import PodCharge
 from webhook.rewrite.templates import Template
-from webhook.rules import Rulebook, quota_soft, quota_unbounded, quota_will_wait
+from webhook.rules import Rulebook, quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 from webhook.server import app
 from webhook.server.limits import Budget
 from webhook.server.work import Work
@@ -159,26 +160,32 @@ class Admission:
         return await self.work.run(validate_config, review, self._view(), self.rulebook)
 
     async def _quota(self, claim: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
-        """Charge the claim and return what the quotas say; what the time did not suffice for is charged at worst."""
+        """Charge the claim and return what the quotas say; what the time did not suffice for is charged at worst.
+
+        A claim that is admitted is charged, also where a rule was lowered and it does not fit.
+        """
         charges = await self.work.run(quota_charges, claim, case)
-        findings = tuple(quota_unbounded.findings(charges))
+        findings = self._applied(quota_unbounded.findings(charges))
         if any(finding.severity is Severity.DENY for finding in findings):
-            return self._applied(findings)
+            return findings
         uid = claim.metadata.uid or review.uid
-        listed = tuple(Charge(charged.quota, charged.amounts()) for charged in charges)
+        binding = self._may_deny(quota_exceeded.NAME)
+        listed = tuple(Charge(charged.quota, charged.amounts(), binding) for charged in charges)
         wanted = Wanted(uid, review.namespace, claim.metadata.name or claim.metadata.generate_name, listed)
         answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
         said = _said(charges, answer.quotas)
-        if isinstance(answer, Refused):
-            return self._applied((*findings, *await self.work.run(quota_refusal, claim, case, said)))
+        over, within = (said, []) if isinstance(answer, Refused) else _divided(said)
+        told = await self.work.run(quota_refusal, claim, case, over) if over else ()
         path = claim.requests_path()
-        soft = (finding for charged, standings in said for finding in quota_soft.findings(charged, standings, path))
-        return self._applied((*findings, *soft))
+        soft = (finding for charged, standings in within for finding in quota_soft.findings(charged, standings, path))
+        return (*findings, *self._applied((*told, *soft)))
 
     async def _early_quota(self, template: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
         """Return what the quotas would say of one claim of a template now; where they cannot be asked, nothing."""
         charges = await self.work.run(quota_charges, replace(template, kind=CLAIM), case)
-        findings = tuple(quota_will_wait.unbounded(charges))
+        findings = tuple(quota_will_wait.unbounded(charges)) if self._may_deny(quota_unbounded.NAME) else ()
+        if not self._may_deny(quota_exceeded.NAME):
+            return self._applied(findings)
         listed = tuple(Charge(charged.quota, amounts) for charged in charges if (amounts := charged.amounts()))
         wanted = Wanted(review.uid, review.namespace, template.metadata.name, listed)
         try:
@@ -196,7 +203,9 @@ class Admission:
         if not pods.asked or made_by_a_workload(review.object or {}):
             return ()
         charges = await self.work.run(self._pod_charges, pods, review, budget)
-        findings = tuple(quota_will_wait.unbounded_of_pods(charges))
+        findings = tuple(quota_will_wait.unbounded_of_pods(charges)) if self._may_deny(quota_unbounded.NAME) else ()
+        if not self._may_deny(quota_exceeded.NAME):
+            return self._applied(findings)
         listed = tuple(Charge(charged.quota, amounts) for charged in charges if (amounts := charged.amounts()))
         try:
             wanted = Wanted(review.uid, review.namespace, review.name, listed)
@@ -215,6 +224,9 @@ class Admission:
     def _applied(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return tuple(self.rulebook.severities.applied(findings))
 
+    def _may_deny(self, rule: str) -> bool:
+        return self.rulebook.severities.may_deny(rule)
+
     def _view(self) -> ClusterView:
         """Return the current view; ClusterUnavailableError before the first is whole."""
         why = self.source.unready()
@@ -223,9 +235,23 @@ class Admission:
         return self.source.view
 
 
-def _said(
-    charges: Iterable[QuotaCharge], answers: Iterable[QuotaStanding]
-) -> list[tuple[QuotaCharge, tuple[Standing, ...]]]:
+_Said = list[tuple[QuotaCharge, tuple[Standing, ...]]]
+
+
+def _divided(said: _Said) -> tuple[_Said, _Said]:
+    """Return what an admitted claim does not fit under of quotas that deny, for the rule was lowered, and the rest."""
+    over, within = [], []
+    for charged, standings in said:
+        denies = charged.quota.mode is QuotaMode.DENY
+        too_much = tuple(standing for standing in standings if denies and not standing.fits)
+        rest = tuple(standing for standing in standings if standing not in too_much)
+        if too_much:
+            over.append((charged, too_much))
+        within.append((charged, rest))
+    return over, within
+
+
+def _said(charges: Iterable[QuotaCharge], answers: Iterable[QuotaStanding]) -> _Said:
     """Return what the ledger said of each quota, beside what the claim is charged on it."""
     by_quota = {(charged.quota.namespace, charged.quota.name): charged for charged in charges}
     return [(by_quota[entry.quota.namespace, entry.quota.name], entry.standings) for entry in answers]

@@ -57,7 +57,7 @@ class Offline:
     def quotas(self) -> "OfflineQuotas":
         from webhook.bootstrap.offline_quota import OfflineQuotas
 
-        return OfflineQuotas(self.stored, self.view, self.rulebook.exempt)
+        return OfflineQuotas(self.stored, self.view, self.rulebook)
 
     def findings(self, raw: RawObject) -> tuple[Finding, ...]:
         """Return what is found in one object; nothing for a kind that is none of ours."""

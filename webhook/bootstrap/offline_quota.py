@@ -1,6 +1,6 @@
 """Quotas over files: what `drawbridge check` says of claims that would be charged one after the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from webhook.endpoints import Pods
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.charges import Holder, charges_of, holders_of, standings_by, standings_in, tariff_of
 from webhook.quota.ledger import total
-from webhook.rules import quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
+from webhook.rules import Rulebook, quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 
 _QuotaKey = tuple[str, str]
 
@@ -26,10 +26,11 @@ class OfflineQuotas:
     `stored` is the cluster without the documents that are judged, `view` with them.
     """
 
-    def __init__(self, stored: ClusterView, view: ClusterView, exempt: Callable[[str], bool]) -> None:
+    def __init__(self, stored: ClusterView, view: ClusterView, rulebook: Rulebook) -> None:
         self._stored = stored
         self._view = view
-        self._exempt = exempt
+        self._exempt = rulebook.exempt
+        self._may_deny = rulebook.severities.may_deny
         self._charged: dict[NamespacedName, dict[_QuotaKey, Amounts]] = {}
         self._holders: dict[_QuotaKey, tuple[Holder, ...]] = {}
 
@@ -40,7 +41,7 @@ class OfflineQuotas:
             return ()
         charges = charges_of(claim, namespace, self._view, self._tariff)
         found = [*quota_unbounded.findings(charges), *(f for charged in charges for f in self._said(claim, charged))]
-        if not any(finding.severity is Severity.DENY for finding in found):
+        if not any(finding.severity is Severity.DENY and self._may_deny(finding.rule) for finding in found):
             key = (namespace, claim.metadata.name)
             self._charged[key] = {_key(charged.quota): charged.amounts() for charged in charges}
         return tuple(found)
@@ -51,9 +52,11 @@ class OfflineQuotas:
         if self._exempt(namespace):
             return ()
         charges = charges_of(replace(template, kind=CLAIM), namespace, self._view, self._tariff)
-        standings = [(charged, standings_in(charged, self._used(charged.quota))) for charged in charges]
-        found = quota_will_wait.findings(standings, template.requests_path())
-        return (*quota_will_wait.unbounded(charges), *found)
+        found = list(quota_will_wait.unbounded(charges)) if self._may_deny(quota_unbounded.NAME) else []
+        if self._may_deny(quota_exceeded.NAME):
+            standings = [(charged, standings_in(charged, self._used(charged.quota))) for charged in charges]
+            found += quota_will_wait.findings(standings, template.requests_path())
+        return tuple(found)
 
     def of_pods(self, pods: Pods, raw: RawObject) -> tuple[Finding, ...]:
         """Return what the quotas would say of the claims that a pod, or all pods of a workload, make now.
@@ -63,10 +66,13 @@ class OfflineQuotas:
         if self._exempt(pods.case.namespace):
             return ()
         charges = pods.charges(self._tariff)
-        own = frozenset(self._made_for(pods, parse_metadata(raw, Reader()).name))
-        used = ((charged, self._used(charged.quota, own)) for charged in charges)
-        standings = [(charged, standings_by(charged.quota, charged.amounts(), taken)) for charged, taken in used]
-        return (*quota_will_wait.unbounded_of_pods(charges), *quota_will_wait.of_pods(standings))
+        found = list(quota_will_wait.unbounded_of_pods(charges)) if self._may_deny(quota_unbounded.NAME) else []
+        if self._may_deny(quota_exceeded.NAME):
+            own = frozenset(self._made_for(pods, parse_metadata(raw, Reader()).name))
+            used = ((charged, self._used(charged.quota, own)) for charged in charges)
+            standings = [(charged, standings_by(charged.quota, charged.amounts(), taken)) for charged, taken in used]
+            found += quota_will_wait.of_pods(standings)
+        return tuple(found)
 
     def _made_for(self, pods: Pods, name: str) -> Iterator[NamespacedName]:
         """Yield the stored claims of the pods of a workload, by the names that its pods get."""

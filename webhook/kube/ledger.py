@@ -172,8 +172,8 @@ def _admission(charge: Charge, reservation: Reservation) -> Step:
 
     def step(quota: DeviceQuota) -> Outcome:
         if (quota.uid, quota.generation) == (charge.quota.uid, charge.quota.generation):
-            return admit(quota, reservation)
-        if quota.mode is QuotaMode.DENY:
+            return admit(quota if charge.binding else replace(quota, mode=QuotaMode.WARN), reservation)
+        if charge.refuses(quota):
             return NotReady(f"quota '{quota.name}' was changed while the claim was being counted")
         return Admitted(quota.status, changed=False)
 

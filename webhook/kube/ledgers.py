@@ -4,16 +4,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from webhook.core.quota_status import Amounts
-from webhook.core.quotas import DeviceQuota
+from webhook.core.quotas import DeviceQuota, QuotaMode
 from webhook.quota.ledger import Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a claim takes of one quota, counted under the quota's spec as given here."""
+    """What a claim takes of one quota, counted under the quota's spec as given here.
+
+    Where it is not `binding`, a claim that does not fit is admitted and charged all the same, as in mode Warn.
+    """
 
     quota: DeviceQuota
     amounts: Amounts
+    binding: bool = True
+
+    def refuses(self, quota: DeviceQuota) -> bool:
+        """Return whether the quota, as it is stored now, refuses what does not fit."""
+        return self.binding and quota.mode is QuotaMode.DENY
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from webhook.core.cluster import NamespacedName
 from webhook.core.quota_status import Amounts
-from webhook.core.quotas import DeviceQuota, QuotaMode
+from webhook.core.quotas import DeviceQuota
 from webhook.kube.ledgers import Charge, Charged, QuotaStanding, Refused, Wanted
 from webhook.quota.ledger import Standing
 
@@ -76,7 +76,7 @@ class SqliteBooks:
         for charge in sorted(wanted.charges, key=lambda one: (one.quota.name, one.quota.namespace)):
             found = self._standings(charge, self._stand_in(wanted))
             over = tuple(standing for standing in found if not standing.fits)
-            if over and charge.quota.mode is QuotaMode.DENY:
+            if over and charge.refuses(charge.quota):
                 refusing.append(QuotaStanding(charge.quota, over))
             elif found:
                 standings.append(QuotaStanding(charge.quota, found))

@@ -125,6 +125,10 @@ class Severities:
 
     by_rule: Mapping[str, Severity | None] = field(default_factory=dict)
 
+    def may_deny(self, rule: str) -> bool:
+        """Return whether a rule that denies by default still does."""
+        return self.by_rule.get(rule, Severity.DENY) is Severity.DENY
+
     def applied(self, findings: Iterable[Finding], *, server: bool = True) -> Iterator[Finding]:
         for finding in findings:
             if finding.rule not in self.by_rule:

@@ -21,11 +21,11 @@ def claim(name: str, count: int = 1, namespace: str = "team-a", device_class: st
     return claim_object(request("gpu", device_class=device_class, count=count), name=name, namespace=namespace)
 
 
-def quota_findings(tmp_path: Path, cluster: list[Raw], judged: list[Raw]) -> list[tuple[str, str, str]]:
+def quota_findings(tmp_path: Path, cluster: list[Raw], judged: list[Raw], *options: str) -> list[tuple[str, str, str]]:
     folder, file = tmp_path / "cluster.yaml", tmp_path / "judged.yaml"
     folder.write_text(yaml.safe_dump_all([GPU, PUBLISHED, *cluster]))
     file.write_text(yaml.safe_dump_all(judged))
-    done = CliRunner().invoke(main, ["check", "--cluster", str(folder), str(file), "-o", "json"])
+    done = CliRunner().invoke(main, ["check", "--cluster", str(folder), str(file), "-o", "json", *options])
     assert done.exit_code in (0, 1), done.output
     found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
     return [(f["object"]["name"], f["rule"], f["severity"]) for f in found if f["rule"].startswith("quota-")]
@@ -127,3 +127,16 @@ def test_claims_are_judged_by_the_quotas(
     cluster: list[Raw], judged: list[Raw], expected: list[tuple[str, str, str]], tmp_path: Path
 ) -> None:
     assert quota_findings(tmp_path, cluster, judged) == expected
+
+
+def test_a_claim_that_a_lowered_rule_lets_pass_is_charged_to_the_next(tmp_path: Path) -> None:
+    judged = [claim("a", 3), claim("b", 3), claim("c", 1), template("t"), replicas(1)]
+    lowered = [(name, "quota-exceeded", "warn") for name in ("b", "c")]
+    assert quota_findings(tmp_path, [LIMITED, template("t")], judged, "--rule", "quota-exceeded=warn") == lowered
+
+
+def test_an_amount_that_cannot_be_known_and_passes_is_charged_as_far_as_it_is_known(tmp_path: Path) -> None:
+    limited = quota_object(capacity("1Ti"), devices(4, "gpus"))
+    judged = [claim("a", 4, device_class="soon"), claim("b")]
+    found = quota_findings(tmp_path, [limited], judged, "--rule", "quota-unbounded=warn")
+    assert found == [("a", "quota-unbounded", "warn"), ("b", *EXCEEDED)]

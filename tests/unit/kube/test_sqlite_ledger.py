@@ -116,6 +116,14 @@ def test_a_quota_that_only_warns_records_and_says_so(ledger: SqliteLedger) -> No
     assert used(ledger) == 9
 
 
+def test_a_charge_that_is_not_binding_is_recorded_over_the_limit(ledger: SqliteLedger) -> None:
+    asked = wanted("a", 5)
+    assert isinstance(admit(ledger, asked), Refused)
+    lowered = replace(asked, charges=tuple(replace(charge, binding=False) for charge in asked.charges))
+    assert isinstance(admit(ledger, lowered), Charged)
+    assert used(ledger) == 5
+
+
 def test_charges_survive_a_restart(tmp_path: Path) -> None:
     first = SqliteLedger(tmp_path / "ledger.db")
     admit(first, wanted("a", 4))
