@@ -1,6 +1,7 @@
 """The only place that turns findings into words on lines (messages.md)."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ MOST_WARNINGS = 10
 MOST_FIXES = 3
 ANNOTATION_BYTES = 8 * 1024
 _ELLIPSIS = "..."
+_SENTENCE_END = re.compile(r"; |\. |(?<=\?) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,24 @@ def _warning(finding: Finding) -> str:
     problem = printable(finding.message)
     room = WARNING - len(tail)
     for fix in finding.fixes[:1]:
-        whole = f"{head}{problem}; {printable(fix.message)}"
-        if len(whole) <= room:
-            return whole + tail
+        for shorter in _shorter(printable(fix.message)):
+            whole = f"{head}{problem}; {shorter}"
+            if len(whole) <= room:
+                return whole + tail
     return cut(head + problem, room) + tail
+
+
+def _shorter(fix: str) -> Iterator[str]:
+    """Yield the fix, the fix without a closing remark in parentheses, and its first sentence alone."""
+    yield fix
+    if fix.endswith(")"):
+        fix = fix.rpartition(" (")[0] or fix
+        yield fix
+    for end in _SENTENCE_END.finditer(fix):
+        first = fix[: end.start()]
+        if first.count("`") % 2 == 0 and first.count("'") % 2 == 0:  # not within what is quoted
+            yield first
+            return
 
 
 def short_path(finding: Finding) -> str:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Fix, Severity, Span
 from webhook.core.render import Style, annotation, cause_text, excerpt, full_text, message, warnings
@@ -84,6 +86,29 @@ def test_a_warning_has_at_most_120_characters_and_its_rule() -> None:
     assert len(line) <= 120
     assert line.startswith("requests[0].selectors[1]: driver")
     assert line.endswith("[selector-unknown-attribute]")
+
+
+@pytest.mark.parametrize(
+    ("fix", "room", "shown"),
+    [
+        ("write `a` (names are case-sensitive)", 36, "write `a` (names are case-sensitive)"),
+        ("write `a` (names are case-sensitive)", 35, "write `a`"),
+        ("write `a`; others are 'b', 'c'", 29, "write `a`"),
+        ("did you mean 'a'? No device has it", 33, "did you mean 'a'?"),
+        ("write `a`; others are 'b' (and more)", 26, "write `a`; others are 'b'"),
+        ("write `a`; others are 'b' (and more)", 24, "write `a`"),
+        ("write 'a; b'. It is published", 28, "write 'a; b'"),
+        ("write 'a; b'", 11, None),
+        ("write `(a) && (b)`", 17, None),
+    ],
+)
+def test_a_fix_that_does_not_fit_loses_its_remarks_before_it_is_left_out(
+    fix: str, room: int, shown: str | None
+) -> None:
+    problem = "m" * (120 - len("requests[0].selectors[1]: ; " + " [selector-unknown-attribute]") - room)
+    [line] = warnings([finding(severity=Severity.WARN, message=problem, fixes=(Fix(fix),))])
+    ending = "" if shown is None else f"; {shown}"
+    assert line == f"requests[0].selectors[1]: {problem}{ending} [selector-unknown-attribute]"
 
 
 def test_info_is_never_a_warning() -> None:
