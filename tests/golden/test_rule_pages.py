@@ -16,14 +16,19 @@ import yaml
 from click.testing import CliRunner
 
 from tests.support.judging import Json, judge_over, patched
-from tests.support.pages import Example, examples, rule_pages, with_texts
+from tests.support.pages import Example, examples, reason_pages, rule_pages, with_texts
 from webhook.cli import main
+from webhook.rewrite.reasons import Code
 
 WEBHOOK = Path(__file__).resolve().parents[2] / "webhook"
 FAMILIES = re.compile(r"(cel|selector|request|mig|constraint|config|pod|field|class|quota|legacy)(-[a-z]+)+")
 
 
-@pytest.mark.parametrize("page", rule_pages(), ids=lambda page: page.parent.name)
+def _name(page: Path) -> str:
+    return page.parent.name if page.name == "README.md" else f"{page.parent.name}, {page.stem}"
+
+
+@pytest.mark.parametrize("page", [*rule_pages(), *reason_pages()], ids=_name)
 def test_a_page_shows_what_the_program_says(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     said = [(example, _said(example, tmp_path / str(example.number))) for example in examples(page)]
     assert said
@@ -88,8 +93,8 @@ def test_every_rule_that_the_code_names_has_its_page_and_every_page_its_rule() -
     assert sorted(pages - named) == []
 
 
-# Words of the code that look like a rule's name: a package, reasons why a pod is left alone, what is not judged.
-NO_RULES = {"cel-go", "class-missing", "config-kind", "quota-continuity", "request-shape"}
+# Words of the code that look like a rule's name: a package, what is not judged, reasons why a pod is left alone.
+NO_RULES = {"cel-go", "config-kind", "request-shape", *(code.value for code in Code)}
 
 
 def _texts() -> Iterator[str]:
@@ -106,3 +111,22 @@ def test_a_page_says_what_why_and_how_it_can_be_set(page: Path) -> None:
     assert text.startswith(f"# {page.parent.name}\n")
     assert "\n**Default:** " in text
     assert "\n## Why\n" in text
+
+
+def test_every_reason_to_leave_a_pod_alone_has_a_page_that_shows_it_twice_and_how_it_ends() -> None:
+    assert {page.stem for page in reason_pages()} == {code.value for code in Code}
+    for page in reason_pages():
+        text = page.read_text()
+        assert text.startswith(f"# {page.stem}\n")
+        assert "\n**What to do:** " in text
+        assert "\n## Why\n" in text
+        shown = list(examples(page))
+        assert sum(f"left alone: {page.stem};" in example.expected for example in shown if example.speaks) >= 2
+        assert any(not example.speaks for example in shown)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_reason_is_explained_by_the_command_that_explains_rules(code: Code) -> None:
+    done = CliRunner().invoke(main, ["rule", code.value])
+    assert done.exit_code == 0
+    assert f"left alone: {code.value};" in done.output

@@ -51,6 +51,11 @@ def rule_pages() -> list[Path]:
     return sorted(POLICIES.glob("*/README.md"))
 
 
+def reason_pages() -> list[Path]:
+    """Return the page of each reason to leave a pod alone."""
+    return sorted(path for path in (POLICIES / "legacy-left-alone").glob("*.md") if path.name != "README.md")
+
+
 def examples(page: Path) -> Iterator[Example]:
     """Yield the examples of a page in order."""
     text = page.read_text()
