@@ -12,7 +12,7 @@ from webhook.cel.environment import VERSIONS
 from webhook.cel.evaluator import EvaluationError, build, evaluate
 from webhook.cel.functions.times import civil_from_days, days_from_civil
 from webhook.cel.values import compare, equal
-from webhook.core.devices import AttributeValue, VersionText
+from webhook.core.device import AttributeValue, VersionText
 from webhook.core.quantity import parse_quantity
 
 LIMIT = "operation cancelled: actual cost limit exceeded"

@@ -13,7 +13,7 @@ from webhook.cel.demands import Wanted
 from webhook.cel.device import CelDevice, make_device
 from webhook.cel.evaluator import EvaluationError, build
 from webhook.cel.places import clauses
-from webhook.core.devices import AttributeValue, VersionText
+from webhook.core.device import AttributeValue, VersionText
 from webhook.core.quantity import parse_quantity
 
 VERSION = "1.36"

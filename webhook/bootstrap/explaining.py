@@ -117,7 +117,7 @@ def _errors(case: Case, alternative: Alternative) -> Iterator[str]:
         ast = compiled_new(selector.expression, case.view.server).ast
         failure = None if ast is None else failure_of(case, before, selector, ast)
         if failure is not None:
-            nodes = sorted({inventory.published[number].reach.node_name or "every node" for number in failure.failing})
+            nodes = sorted({inventory.places[number].reach.node_name or "every node" for number in failure.failing})
             shown = ", ".join(nodes[:_MOST_NODES]) + (
                 f" and {len(nodes) - _MOST_NODES} more" if nodes[_MOST_NODES:] else ""
             )

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from webhook.cel.functions.semver import SemverError, Version, parse_version
 from webhook.cel.values import DefaultMap, EvaluationError, MapKey, Value
-from webhook.core.devices import AttributeValue, VersionText
+from webhook.core.device import AttributeValue, VersionText
 from webhook.core.quantity import Quantity, parse_quantity
 
 CelAttribute: TypeAlias = AttributeValue | Version

@@ -7,7 +7,7 @@ from typing import Any
 from webhook.cli.report import API_VERSION
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import AttributeValue
+from webhook.core.device import AttributeValue
 from webhook.core.render import aligned, cut
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.schema import AttributeSchema, DomainSchema

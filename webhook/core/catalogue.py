@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from webhook.core.devices import AttributeValue
+from webhook.core.device import AttributeValue
 from webhook.core.quantity import Quantity
 from webhook.core.raw import EMPTY, RawObject
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from webhook.core.capacities import qualified
 from webhook.core.catalogue import (
     CatalogueAttribute,
     CatalogueCapacity,
@@ -21,7 +22,7 @@ from webhook.core.catalogue import (
     Profile,
     release,
 )
-from webhook.core.devices import AttributeValue, VersionText, qualified
+from webhook.core.device import AttributeValue, VersionText
 from webhook.core.quantity import Quantity, parse_quantity
 from webhook.core.raw import RawObject
 

@@ -4,10 +4,9 @@ Attribute and capacity names are always qualified here: one without a domain bel
 (resource.k8s.io types, QualifiedName).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from webhook.core.cache import BoundedCache
+from webhook.core.capacities import parse_capacities, qualified
 from webhook.core.claims import (
     GROUP,
     Metadata,
@@ -17,21 +16,21 @@ from webhook.core.claims import (
     parse_metadata,
     parse_selectors,
 )
+from webhook.core.device import (
+    NO_BINDING,
+    NOT_STATED,
+    AttributeValue,
+    Binding,
+    Device,
+    Nodes,
+    Taint,
+    VersionText,
+    device_of,
+)
 from webhook.core.fieldpath import ROOT, FieldPath
-from webhook.core.quantity import Quantity
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
-from webhook.core.rows import row_of, shared
 
 CLASS = "DeviceClass"
-
-
-class VersionText(str):
-    """An attribute of type `version`: a semantic version, as text."""
-
-    __slots__ = ()
-
-
-AttributeValue = bool | int | str | VersionText | tuple["AttributeValue", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +48,6 @@ class DeviceClass:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestPolicy:
-    """How a driver rounds what is asked of a shareable capacity (KEP-5075, `requestPolicy`)."""
-
-    default: Quantity | None = None
-    valid_values: tuple[Quantity, ...] = ()
-    minimum: Quantity | None = None
-    maximum: Quantity | None = None
-    step: Quantity | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """One capacity; `is_qualified`: the driver publishes its name with the domain."""
-
-    value: Quantity
-    policy: RequestPolicy | None = None
-    is_qualified: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Taint:
-    key: str
-    value: str
-    effect: str
-
-
-@dataclass(frozen=True, slots=True)
 class TaintRule:
     """A DeviceTaintRule: an administrator's taint on devices of a driver, a pool or one device; empty is every one.
 
@@ -90,24 +62,9 @@ class TaintRule:
     understood: bool = True
     misfits: tuple[Misfit, ...] = ()
 
-    def concerns(self, device: "Device", pool: str) -> bool:
+    def concerns(self, device: Device, pool: str) -> bool:
         wanted = ((self.driver, device.driver), (self.pool, pool), (self.device, device.name))
         return self.understood and all(asked in ("", has) for asked, has in wanted)
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One device of a slice, or one shape of a DeviceInventory."""
-
-    name: str
-    driver: str
-    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
-    capacity: Mapping[str, Capacity] = field(default_factory=dict)
-    allow_multiple_allocations: bool = False
-    taints: tuple[Taint, ...] = ()
-    node_name: str = ""
-    node_selector: RawObject | None = None
-    all_nodes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +99,6 @@ class DeviceInventory:
     driver: str
     devices: tuple[InventoryDevice, ...]
     misfits: tuple[Misfit, ...] = ()
-
-
-def qualified(name: str, driver: str) -> str:
-    return name if "/" in name else f"{driver}/{name}"
 
 
 def parse_device_class(raw: RawObject) -> DeviceClass:
@@ -239,17 +192,34 @@ def parse_device(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -
         value = _attribute(box, at.key(name), reader)
         if value is not None:
             attributes[qualified(name, driver)] = value
-    return Device(
-        name=shared(reader.text(raw, "name", path)),
-        driver=driver,
-        attributes=row_of(attributes),
-        capacity=_capacities(reader.struct(raw, "capacity", path) or EMPTY, path.child("capacity"), driver, reader),
+    return device_of(
+        reader.text(raw, "name", path),
+        driver,
+        attributes,
+        parse_capacities(reader.struct(raw, "capacity", path) or EMPTY, path.child("capacity"), driver, reader),
         allow_multiple_allocations=reader.flag(raw, "allowMultipleAllocations", path),
         taints=tuple(_taint(taint, at, reader) for taint, at in reader.structs(raw, "taints", path)),
-        node_name=reader.text(raw, "nodeName", path),
-        node_selector=reader.struct(raw, "nodeSelector", path),
-        all_nodes=reader.flag(raw, "allNodes", path),
+        binding=_binding(raw, path, reader),
+        at=_nodes(raw, path, reader),
     )
+
+
+def _binding(raw: RawObject, path: FieldPath, reader: Reader) -> Binding:
+    binding = Binding(
+        reader.texts(raw, "bindingConditions", path),
+        reader.texts(raw, "bindingFailureConditions", path),
+        reader.flag(raw, "bindsToNode", path),
+    )
+    return NO_BINDING if binding == NO_BINDING else binding
+
+
+def _nodes(raw: RawObject, path: FieldPath, reader: Reader) -> Nodes:
+    nodes = Nodes(
+        reader.text(raw, "nodeName", path),
+        reader.struct(raw, "nodeSelector", path),
+        reader.flag(raw, "allNodes", path),
+    )
+    return NOT_STATED if nodes == NOT_STATED else nodes
 
 
 def _taint(raw: RawObject, path: FieldPath, reader: Reader) -> Taint:
@@ -275,46 +245,3 @@ def _attribute(box: object, path: FieldPath, reader: Reader) -> AttributeValue |
         case _:
             reader.note(path, "must have exactly one of `bool`, `int`, `string`, `version` or a list of them")
             return None
-
-
-_MOST_CAPACITIES = 10_000
-_MOST_WRITTEN = 4_000  # characters
-_CAPACITIES: BoundedCache[tuple[str, str], Mapping[str, Capacity]] = BoundedCache(_MOST_CAPACITIES)
-
-
-def _capacities(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -> Mapping[str, Capacity]:
-    """Return the capacities by qualified name; devices on which they are written alike share them."""
-    noted = len(reader.misfits)
-    found = {}
-    for name, box in raw.items():
-        capacity = _capacity(box, path.key(name), reader)
-        if capacity is not None:
-            found[qualified(name, driver)] = replace(capacity, is_qualified=True) if "/" in name else capacity
-    written = repr(raw)
-    if len(reader.misfits) > noted or len(written) > _MOST_WRITTEN:
-        return found
-    return _CAPACITIES.get((driver, written), 1, lambda: found)
-
-
-def _capacity(box: object, path: FieldPath, reader: Reader) -> Capacity | None:
-    if not isinstance(box, dict):
-        reader.note(path, "must be an object with a `value`")
-        return None
-    value = reader.quantity(box.get("value"), path.child("value"))
-    if value is None:
-        return None
-    policy = reader.struct(box, "requestPolicy", path)
-    return Capacity(value, None if policy is None else _policy(policy, path.child("requestPolicy"), reader))
-
-
-def _policy(raw: RawObject, path: FieldPath, reader: Reader) -> RequestPolicy:
-    spread = reader.struct(raw, "validRange", path) or EMPTY
-    at = path.child("validRange")
-    listed = (reader.quantity(item, p) for item, p in reader.items(raw, "validValues", path))
-    return RequestPolicy(
-        default=reader.quantity(raw.get("default"), path.child("default")),
-        valid_values=tuple(quantity for quantity in listed if quantity is not None),
-        minimum=reader.quantity(spread.get("min"), at.child("min")),
-        maximum=reader.quantity(spread.get("max"), at.child("max")),
-        step=reader.quantity(spread.get("step"), at.child("step")),
-    )

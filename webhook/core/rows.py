@@ -4,6 +4,7 @@ A hundred thousand devices have few sets of names between them, and few values b
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from webhook.core.cache import BoundedCache
@@ -14,26 +15,24 @@ CellType = type | tuple[type, ...]
 """The type of a value; of a list `tuple` and the types of its items."""
 
 _MOST_LAYOUTS = 10_000
-_MOST_ROWS = 10_000
-_MOST_TEXTS = 10_000
+_MOST_CELLS = 5_000
+_MOST_TEXTS = 5_000
 
 
 class Layout:
     """Which names a row has, of which types, and where each stands; equal only to itself."""
 
-    __slots__ = ("index", "names", "types")
-
     def __init__(self, names: tuple[str, ...], types: tuple[CellType, ...]) -> None:
         self.names = names
         self.types = types
-        self.index = {name: position for position, name in enumerate(names)}
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        return {name: position for position, name in enumerate(self.names)}
 
 
 class Row(Mapping[str, V], Generic[V]):
-    """A mapping that shares its names with all of its layout: `cells` are its values, in the layout's order.
-
-    Rows of one layout with equal cells hold the same values of the same types (`1` is not `true`).
-    """
+    """The values of one device by their names: `cells` are its values, in the layout's order."""
 
     __slots__ = ("cells", "layout")
 
@@ -44,10 +43,6 @@ class Row(Mapping[str, V], Generic[V]):
     def __getitem__(self, name: str) -> V:
         return self.cells[self.layout.index[name]]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        position = self.layout.index.get(name)
-        return default if position is None else self.cells[position]
-
     def __iter__(self) -> Iterator[str]:
         return iter(self.layout.names)
 
@@ -57,35 +52,25 @@ class Row(Mapping[str, V], Generic[V]):
     def __contains__(self, name: object) -> bool:
         return name in self.layout.index
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Row):
-            if self.layout.names == other.layout.names:
-                return self.layout.types == other.layout.types and self.cells == other.cells
-            return dict(self) == dict(other)
-        return isinstance(other, Mapping) and dict(self) == dict(other)
-
-    def __hash__(self) -> int:
-        return hash(self.cells)
-
     def __repr__(self) -> str:
         return repr(dict(self))
 
 
 _LAYOUTS: BoundedCache[object, Layout] = BoundedCache(_MOST_LAYOUTS)
-_ROWS: BoundedCache[object, Row[Any]] = BoundedCache(_MOST_ROWS)
+_CELLS: BoundedCache[object, tuple[Any, ...]] = BoundedCache(_MOST_CELLS)
 _TEXTS: BoundedCache[object, Any] = BoundedCache(_MOST_TEXTS)
 
 
-def row_of(items: Mapping[str, V]) -> Row[V]:
-    """Return the mapping as a row that shares all it can with the rows made before."""
-    if isinstance(items, Row):
-        return items
+def layout_of(items: Mapping[str, object]) -> Layout:
     names, types = tuple(items), tuple(map(_type, items.values()))
-    key = (names, types)
-    layout = _LAYOUTS.get(key, 1, lambda: Layout(names, types))
+    return _LAYOUTS.get((names, types), 1, lambda: Layout(names, types))
+
+
+def cells_of(layout: Layout, items: Mapping[str, V]) -> tuple[V, ...]:
+    """Return the values, in the layout's order; those of devices that are alike are held once, as a rule."""
     cells = tuple(map(shared, items.values()))
-    row: Row[V] = _ROWS.get((layout, cells), 1, lambda: Row(layout, cells))
-    return row
+    kept: tuple[V, ...] = _CELLS.get((layout, cells), 1, lambda: cells)
+    return kept
 
 
 def _type(value: object) -> CellType:

@@ -1,7 +1,8 @@
 """Case: what a rule is given, and its selectors compiled as the API server would."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from webhook.cel.compile import Compiled, Verdict, compile_selector, device_environment
 from webhook.cel.environment import Environment
@@ -18,6 +19,20 @@ from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTr
 def never() -> bool:
     """Return that the time is not over: nobody waits."""
     return False
+
+
+T = TypeVar("T")
+
+_AT_ONCE = 256
+"""How many items are looked at before the time is asked for again."""
+
+
+def in_time(expired: Callable[[], bool], items: Iterable[T]) -> Iterator[T]:
+    """Yield the items as long as there is time; who concludes from all of them asks for it again afterwards."""
+    for position, item in enumerate(items):
+        if position % _AT_ONCE == 0 and expired():
+            return
+        yield item
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from webhook.cel.compile import Verdict
 from webhook.cel.places import ATTRIBUTES, CAPACITY, Place, clauses, places_in
 from webhook.cel.syntax import Expr
 from webhook.core.claims import Selector
-from webhook.core.devices import AttributeValue, Device, VersionText
+from webhook.core.device import AttributeValue, Device, VersionText
 from webhook.core.finding import Replacement, Span
 from webhook.core.quantity import Quantity
 from webhook.core.versions import ServerTruth
@@ -56,7 +56,7 @@ def value_of(place: Place, device: Device) -> AttributeValue | Quantity | None:
     name = f"{place.domain}/{place.name}"
     match place.field:
         case "attributes":
-            return device.attributes.get(name)
+            return device.attribute(name)
         case "capacity":
             found = device.capacity.get(name)
             return None if found is None else found.value

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from enum import Enum
 from fractions import Fraction
 
+from webhook.core.capacities import Capacity, RequestPolicy, qualified
 from webhook.core.claims import Alternative
-from webhook.core.devices import Capacity, Device, RequestPolicy, qualified
+from webhook.core.device import Device
 from webhook.core.versions import FRACTIONAL_RANGE, ServerTruth
 
 _INT64 = 2**63

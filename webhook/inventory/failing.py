@@ -15,17 +15,16 @@ from webhook.cel.referee import referee
 from webhook.cel.syntax import AND, CONDITIONAL, OR, Ast, Call, Expr
 from webhook.core.claims import Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device
+from webhook.core.device import Device, device_of
 from webhook.core.finding import Fix, Replacement, Span
 from webhook.core.mending import replaced
-from webhook.core.rows import row_of
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.knowledge import knowledge_of
 from webhook.inventory.matching import outcome_on, outcomes_of, stored_environment
 from webhook.inventory.schema import STANDARD_DOMAIN
 
-_STRANGER: Final = Device("", "another.example.com", row_of({}))
+_STRANGER: Final = device_of("", "another.example.com")
 _MOST_ASKED: Final = 16
 _NO_KEY: Final = "no such key: "
 
@@ -68,7 +67,7 @@ def failure_of(case: Case, before: Sequence[Selector], selector: Selector, ast: 
     outcomes = outcomes_of(selector.expression, environment, inventory, case.expired)
     if outcomes is None:
         return None
-    live = len(inventory.published)
+    live = inventory.live
     failing = tuple(number for number in outcomes.failing() if met[number] and number < live)
     if not failing:
         return None
@@ -190,7 +189,7 @@ def _is_safe(case: Case, failure: Failure, text: str | None) -> bool:
         return False
     now, then = new.true(), old.true()
     errors = frozenset(new.failing())
-    live = len(inventory.published)
+    live = inventory.live
     return all(now[number] == then[number] and (number not in errors or number >= live) for number in failure.met)
 
 
@@ -215,7 +214,7 @@ def _is_possible(case: Case, failure: Failure, access: Access) -> bool:
     marks = [kind.marks for kind in known.pack.kinds if kind.name in kinds] if kinds else [{}]
     environment = stored_environment(case.view.server)
     for one in marks:
-        device = Device("", driver, row_of(one))
+        device = device_of("", driver, one)
         if not any(outcome_on(other.expression, environment, device) is False for other in failure.before):
             return True
     return False

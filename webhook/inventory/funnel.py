@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhook.core.claims import AllocationMode, Alternative, Selector
-from webhook.core.devices import Device, DeviceClass
+from webhook.core.device import Device
+from webhook.core.devices import DeviceClass
 from webhook.inventory.case import Case
 from webhook.inventory.clauses import Clause, clauses_of, seen
 from webhook.inventory.consumed import arithmetic_of, asked_of, can_serve
@@ -114,7 +115,7 @@ def funnel_of(case: Case, alternative: Alternative) -> Funnel | None:
     matching = together(steps)
     matched = counted(inventory, matching)
     nodes = tuple(_nodes(case, inventory, matching, _spoilt(alternative, steps)))
-    planned_matches = counted(inventory, bytes(len(inventory.published)) + matching[len(inventory.published) :])
+    planned_matches = counted(inventory, bytes(inventory.live) + matching[inventory.live :])
     stages = (*_stages(inventory, steps), _on_a_node(alternative, nodes, planned_matches))
     near = () if matched else tuple(_nearest(inventory, steps, own))
     return Funnel(alternative, everything, planned, stages, tuple(steps), of_class, matched, near, nodes)
@@ -131,7 +132,7 @@ def together(steps: Iterable[Step]) -> bytes:
 
 def counted(inventory: Inventory, mask: bytes) -> int:
     """Return how many devices a mask has, those that are planned with their number."""
-    live = len(inventory.published)
+    live = inventory.live
     return mask.count(1, 0, live) + sum(
         entry.count for entry, met in zip(inventory.planned, mask[live:], strict=True) if met
     )
@@ -234,11 +235,11 @@ def _nodes(case: Case, inventory: Inventory, mask: bytes, spoilt: bytes) -> Iter
     for name, reached in on_nodes(case.view, inventory, kept):
         if reached[True] and not reached[False]:
             total[name] = max(total[name], reached[True])
-    live = len(inventory.published)
-    everywhere = {wanted for n, wanted in kept if n < live and inventory.published[n].reach.all_nodes}
+    live = inventory.live
+    everywhere = {wanted for n, wanted in kept if n < live and inventory.places[n].reach.all_nodes}
     if everywhere == {True}:
-        count = sum(1 for n in numbers(mask) if n < live and inventory.published[n].reach.all_nodes)
-        hindered = {inventory.published[n].reach.node_name for n in numbers(spoilt) if n < live}
+        count = sum(1 for n in numbers(mask) if n < live and inventory.places[n].reach.all_nodes)
+        hindered = {inventory.places[n].reach.node_name for n in numbers(spoilt) if n < live}
         total |= Counter({name: count for name in case.view.nodes if name not in hindered})
         if case.view.nodes and total[""] == count:
             del total[""]
@@ -289,5 +290,5 @@ def _nearest(inventory: Inventory, steps: Sequence[Step], own: int) -> Iterator[
 def device_id(inventory: Inventory, number: int) -> str:
     """Return `driver/pool/name`; of a planned device the pool is empty."""
     device = inventory.devices[number]
-    pool = inventory.published[number].pool if number < len(inventory.published) else ""
+    pool = inventory.places[number].pool if number < inventory.live else ""
     return f"{device.driver}/{pool}/{device.name}"

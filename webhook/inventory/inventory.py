@@ -4,20 +4,23 @@ An inventory is made anew when slices change, but what belongs to slices that ha
 one before: their devices, what each expression gave on them, and what they publish.
 """
 
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from operator import attrgetter
 
 from webhook.core.cache import BoundedCache
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import AttributeValue, Capacity, Device, DeviceInventory, ResourceSlice, TaintRule
-from webhook.core.rows import Layout, row_of
+from webhook.core.device import AttributeValue, Device, Make
+from webhook.core.devices import DeviceInventory, ResourceSlice, TaintRule
+from webhook.inventory.case import never
 from webhook.inventory.outcomes import Outcomes
-from webhook.inventory.pools import IncompletePool, PlannedDevices, PublishedDevice, planned, pools_of, published_in
-from webhook.inventory.schema import DomainSchema, Publication, schemas_of
+from webhook.inventory.pools import IncompletePool, Place, PlannedDevices, places_in, planned, pools_of
+from webhook.inventory.schema import DomainSchema, Survey
 
+_MAKE = attrgetter("make")
 _MOST_OUTCOMES = 4_000_000  # bytes
 _MOST_EXPRESSIONS = 2_000
 _MOST_ACCEPTED = 1_000_000  # references
@@ -29,11 +32,14 @@ Compiled = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """The devices of one slice, and how many of them publish what."""
+    """One slice whose devices count, with their places."""
 
     slice: ResourceSlice
-    entries: tuple[PublishedDevice, ...]
-    devices: tuple[Device, ...]
+    places: tuple[Place, ...]
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return self.slice.devices
 
 
 class Inventory:
@@ -52,37 +58,32 @@ class Inventory:
         pools = pools_of(slices.values())
         kept: Mapping[int, Part] = {} if before is None else before.parts
         # By the identity of their slices, which they keep.
-        self.parts: Mapping[int, Part] = {id(part): kept.get(id(part)) or _part(part) for part in pools.slices}
+        self.parts: Mapping[int, Part] = {
+            id(part): kept.get(id(part)) or Part(part, places_in(part)) for part in pools.slices
+        }
         parts = self.parts.values()
         self.incomplete: tuple[IncompletePool, ...] = pools.incomplete
-        self.published: tuple[PublishedDevice, ...] = tuple(chain.from_iterable(part.entries for part in parts))
+        self.places: tuple[Place, ...] = tuple(chain.from_iterable(part.places for part in parts))
         self.planned: tuple[PlannedDevices, ...] = tuple(planned(inventories.values()))
-        self.devices: tuple[Device, ...] = (
-            *(_tainted(self.published, taint_rules) if taint_rules else chain.from_iterable(p.devices for p in parts)),
-            *(entry.device for entry in self.planned),
-        )
-        self.numbers = tuple(range(len(self.devices)))
+        published: Iterable[Device] = chain.from_iterable(part.devices for part in parts)
+        if taint_rules:
+            published = _tainted(zip(published, self.places, strict=True), taint_rules)
+        self.devices: tuple[Device, ...] = (*published, *(entry.device for entry in self.planned))
         self.starts = dict(zip(self.parts, _starts(parts), strict=True))
         # What matching has filled: outcomes of one expression on each device, and which devices several accept.
         self._most = min(_MOST_EXPRESSIONS, 1 + _MOST_OUTCOMES // max(1, len(self.devices)))
         self.known: Mapping[Compiled, Outcomes] = {}
         self.accepted: BoundedCache[tuple[tuple[str, ...], int], tuple[int, ...]] = BoundedCache(_MOST_ACCEPTED)
-        self._counted_before = None if before is None else self._counted(before)
+        self._survey: Survey | None = None
+        self._unfinished: list[Survey] = []
         if before is not None:
             runs = tuple(self._runs(before))
             self.known = {key: outcomes.moved(runs) for key, outcomes in tuple(before.known.items())}
 
-    def _counted(self, before: "Inventory") -> tuple[Counter[Publication], list[Device], list[Device]] | None:
-        """Return what the inventory before had counted, and which devices are gone and new since, if these are few."""
-        if "publications" not in before.__dict__:
-            return None
-        gone = [device for key, part in before.parts.items() if key not in self.parts for device in part.devices]
-        new = [device for key, part in self.parts.items() if key not in before.parts for device in part.devices]
-        if len(gone) + len(new) > len(self.devices):
-            return None
-        gone += (entry.device for entry in before.planned)
-        new += (entry.device for entry in self.planned)
-        return before.publications, gone, new
+    @property
+    def live(self) -> int:
+        """How many devices are published; from this number on they are planned."""
+        return len(self.places)
 
     def outcomes(self, key: Compiled) -> Outcomes:
         """Return what is known of the expression on each device; at first nothing is."""
@@ -112,56 +113,60 @@ class Inventory:
             yield None, len(self.planned)
 
     @cached_property
-    def publications(self) -> Counter[Publication]:
-        """How many devices publish what, by everything but values."""
-        if self._counted_before is None:
-            return publications_of(self.devices)
-        total, gone, new = self._counted_before
-        found = Counter(total)
-        found.update(publications_of(new))
-        found.subtract(publications_of(gone))
-        return +found
+    def makes(self) -> Counter[Make]:
+        """How many devices there are of each make."""
+        return Counter(map(_MAKE, self.devices))
 
-    @cached_property
-    def attributes_of(self) -> Mapping[str, frozenset[str]]:
+    def is_surveyed(self, expired: Callable[[], bool] = never) -> bool:
+        """Return whether all that is published is counted; count as long as there is time.
+
+        Threads that race count it twice at worst; what one left when its time was over the next one goes on with.
+        """
+        if self._survey is None:
+            try:
+                survey = self._unfinished.pop()
+            except IndexError:
+                survey = Survey(self.makes, self.values)
+            if not survey.is_done(expired):
+                self._unfinished.append(survey)
+                return False
+            self._survey = survey
+        return True
+
+    @property
+    def survey(self) -> Survey:
+        """What is published, by domain and driver."""
+        self.is_surveyed()
+        assert self._survey is not None  # nobody waited
+        return self._survey
+
+    @property
+    def attributes_of(self) -> Mapping[str, Collection[str]]:
         """The qualified names of the attributes that devices of each driver publish."""
-        names: defaultdict[str, set[str]] = defaultdict(set)
-        for publication in self.publications:
-            names[publication.driver].update(publication.attributes.names)
-        return {driver: frozenset(found) for driver, found in names.items()}
+        return self.survey.attributes_of
 
-    @cached_property
+    @property
     def domains(self) -> Mapping[str, DomainSchema]:
-        return schemas_of(self.publications, self.values)
+        return self.survey.domains
 
     def values(self, name: str) -> Counter[AttributeValue]:
         """Return the values of an attribute (qualified name), each with how many devices publish it."""
-        rows = {id(device.attributes): device.attributes for device in self.devices}
-        found: Counter[AttributeValue] = Counter()
-        for look, count in Counter(id(device.attributes) for device in self.devices).items():
-            value = rows[look].get(name)
-            if value is not None:
-                found[value] += count
-        return found
+        positions = {make: make.layout.names.index(name) for make in self.makes if name in make.layout.names}
+        return Counter(device.cells[positions[device.make]] for device in self.devices if device.make in positions)
 
     @cached_property
     def duplicates(self) -> tuple[tuple[str, str, str], ...]:
         """Driver, pool and name where several devices share a name; the scheduler uses nothing of such a pool."""
-        counted = Counter((entry.device.driver, entry.pool, entry.device.name) for entry in self.published)
+        published = zip(self.devices, self.places, strict=False)
+        counted = Counter((device.driver, place.pool, device.name) for device, place in published)
         return tuple(sorted(name for name, count in counted.items() if count > 1))
 
 
-def _tainted(entries: Iterable[PublishedDevice], rules: Mapping[str, TaintRule]) -> Iterator[Device]:
+def _tainted(published: Iterable[tuple[Device, Place]], rules: Mapping[str, TaintRule]) -> Iterator[Device]:
     """Yield the devices, with the taints that administrators' rules add to those which they concern."""
-    for entry in entries:
-        added = [rule.taint for rule in rules.values() if rule.concerns(entry.device, entry.pool)]
-        yield replace(entry.device, taints=(*entry.device.taints, *added)) if added else entry.device
-
-
-def _part(of: ResourceSlice) -> Part:
-    entries = tuple(published_in(of))
-    devices = tuple(entry.device for entry in entries)
-    return Part(of, entries, devices)
+    for device, place in published:
+        added = tuple(rule.taint for rule in rules.values() if rule.concerns(device, place.pool))
+        yield device.with_taints(added) if added else device
 
 
 def _starts(parts: Iterable[Part]) -> Iterator[int]:
@@ -169,19 +174,6 @@ def _starts(parts: Iterable[Part]) -> Iterator[int]:
     for part in parts:
         yield start
         start += len(part.devices)
-
-
-def publications_of(devices: Iterable[Device]) -> Counter[Publication]:
-    capacities: dict[int, Mapping[str, Capacity]] = {}
-    looks: dict[tuple[str, Layout, int], int] = {}
-    for device in devices:
-        look = (device.driver, row_of(device.attributes).layout, id(device.capacity))
-        capacities[look[2]] = device.capacity
-        looks[look] = looks.get(look, 0) + 1
-    found: Counter[Publication] = Counter()
-    for (driver, layout, capacity), count in looks.items():
-        found[Publication(driver, layout, tuple(capacities[capacity]))] += count
-    return found
 
 
 class _Latest:

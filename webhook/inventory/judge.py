@@ -1,10 +1,12 @@
 """Judges a selector on devices, on those that look alike to it once.
 
 What a selector gives depends on what it reads of a device, and few devices differ in that: the result is remembered by
-the values read. A version that is none makes every selector fail on its device, so versions count as read.
+the device's make and the values read. A version that is none makes every selector fail on its device, so versions
+count as read.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
@@ -12,15 +14,19 @@ from webhook.cel.device import make_device
 from webhook.cel.evaluator import BoundedProgram, EvaluationError, Program
 from webhook.cel.places import ATTRIBUTES, CAPACITY, places_in
 from webhook.cel.syntax import Ast
-from webhook.core.devices import Device, VersionText
-from webhook.core.rows import Layout, Row, row_of
+from webhook.core.device import Device, Make, VersionText
 from webhook.inventory.outcomes import Outcome
 
+_MOST_MAKES: Final = 1_000
 _MOST_KNOWN: Final = 1_000
-_MOST_LOOKS: Final = 2_000
 
-Looks = dict[tuple[int, int, str, bool], Outcome]
-"""What a selector gave by the identity of the parts that devices share."""
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What takes from the cells of a make those that count, and what the selector gave by these."""
+
+    read: Callable[[tuple[object, ...]], object]
+    known: dict[object, Outcome]
 
 
 class Judge:
@@ -32,49 +38,46 @@ class Judge:
         # The attributes that it reads by their qualified names; None where it may read any.
         self._attributes = None if places is None else {f"{p.domain}/{p.name}" for p in places if p.field == ATTRIBUTES}
         self._reads_capacity = places is None or any(place.field == CAPACITY for place in places)
-        self._positions: dict[Layout, Callable[[tuple[object, ...]], object]] = {}
-        self._known: dict[object, Outcome] = {}
+        self._seen: dict[Make, _Seen] = {}
+        self._known: dict[object, dict[object, Outcome]] = {}
+        self._count = 0
 
-    def on(self, devices: Iterable[Device], looks: Looks) -> Iterator[Outcome]:
-        """Yield for each device true, false, or the text of the error; `looks` serves while the devices are held."""
-        if len(looks) > _MOST_LOOKS:  # these devices share little: looking costs more than it saves
-            yield from map(self._by_values, devices)
-            return
+    def on(self, devices: Iterable[Device]) -> Iterator[Outcome]:
+        """Yield for each device true, false, or the text of the error."""
+        makes = self._seen
         for device in devices:
-            look = (id(device.attributes), id(device.capacity), device.driver, device.allow_multiple_allocations)
-            outcome = looks.get(look)
-            if outcome is None:
-                outcome = looks[look] = self._by_values(device)
-            yield outcome
+            seen = makes.get(device.make) or self._see(device.make)
+            read = seen.read(device.cells)
+            outcome = seen.known.get(read)
+            yield self._keep(seen.known, read, self._run(device)) if outcome is None else outcome
 
-    def _by_values(self, device: Device) -> Outcome:
-        attributes = device.attributes
-        row = attributes if isinstance(attributes, Row) else row_of(attributes)
-        layout = row.layout
-        read = self._positions.get(layout)
-        if read is None:
-            read = self._positions[layout] = self._read(layout)
-        amounts = _written(device) if self._reads_capacity else None
-        key = (layout, device.driver, device.allow_multiple_allocations, read(row.cells), amounts)
-        outcome = self._known.get(key)
-        return self._keep(key, self._run(device)) if outcome is None else outcome
-
-    def _keep(self, key: object, outcome: Outcome) -> Outcome:
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-            self._positions.clear()
-        self._known[key] = outcome
+    def _keep(self, known: dict[object, Outcome], read: object, outcome: Outcome) -> Outcome:
+        self._count += 1
+        if self._count > _MOST_KNOWN:
+            self._forget()
+        known[read] = outcome
         return outcome
 
-    def _read(self, layout: Layout) -> Callable[[tuple[object, ...]], object]:
-        """Return what takes from a row's cells those that count."""
-        wanted = self._attributes
+    def _forget(self) -> None:
+        self._count = 0
+        self._known.clear()
+        self._seen.clear()
+
+    def _see(self, make: Make) -> _Seen:
+        """Return what is known of a make; makes of which the selector reads the same know it together."""
+        if len(self._seen) >= _MOST_MAKES:
+            self._forget()
+        layout, wanted = make.layout, self._attributes
         positions = [
             position
             for position, (name, kind) in enumerate(zip(layout.names, layout.types, strict=True))
             if wanted is None or name in wanted or VersionText in (kind if isinstance(kind, tuple) else (kind,))
         ]
-        return itemgetter(*positions) if positions else _nothing
+        named = tuple((layout.names[position], layout.types[position]) for position in positions)
+        amounts = _written(make) if self._reads_capacity else None
+        known = self._known.setdefault((make.driver, make.allow_multiple_allocations, named, amounts), {})
+        seen = self._seen[make] = _Seen(itemgetter(*positions) if positions else _nothing, known)
+        return seen
 
     def _run(self, device: Device) -> Outcome:
         capacity = {name: found.value for name, found in device.capacity.items()}
@@ -89,6 +92,6 @@ def _nothing(_: tuple[object, ...]) -> None:
     """Take no cell: the selector reads no attribute."""
 
 
-def _written(device: Device) -> object:
-    """Return a device's capacities; amounts that are equal but held in other ways differ."""
-    return tuple((name, q.value.key, q.value.format, q.value.held) for name, q in device.capacity.items())
+def _written(make: Make) -> object:
+    """Return the capacities; amounts that are equal but held in other ways differ."""
+    return tuple((name, q.value.key, q.value.format, q.value.held) for name, q in make.capacity.items())

@@ -9,7 +9,7 @@ from webhook.cel.functions.semver import SemverError, parse_version
 from webhook.cel.inspect import respell
 from webhook.cel.places import DRIVER, SHAREABLE, Place, place_of
 from webhook.cel.syntax import NOT, NOT_EQUALS, Call, Comprehension, Expr, Literal, children
-from webhook.core.devices import AttributeValue, Device, VersionText
+from webhook.core.device import AttributeValue, Device, VersionText
 from webhook.core.finding import Replacement, Span
 from webhook.core.quantity import Quantity, parse_quantity
 from webhook.core.suggest import nearest

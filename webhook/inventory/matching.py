@@ -13,11 +13,11 @@ from webhook.cel.evaluator import build
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device
+from webhook.core.device import Device
 from webhook.core.versions import CONSUMABLE_CAPACITY, LIST_ATTRIBUTES, ServerTruth
 from webhook.inventory.case import compiled_in, never
 from webhook.inventory.inventory import Inventory
-from webhook.inventory.judge import Judge, Looks
+from webhook.inventory.judge import Judge
 from webhook.inventory.outcomes import Outcome, Outcomes
 
 _AT_ONCE = 64
@@ -61,9 +61,8 @@ def accepting_texts(
         if outcomes is None:
             return None
         mask = int.from_bytes(outcomes.true()) if mask is None else mask & int.from_bytes(outcomes.true())
-    found = inventory.numbers
-    if mask is not None:
-        found = tuple(compress(found, mask.to_bytes(len(found))))
+    count = len(inventory.devices)
+    found = tuple(range(count) if mask is None else compress(range(count), mask.to_bytes(count)))
     return inventory.accepted.get(key, 1 + len(found), lambda: found)
 
 
@@ -78,14 +77,13 @@ def outcomes_of(
     judge = _judge(expression, environment)
     if judge is None:
         return None
-    looks: Looks = {}
     first = (outcomes.left[0][0],) * 2  # who asks has just asked for the time
     for start, end in outcomes.left:
         found: list[Outcome] = []
         for at in range(start, end, _AT_ONCE):
             if (at, start) != first and expired():
                 break
-            found += judge.on(inventory.devices[at : min(at + _AT_ONCE, end)], looks)
+            found += judge.on(inventory.devices[at : min(at + _AT_ONCE, end)])
         done = start + len(found)
         rest = outcomes.left[1:] if done == end else ((done, end), *outcomes.left[1:])
         outcomes = outcomes.judged(start, found, rest)
@@ -98,7 +96,7 @@ def outcomes_of(
 def outcome_on(expression: str, environment: Environment, device: Device) -> Outcome | None:
     """Return what the expression gives on one device, of the inventory or not; None where it does not compile."""
     judge = _judge(expression, environment)
-    return None if judge is None else next(judge.on((device,), {}))
+    return None if judge is None else next(judge.on((device,)))
 
 
 def _judge(expression: str, environment: Environment) -> Judge | None:

@@ -23,13 +23,13 @@ def on_nodes(
     selected: dict[Reach, Counter[Key]] = defaultdict(Counter)
     everywhere: Counter[Key] = Counter()
     planned: Counter[Key] = Counter()
-    live = len(inventory.published)
+    live = inventory.live
     for number, key in devices:
         if number >= live:
             stated = inventory.planned[number - live]
             planned[key] += min(stated.per_node, stated.count)
             continue
-        reach = inventory.published[number].reach
+        reach = inventory.places[number].reach
         if reach.all_nodes:
             everywhere[key] += 1
         elif reach.node_name:
@@ -65,9 +65,9 @@ def most_on_one(view: ClusterView, inventory: Inventory, numbers: Iterable[int],
     """
     named: Counter[str] = Counter()
     only_named = True
-    live = len(inventory.published)
+    live = inventory.live
     for number in numbers:
-        node = inventory.published[number].reach.node_name if number < live else ""
+        node = inventory.places[number].reach.node_name if number < live else ""
         only_named &= bool(node)
         named[node] += 1
         if node and named[node] >= enough:

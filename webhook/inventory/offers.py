@@ -1,23 +1,18 @@
 """What a request may get: the devices that its class and its own selectors accept, and that can serve its capacity."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
-from typing import TypeVar
 
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Alternative
-from webhook.core.devices import Device
+from webhook.core.device import Device, Make
 from webhook.core.versions import CONSUMABLE_CAPACITY
-from webhook.inventory.case import Case
+from webhook.inventory.case import Case, in_time
 from webhook.inventory.consumed import arithmetic_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting
 
-T = TypeVar("T")
-
-_AT_ONCE = 256
-"""How many devices are looked at before the time is asked for again."""
 _MOST_NUMBERS = 1_000_000
 
 
@@ -83,15 +78,13 @@ def matched(case: Case, alternative: Alternative) -> Matched:
 
 
 def _in_kinds(inventory: Inventory, numbers: tuple[int, ...], case: Case) -> Matched:
-    kinds: dict[object, int] = {}
+    kinds: dict[Make, int] = {}
     examples: list[Device] = []
     counts: list[int] = []
     of = []
-    for number in in_time(case, numbers):
+    for number in in_time(case.expired, numbers):
         device = inventory.devices[number]
-        # Devices share what they have alike, so the identity of their capacity tells it.
-        key = (device.driver, id(device.capacity), device.allow_multiple_allocations, device.taints)
-        kind = kinds.setdefault(key, len(kinds))
+        kind = kinds.setdefault(device.make, len(kinds))
         if kind == len(examples):
             examples.append(device)
             counts.append(0)
@@ -114,11 +107,3 @@ def able(case: Case, alternative: Alternative) -> Matched:
 def takes_capacity(case: Case) -> bool:
     """Return whether the server keeps `capacity`: one that is known to drop it judges claims without it."""
     return case.view.server.gate(CONSUMABLE_CAPACITY) is not False
-
-
-def in_time(case: Case, items: Iterable[T]) -> Iterator[T]:
-    """Yield the items as long as there is time; who concludes from all of them asks `case.expired()` afterwards."""
-    for position, item in enumerate(items):
-        if position % _AT_ONCE == 0 and case.expired():
-            return
-        yield item

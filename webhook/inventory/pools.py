@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from webhook.core.devices import Device, DeviceInventory, ResourceSlice
+from webhook.core.device import Device
+from webhook.core.devices import DeviceInventory, ResourceSlice
 from webhook.inventory.reach import Reach, reach_of
 
 
-class PublishedDevice(NamedTuple):
-    """A device that a driver publishes, with its pool and the nodes that reach it."""
+class Place(NamedTuple):
+    """The pool that a published device is of, and the nodes that reach it."""
 
-    device: Device
     pool: str
     reach: Reach
 
@@ -86,16 +86,17 @@ def _wanted(parts: Iterable[ResourceSlice]) -> int:
     return max(part.slice_count for part in parts)
 
 
-def published(slices: Iterable[ResourceSlice]) -> Iterator[PublishedDevice]:
-    """Yield the devices of the newest complete generation of each pool."""
+def published(slices: Iterable[ResourceSlice]) -> Iterator[tuple[Device, Place]]:
+    """Yield the devices of the newest complete generation of each pool, each with its place."""
     for part in pools_of(slices).slices:
-        yield from published_in(part)
+        yield from zip(part.devices, places_in(part), strict=True)
 
 
-def published_in(part: ResourceSlice) -> Iterator[PublishedDevice]:
-    shared = None if part.per_device_nodes else reach_of(part, Device("", part.driver))
-    for device in part.devices:
-        yield PublishedDevice(device, part.pool, shared or reach_of(part, device))
+def places_in(part: ResourceSlice) -> tuple[Place, ...]:
+    """Return the places of a slice's devices, one for all unless the slice leaves that to them."""
+    if part.per_device_nodes:
+        return tuple(Place(part.pool, reach_of(device.at)) for device in part.devices)
+    return (Place(part.pool, reach_of(part)),) * len(part.devices)
 
 
 def planned(inventories: Iterable[DeviceInventory]) -> Iterator[PlannedDevices]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webhook.core.cluster import Node
-from webhook.core.devices import Device, ResourceSlice
+from webhook.core.device import Nodes
+from webhook.core.devices import ResourceSlice
 from webhook.core.fieldpath import ROOT
 from webhook.core.labels import Requirement
 from webhook.core.raw import RawObject, Reader
@@ -41,8 +42,7 @@ class Reach:
         return any(term.matches(node) for term in self.terms)
 
 
-def reach_of(resource_slice: ResourceSlice, device: Device) -> Reach:
-    at: ResourceSlice | Device = device if resource_slice.per_device_nodes else resource_slice
+def reach_of(at: ResourceSlice | Nodes) -> Reach:
     terms = () if at.node_selector is None else node_selector_terms(at.node_selector)
     return Reach(at.node_name, at.all_nodes, terms)
 

@@ -2,22 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple
+from itertools import islice
 
-from webhook.core.devices import AttributeValue, VersionText
-from webhook.core.rows import CellType, Layout
+from webhook.core.device import AttributeValue, Make, VersionText
+from webhook.core.rows import CellType
 
 STANDARD_DOMAIN = "resource.kubernetes.io"
-
-
-class Publication(NamedTuple):
-    """What a device publishes, but for the values."""
-
-    driver: str
-    attributes: Layout
-    capacities: tuple[str, ...]
+_AT_ONCE = 1_000
+"""How many makes are counted before the time is asked for again."""
 
 
 class AttributeSchema:
@@ -26,8 +20,8 @@ class AttributeSchema:
     The values are counted when they are first asked for: an attribute like `uuid` has as many as there are devices.
     """
 
-    def __init__(self, types: Mapping[str, int], count: Callable[[], Mapping[AttributeValue, int]]) -> None:
-        self.types = types
+    def __init__(self, count: Callable[[], Mapping[AttributeValue, int]]) -> None:
+        self.types: Counter[str] = Counter()
         self._count = count
 
     @cached_property
@@ -40,38 +34,52 @@ class DomainSchema:
     """What is published under one domain, by the name without the domain; `drivers` publish it."""
 
     domain: str
-    drivers: frozenset[str]
-    attributes: Mapping[str, AttributeSchema]
-    capacities: Mapping[str, int]
+    drivers: set[str] = field(default_factory=set)
+    attributes: dict[str, AttributeSchema] = field(default_factory=dict)
+    capacities: Counter[str] = field(default_factory=Counter)
 
 
-def schemas_of(
-    publications: Mapping[Publication, int], values: Callable[[str], Mapping[AttributeValue, int]]
-) -> Mapping[str, DomainSchema]:
-    """Return the schema of every domain in which something is published; a driver's own domain is always there.
+class Survey:
+    """What all makes publish, counted in steps so that it can be left and gone on with; not for two threads at once.
 
-    `values` counts the values of an attribute by its qualified name.
+    `domains` has every domain in which something is published, a driver's own always; `attributes_of` the qualified
+    names of the attributes that devices of each driver publish. `values` counts the values of one of these.
     """
-    drivers: defaultdict[str, set[str]] = defaultdict(set)
-    types: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    capacities: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for published, count in publications.items():
-        drivers[published.driver].add(published.driver)
-        for name, kind in zip(published.attributes.names, published.attributes.types, strict=True):
+
+    def __init__(self, makes: Mapping[Make, int], values: Callable[[str], Mapping[AttributeValue, int]]) -> None:
+        self.domains: dict[str, DomainSchema] = {}
+        self.attributes_of: defaultdict[str, set[str]] = defaultdict(set)
+        self._left = iter(makes.items())
+        self._values = values
+
+    def is_done(self, expired: Callable[[], bool]) -> bool:
+        """Count as long as there is time; return whether all is counted."""
+        while makes := tuple(islice(self._left, _AT_ONCE)):
+            for make, count in makes:
+                self._count(make, count)
+            if expired():
+                return False
+        return True
+
+    def _count(self, make: Make, count: int) -> None:
+        self._domain(make.driver, make.driver)
+        self.attributes_of[make.driver].update(make.layout.names)
+        for name, kind in zip(make.layout.names, make.layout.types, strict=True):
             domain, _, bare = name.partition("/")
-            drivers[domain].add(published.driver)
-            types[domain, bare][_name_of(kind)] += count
-        for name in published.capacities:
+            attributes = self._domain(domain, make.driver).attributes
+            if bare not in attributes:
+                attributes[bare] = AttributeSchema(partial(self._values, name))
+            attributes[bare].types[_name_of(kind)] += count
+        for name in make.capacity:
             domain, _, bare = name.partition("/")
-            drivers[domain].add(published.driver)
-            capacities[domain][bare] += count
-    schemas: dict[str, dict[str, AttributeSchema]] = {domain: {} for domain in drivers}
-    for (domain, bare), counted in types.items():
-        schemas[domain][bare] = AttributeSchema(counted, partial(values, f"{domain}/{bare}"))
-    return {
-        domain: DomainSchema(domain, frozenset(drivers[domain]), schemas[domain], capacities[domain])
-        for domain in drivers
-    }
+            self._domain(domain, make.driver).capacities[bare] += count
+
+    def _domain(self, name: str, driver: str) -> DomainSchema:
+        found = self.domains.get(name)
+        if found is None:
+            found = self.domains[name] = DomainSchema(name)
+        found.drivers.add(driver)
+        return found
 
 
 _TYPES: Mapping[type, str] = {bool: "bool", int: "int", str: "string", VersionText: "version"}

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import AttributeValue, Device, ResourceSlice
+from webhook.core.device import AttributeValue, Device
+from webhook.core.devices import ResourceSlice
 from webhook.core.quantity import Quantity
-from webhook.inventory.pools import PlannedDevices, PublishedDevice, planned, published
+from webhook.inventory.pools import Place, PlannedDevices, planned, published
 
 # What tells one device from its like, whatever the driver (KEP-4381, KEP-6072, and drivers' own names).
 _IDENTITY = frozenset({"uuid", "parentUUID", "pciBusID", "pciAddress", "pcieRoot", "numaNode", "index", "minor", "id"})
@@ -47,9 +48,9 @@ class DriverSummary:
 
 def driver_summaries(view: ClusterView) -> tuple[DriverSummary, ...]:
     """Return what each driver publishes, by the driver's name; the most frequent shapes first."""
-    live: defaultdict[str, list[PublishedDevice]] = defaultdict(list)
-    for entry in published(view.slices.values()):
-        live[entry.device.driver].append(entry)
+    live: defaultdict[str, list[tuple[Device, Place]]] = defaultdict(list)
+    for device, place in published(view.slices.values()):
+        live[device.driver].append((device, place))
     stated: defaultdict[str, list[PlannedDevices]] = defaultdict(list)
     for plan in planned(view.inventories.values()):
         stated[plan.device.driver].append(plan)
@@ -60,7 +61,7 @@ def driver_summaries(view: ClusterView) -> tuple[DriverSummary, ...]:
         DriverSummary(
             driver=driver,
             pools=len(pools[driver]),
-            nodes=len({entry.reach.node_name for entry in live[driver]} - {""}),
+            nodes=len({place.reach.node_name for _, place in live[driver]} - {""}),
             devices=len(live[driver]),
             planned=sum(plan.count for plan in stated[driver]),
             incomplete=_incomplete(view.slices.values(), driver),
@@ -83,8 +84,8 @@ def _incomplete(slices: Iterable[ResourceSlice], driver: str) -> tuple[str, ...]
     return tuple(sorted(pool for pool, parts in newest.items() if len(parts) < max(part.slice_count for part in parts)))
 
 
-def _shapes(live: Iterable[PublishedDevice], stated: Iterable[PlannedDevices]) -> tuple[ShapeSummary, ...]:
-    entries = [(entry.device, 1, 0) for entry in live] + [(plan.device, 0, plan.count) for plan in stated]
+def _shapes(live: Iterable[tuple[Device, Place]], stated: Iterable[PlannedDevices]) -> tuple[ShapeSummary, ...]:
+    entries = [(device, 1, 0) for device, _ in live] + [(plan.device, 0, plan.count) for plan in stated]
     own = _own_names(device for device, _, _ in entries)
     counts: Counter[tuple[bool, Attributes, Capacities]] = Counter()
     plans: Counter[tuple[bool, Attributes, Capacities]] = Counter()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from webhook.core.claims import Alternative, Toleration
-from webhook.core.devices import Device, Taint
+from webhook.core.device import Device, Taint
 from webhook.core.suggest import explains
 from webhook.core.versions import DEVICE_TAINTS
 from webhook.inventory.case import Case

@@ -12,11 +12,11 @@ from itertools import chain, combinations, groupby, repeat
 from operator import itemgetter
 
 from webhook.core.claims import AllocationMode, Alternative
-from webhook.core.devices import AttributeValue, Device
-from webhook.inventory.case import Case
+from webhook.core.device import AttributeValue, Device
+from webhook.inventory.case import Case, in_time
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.nodes import on_nodes
-from webhook.inventory.offers import Matched, in_time
+from webhook.inventory.offers import Matched
 
 _Typed = tuple[type, AttributeValue]
 """A value with its type: `1` is not `true`."""
@@ -54,7 +54,7 @@ Part = tuple[Way, ...]
 
 def values_of(device: Device, attribute: str) -> tuple[_Typed, ...]:
     """Return the values of the device's attribute: each of a list is one that it shares with others (KEP-5491)."""
-    value = attribute if attribute == ANYTHING else device.attributes.get(attribute)
+    value = attribute if attribute == ANYTHING else device.attribute(attribute)
     if value is None:
         return ()
     return tuple((type(one), one) for one in value) if isinstance(value, tuple) else ((type(value), value),)
@@ -67,11 +67,11 @@ def nodes_with(case: Case, parts: Sequence[Part], attribute: str) -> Iterator[tu
     more than that.
     """
     inventory = inventory_of(case.view)
-    live = len(inventory.published)
+    live = inventory.live
     tagged = _tagged(parts)
     names: set[str] = set()
     is_whole = True
-    for name, run in groupby(tagged, lambda one: inventory.published[one[0]].reach.node_name if one[0] < live else ""):
+    for name, run in groupby(tagged, lambda one: inventory.places[one[0]].reach.node_name if one[0] < live else ""):
         if case.expired():
             return
         if name:
@@ -95,7 +95,7 @@ def _tagged(parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
 
 def _kinds(case: Case, attribute: str, tagged: Iterable[tuple[int, int]]) -> Iterator[tuple[int, _Kind]]:
     devices = inventory_of(case.view).devices
-    for number, serves in in_time(case, tagged):
+    for number, serves in in_time(case.expired, tagged):
         device = devices[number]
         for value in values_of(device, attribute):
             yield number, (value, serves, device.allow_multiple_allocations)

@@ -8,7 +8,7 @@ from typing import Final
 from webhook.cel.comparisons import Comparison
 from webhook.cel.places import Place
 from webhook.core.catalogue import MistakeKind
-from webhook.core.devices import VersionText
+from webhook.core.device import VersionText
 from webhook.core.suggest import MOST_SUGGESTIONS, explains, nearest
 from webhook.inventory.knowledge import DomainKnowledge
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device
+from webhook.core.device import Device
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.inventory.consumed import arithmetic_of
@@ -148,5 +148,6 @@ def _kept_up(counted: QuotaCharge, amounts: Amounts, before: _Known | None) -> A
 
 
 def _published(view: ClusterView) -> Mapping[DeviceId, Device]:
-    entries = inventory_of(view).published
-    return {(entry.device.driver, entry.pool, entry.device.name): entry.device for entry in entries}
+    inventory = inventory_of(view)
+    published = zip(inventory.devices, inventory.places, strict=False)
+    return {(device.driver, place.pool, device.name): device for device, place in published}

@@ -52,7 +52,7 @@ def inferred_gates(slices: Iterable[ResourceSlice]) -> Mapping[str, bool]:
         for device in published.devices:
             if device.allow_multiple_allocations:
                 shown[CONSUMABLE_CAPACITY] = True
-            if any(isinstance(value, tuple) for value in device.attributes.values()):
+            if any(isinstance(value, tuple) for value in device.cells):
                 shown[LIST_ATTRIBUTES] = True
             if device.taints:
                 shown[DEVICE_TAINTS] = True

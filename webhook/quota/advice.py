@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from webhook.core.devices import Device
+from webhook.core.device import Device
 from webhook.core.quota_status import written
 from webhook.core.quotas import Dimension
 from webhook.quota.charge import Part, Tariff, whole_charge
@@ -36,5 +36,5 @@ def _name_of(device: Device) -> str:
     profile = profile_of(device)
     if profile:
         return f"MIG profile '{profile}'"
-    product = device.attributes.get(f"{device.driver}/productName")
+    product = device.attribute(f"{device.driver}/productName")
     return f"'{product}'" if isinstance(product, str) else ""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+from webhook.core.capacities import qualified
 from webhook.core.claims import AllocatedDevice, AllocationMode, Alternative, Claim, DeviceRequest
-from webhook.core.devices import Device, qualified
+from webhook.core.device import Device
 from webhook.core.fieldpath import FieldPath
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota, Dimension, Limit
@@ -146,13 +147,19 @@ class _Counted:
             return None
         if not self._concerns_class(alternative.device_class_name):
             return None
-        if not self.tariff.supply.offers(alternative, None):
+        supply = self.tariff.supply
+        if not supply.offers(alternative, None):
             return self._without_shapes(alternative)
-        offered = self.tariff.supply.offers(alternative, self.limit.match.selector)
+        offered = supply.offers(alternative, self.limit.match.selector)
         shapes = [device for device in offered if self._matches(device)]
         if not shapes:
             return None
-        each = max((self._each(alternative, device) for device in shapes), key=_size)
+        sizes = supply.in_time(lambda device: self._each(alternative, device), shapes)
+        part = None if sizes is None else self._of_known(alternative, max(sizes, key=_size))
+        return self._without_shapes(alternative) if part is None else part
+
+    def _of_known(self, alternative: Alternative, each: Each) -> Part | None:
+        """Return the charge of a request for devices of at most this size; None where there was no time for it."""
         if alternative.mode is AllocationMode.EXACT_COUNT:
             return _part(alternative, max(alternative.count, 1), each)
         return self._all_of_a_node(alternative, each)
@@ -174,10 +181,13 @@ class _Counted:
         count = max(alternative.count, 1)
         return _part(alternative, count, self._each_of_unknown(alternative))
 
-    def _all_of_a_node(self, alternative: Alternative, each: Each) -> Part:
+    def _all_of_a_node(self, alternative: Alternative, each: Each) -> Part | None:
         """Return the largest sum over a node of at most 32 devices, one device at least."""
         sums = [_Sum(each.amount, 1)]
-        for node in self.tariff.supply.on_nodes(alternative, self.limit.match.selector):
+        nodes = self.tariff.supply.on_nodes(alternative, self.limit.match.selector)
+        if nodes is None:
+            return None
+        for node in nodes:
             usable = (
                 _Sum(self._each(alternative, device).amount, count) for device, count in node if self._matches(device)
             )

@@ -7,7 +7,7 @@ from itertools import islice
 
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device
+from webhook.core.device import Device
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.inventory.case import never

@@ -1,8 +1,10 @@
 """What a cluster view answers to charging: the devices that class and selectors accept, by CEL."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import compress, count
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from webhook.cel.compile import compile_selector
@@ -11,9 +13,8 @@ from webhook.cel.evaluator import evaluate
 from webhook.cel.syntax import Ast
 from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device
+from webhook.core.device import Device, Make
 from webhook.core.quotas import Match
-from webhook.core.rows import Layout, row_of
 from webhook.inventory.case import never
 from webhook.inventory.consumed import arithmetic_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
@@ -23,11 +24,16 @@ from webhook.quota import exclusion
 from webhook.quota.drivers import DriverFacts
 from webhook.quota.supply import Node
 
+T = TypeVar("T")
+U = TypeVar("U")
+
 DeviceId = tuple[str, str, str]
 """Driver, pool and name."""
 
 _CHARGED_ATTRIBUTES = ("type", "profile", "productName")
 _MOST_CHAINS = 1024
+_AT_ONCE = 256
+"""How many devices are looked at before the time is asked for again."""
 
 
 class _Index:
@@ -35,17 +41,35 @@ class _Index:
 
     def __init__(self, inventory: Inventory) -> None:
         # Not the inventory itself, which would then never be let go.
-        self._published, self._devices = inventory.published, inventory.devices
-        # The shape of each device: the number of the first device like it.
-        self.shape = tuple(_shapes(inventory.devices))
+        self._places, self._devices = inventory.places, inventory.devices
+        self._first: dict[tuple[object, ...], int] = {}
+        self._alike: dict[object, int] = {}
+        self._numbers = count()
+        self._of_makes: dict[Make, Callable[[tuple[object, ...]], tuple[object, ...]]] = {}
         # The shapes that a chain of selectors accepts, by their texts and the environment; filled as asked for.
         self.accepted: OrderedDict[tuple[tuple[str, ...], int], frozenset[int]] = OrderedDict()
 
+    def shape(self, number: int) -> int:
+        """Return the number of the device of this shape that was asked for first."""
+        device = self._devices[number]
+        charged = self._of_makes.get(device.make)
+        if charged is None:
+            charged = self._of_makes[device.make] = self._charged(device.make)
+        return self._first.setdefault(charged(device.cells), number)
+
+    def _charged(self, make: Make) -> Callable[[tuple[object, ...]], tuple[object, ...]]:
+        """Return what tells of the cells of a make all that is charged."""
+        there = [name for name in _charged_attributes(make.driver) if name in make.layout.names]
+        positions = [make.layout.names.index(name) for name in there]
+        amounts = frozenset(make.capacity.items())
+        alike = (make.driver, make.allow_multiple_allocations, *there, amounts)
+        known = self._alike.setdefault(alike, next(self._numbers))
+        return lambda cells: (known, *[cells[position] for position in positions])
+
     @cached_property
     def by_id(self) -> Mapping[DeviceId, int]:
-        return {
-            (entry.device.driver, entry.pool, entry.device.name): number for number, entry in enumerate(self._published)
-        }
+        published = enumerate(zip(self._devices, self._places, strict=False))
+        return {(device.driver, place.pool, device.name): number for number, (device, place) in published}
 
     @cached_property
     def number_of(self) -> Mapping[int, int]:
@@ -58,36 +82,6 @@ class _Index:
             self.accepted.popitem(last=False)
 
 
-def _shapes(devices: Iterable[Device]) -> Iterator[int]:
-    """Yield for each device the number of the first like it; what devices share is looked at once."""
-    first: dict[object, int] = {}
-    looks: dict[tuple[int, int, str, bool], int] = {}
-    amounts: dict[int, object] = {}
-    charged: dict[tuple[str, Layout], Callable[[tuple[object, ...]], object]] = {}
-    for number, device in enumerate(devices):
-        attributes, capacity = device.attributes, device.capacity
-        look = (id(attributes), id(capacity), device.driver, device.allow_multiple_allocations)
-        shape = looks.get(look)
-        if shape is None:
-            if id(capacity) not in amounts:
-                amounts[id(capacity)] = frozenset(capacity.items())
-            row = row_of(attributes)
-            take = charged.get((device.driver, row.layout))
-            if take is None:
-                take = charged[device.driver, row.layout] = _taking(device.driver, row.layout)
-            key = (device.driver, device.allow_multiple_allocations, take(row.cells), amounts[id(capacity)])
-            shape = looks[look] = first.setdefault(key, number)
-        yield shape
-
-
-def _taking(driver: str, layout: Layout) -> Callable[[tuple[object, ...]], object]:
-    """Return what takes from a row the attributes that are charged, told apart by which of them there are."""
-    names = _charged_attributes(driver)
-    positions = [layout.index[name] for name in names if name in layout.index]
-    there = tuple(name in layout.index for name in names)
-    return lambda cells: (there, *[cells[position] for position in positions])
-
-
 @lru_cache
 def _charged_attributes(driver: str) -> tuple[str, ...]:
     return tuple(f"{driver}/{name}" for name in _CHARGED_ATTRIBUTES)
@@ -95,7 +89,7 @@ def _charged_attributes(driver: str) -> tuple[str, ...]:
 
 def charged_shape(device: Device) -> object:
     """Return all of a device that its charge depends on."""
-    attributes = tuple(device.attributes.get(name) for name in _charged_attributes(device.driver))
+    attributes = tuple(device.attribute(name) for name in _charged_attributes(device.driver))
     capacity = frozenset(device.capacity.items())
     return device.driver, device.allow_multiple_allocations, attributes, capacity
 
@@ -136,6 +130,14 @@ class ClusterSupply:
         # What the alternative that was asked about last may get: every limit of every quota asks the same.
         self._last: tuple[Alternative | None, dict[str | None, tuple[Device, ...]]] = (None, {})
 
+    def in_time(self, call: Callable[[T], U], items: Sequence[T]) -> Sequence[U] | None:
+        found = []
+        for left, item in enumerate(items, start=1):
+            if left % _AT_ONCE == 0 and self._expired():
+                return None
+            found.append(call(item))
+        return found
+
     def offers(self, alternative: Alternative, selector: Selector | None) -> tuple[Device, ...]:
         last, known = self._last
         if last is not alternative:
@@ -153,8 +155,9 @@ class ClusterSupply:
         shapes = None if texts is None else self._shapes_of(texts)
         if shapes is None:
             return () if selector is None else self.offers(alternative, None)
-        devices = (self._inventory.devices[shape] for shape in sorted(shapes))
-        return tuple(device for device in devices if can_serve(device, alternative, self._arithmetic))
+        devices = [self._inventory.devices[shape] for shape in sorted(shapes)]
+        able = self.in_time(lambda device: can_serve(device, alternative, self._arithmetic), devices)
+        return () if able is None else tuple(compress(devices, able))
 
     def _shapes_of(self, chain: tuple[str, ...]) -> frozenset[int] | None:
         """Return the shapes of which some device is accepted by every selector; None where one cannot be judged."""
@@ -162,9 +165,10 @@ class ClusterSupply:
         known = self._index.accepted.get(key)
         if known is None:
             numbers = accepting_texts(self._view, self._inventory, chain, self._expired)
-            if numbers is None:
+            shapes = None if numbers is None else self.in_time(self._index.shape, numbers)
+            if shapes is None:
                 return None
-            known = frozenset(map(self._index.shape.__getitem__, numbers))
+            known = frozenset(shapes)
             self._index.remember(key, known)
         return known
 
@@ -176,16 +180,21 @@ class ClusterSupply:
         return tuple(selector.expression for selector in (*device_class.selectors, *alternative.selectors))
 
     def shapes(self) -> Iterable[Device]:
-        return [self._inventory.devices[shape] for shape in sorted(set(self._index.shape))]
+        shapes = self.in_time(self._index.shape, range(len(self._inventory.devices))) or ()
+        return [self._inventory.devices[shape] for shape in sorted({*shapes})]
 
-    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
+    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node] | None:
         usable = {id(device) for device in self.offers(alternative, selector)}
-        shapes = ((number, self._index.shape[number]) for number in self._accepted(alternative, selector))
-        counted = ((number, shape) for number, shape in shapes if id(self._inventory.devices[shape]) in usable)
-        for node in {frozenset(found.items()) for _, found in on_nodes(self._view, self._inventory, counted)}:
-            yield [(self._inventory.devices[shape], count) for shape, count in node]
+        numbers = self._accepted(alternative, selector)
+        shapes = self.in_time(self._index.shape, numbers)
+        if shapes is None:
+            return None
+        devices = self._inventory.devices
+        counted = ((n, shape) for n, shape in zip(numbers, shapes, strict=True) if id(devices[shape]) in usable)
+        nodes = {frozenset(found.items()) for _, found in on_nodes(self._view, self._inventory, counted)}
+        return [[(devices[shape], many) for shape, many in node] for node in nodes]
 
-    def _accepted(self, alternative: Alternative, selector: Selector | None) -> Iterable[int]:
+    def _accepted(self, alternative: Alternative, selector: Selector | None) -> Sequence[int]:
         """Return the numbers of the single devices that are accepted."""
         chain = self._chain(alternative)
         if chain is None:

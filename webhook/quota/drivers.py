@@ -9,7 +9,7 @@ from functools import cached_property
 
 from webhook.core.cache import BoundedCache
 from webhook.core.catalogue import DriverPack
-from webhook.core.devices import Device
+from webhook.core.device import Device
 
 MOST_SLICES = 7
 _PROFILE = re.compile(r"(?:\d+c\.)?(\d+)g\.")
@@ -74,5 +74,5 @@ def slices_of_profile(profile: str) -> int:
 
 
 def _text(device: Device, name: str) -> str:
-    value = device.attributes.get(f"{device.driver}/{name}")
+    value = device.attribute(f"{device.driver}/{name}")
     return value if isinstance(value, str) else ""

@@ -1,11 +1,14 @@
 """What charging asks of the known devices; the answers come from a cluster view, in tests from a list."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from webhook.core.claims import Alternative, Selector
-from webhook.core.devices import Device
+from webhook.core.device import Device
 from webhook.core.quotas import Match
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 Node = Iterable[tuple[Device, int]]
 """The devices that can be used together from one node: each shape, and how many there are of it."""
@@ -21,11 +24,17 @@ class Supply(Protocol):
         each shape is enough: devices that differ in nothing that is charged.
         """
 
+    def in_time(self, call: Callable[[T], U], items: Sequence[T]) -> Sequence[U] | None:
+        """Return what the call gives for each item; None where there was no time for all."""
+
     def shapes(self) -> Iterable[Device]:
         """Return one of each shape that is known at all."""
 
-    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node]:
-        """Return the same devices node by node; a planned shape stands on a node of its own, as many as fit there."""
+    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node] | None:
+        """Return the same devices node by node; a planned shape stands on a node of its own, as many as fit there.
+
+        None where there was no time for all.
+        """
 
     def satisfies(self, device: Device, selector: Selector) -> bool:
         """Return whether a device satisfies a limit's selector; true where that cannot be judged."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
+from webhook.core.capacities import qualified
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import qualified
 from webhook.core.fieldpath import FieldPath
 from webhook.core.mappings import Companion, LegacyMapping, MainResource
 from webhook.core.pods import Container

@@ -96,6 +96,6 @@ def _some_device_matches(match: Match, shape: Shape, view: ClusterView) -> bool:
     own: Iterable[str] = () if match.selector is None else (match.selector.expression,)
     return any(
         match.driver in ("", device.driver)
-        and match.mig_profile in ("", device.attributes.get(f"{device.driver}/{_PROFILE}"))
+        and match.mig_profile in ("", device.attribute(f"{device.driver}/{_PROFILE}"))
         for device in devices_for(view, shape.device_class_name, (*shape.selectors, *own))
     )

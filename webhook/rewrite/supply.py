@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from webhook.core.cluster import ClusterView
-from webhook.core.devices import Device
+from webhook.core.device import Device
 
 
 def devices_for(view: ClusterView, device_class_name: str, expressions: Iterable[str]) -> tuple[Device, ...]:

@@ -8,12 +8,12 @@ from itertools import count, islice
 from webhook.core.claims import Claim, Constraint
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.inventory.asked import Publishing, any_publishes, drivers_asked
-from webhook.inventory.case import Case
+from webhook.inventory.case import Case, in_time
 from webhook.inventory.constraints import Concerned, attribute_of, concerned
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.knowledge import knowledge_of
 from webhook.inventory.nodes import most_on_one
-from webhook.inventory.offers import Matched, able, in_time
+from webhook.inventory.offers import Matched, able
 from webhook.inventory.schema import STANDARD_DOMAIN
 from webhook.inventory.together import Counted, Part, Way, differ, match, nodes_with, values_of
 
@@ -64,7 +64,7 @@ def _parts(case: Case, entries: Sequence[Concerned], attribute: str) -> list[Par
 def _has_unknown(case: Case, found: Matched, attribute: str) -> bool:
     """Return whether a device that a DeviceInventory promises says nothing of the attribute."""
     inventory = inventory_of(case.view)
-    planned = found.numbers[bisect_left(found.numbers, len(inventory.published)) :]
+    planned = found.numbers[bisect_left(found.numbers, inventory.live) :]
     return any(attribute not in inventory.devices[number].attributes for number in planned)
 
 
@@ -83,7 +83,7 @@ def _problem(case: Case, constraint: Constraint, entries: Sequence[Concerned], p
         return None
     devices = inventory_of(case.view).devices
     for entry, part in zip(entries, parts, strict=True):
-        if not any(values_of(devices[number], attribute) for way in part for number in in_time(case, way.found)):
+        if not any(values_of(devices[number], attribute) for way in part for number in in_time(case.expired, way.found)):
             return f"no match of '{entry.name}' publishes `{attribute}`"
     if any(_is_short(case, part) for part in parts):
         return None

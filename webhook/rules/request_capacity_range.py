@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from webhook.core.capacities import Capacity, RequestPolicy, qualified
 from webhook.core.claims import Alternative, CapacityRequest
-from webhook.core.devices import Capacity, RequestPolicy, qualified
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.core.quantity import Quantity, parse_quantity
 from webhook.inventory.case import Case

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from webhook.cel.inspect import AccessKind
+from webhook.core.capacities import qualified
 from webhook.core.claims import Alternative, CapacityRequest
-from webhook.core.devices import qualified
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.core.suggest import MOST_SUGGESTIONS

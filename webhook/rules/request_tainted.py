@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from webhook.core.claims import Alternative
-from webhook.core.devices import Taint
+from webhook.core.device import Taint
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.inventory.case import Case
 from webhook.inventory.offers import able

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from webhook.core.claims import Alternative, Toleration
-from webhook.core.devices import Taint
+from webhook.core.device import Taint
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.inventory.case import Case
 from webhook.inventory.offers import matched

@@ -7,7 +7,7 @@ from webhook.cel.device import CelDevice, device_from_json, make_device
 from webhook.cel.environment import device_environment
 from webhook.cel.evaluator import EvaluationError, Outcome, build, evaluate
 from webhook.cel.syntax import Ast
-from webhook.core.devices import VersionText
+from webhook.core.device import VersionText
 from webhook.core.quantity import parse_quantity
 
 DEVICE = make_device(

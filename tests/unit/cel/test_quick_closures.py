@@ -6,7 +6,7 @@ from webhook.cel.compile import compile_selector
 from webhook.cel.device import CelAttribute, make_device
 from webhook.cel.environment import device_environment
 from webhook.cel.evaluator import EvaluationError, build, evaluate
-from webhook.core.devices import VersionText
+from webhook.core.device import VersionText
 from webhook.core.quantity import parse_quantity
 
 A = "device.attributes['d'].a"

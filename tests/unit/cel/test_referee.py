@@ -8,7 +8,7 @@ from webhook.cel.compile import compile_selector
 from webhook.cel.device import CelDevice, make_device
 from webhook.cel.environment import device_environment
 from webhook.cel.referee import referee, supported
-from webhook.core.devices import VersionText
+from webhook.core.device import VersionText
 from webhook.core.quantity import parse_quantity
 
 DEVICE = make_device(

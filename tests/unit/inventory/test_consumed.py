@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import pytest
 
+from webhook.core.capacities import Capacity, RequestPolicy
 from webhook.core.claims import Alternative, CapacityRequest
-from webhook.core.devices import Capacity, Device, RequestPolicy
+from webhook.core.device import Device, device_of
 from webhook.core.fieldpath import ROOT
 from webhook.core.quantity import parse_quantity
 from webhook.core.versions import ServerTruth
@@ -114,7 +115,7 @@ def asking(**amounts: str) -> Alternative:
 
 def card(by: RequestPolicy | None = None, **more: Capacity) -> Device:
     capacity = {"d.example/memory": Capacity(Q("80Gi"), by), **{f"d.example/{name}": c for name, c in more.items()}}
-    return Device("gpu-0", "d.example", capacity=capacity, allow_multiple_allocations=True)
+    return device_of("gpu-0", "d.example", capacity=capacity, allow_multiple_allocations=True)
 
 
 SERVED = {

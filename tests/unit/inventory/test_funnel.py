@@ -12,7 +12,8 @@ from webhook.cel.compile import compile_selector
 from webhook.cel.device import make_device
 from webhook.cel.evaluator import evaluate
 from webhook.core.cluster import ClusterView, Node
-from webhook.core.devices import Device, parse_inventory, parse_slice
+from webhook.core.device import Device
+from webhook.core.devices import parse_inventory, parse_slice
 from webhook.inventory.case import Case
 from webhook.inventory.changes import smallest_changes
 from webhook.inventory.funnel import Funnel, funnel_of

@@ -2,14 +2,14 @@
 
 from tests.support.build import device, make_slice
 from webhook.core.cluster import Node
-from webhook.core.devices import Device, ResourceSlice, parse_slice
+from webhook.core.devices import ResourceSlice, parse_slice
 from webhook.inventory.inventory import Inventory
 from webhook.inventory.pools import published
 from webhook.inventory.reach import reach_of
 
 
 def names(*slices: ResourceSlice) -> list[str]:
-    return [entry.device.name for entry in published(slices)]
+    return [device.name for device, _ in published(slices)]
 
 
 def test_an_older_generation_does_not_count() -> None:
@@ -44,7 +44,7 @@ def test_reach_by_node_selector_asks_labels_and_names() -> None:
             ]
         },
     )
-    reach = reach_of(part, Device("x", "d"))
+    reach = reach_of(part)
     assert reach.includes(Node("n1", {"zone": "a"}, {}))
     assert reach.includes(Node("n9", {}, {}))
     assert not reach.includes(Node("n2", {"zone": "b"}, {}))
@@ -52,9 +52,7 @@ def test_reach_by_node_selector_asks_labels_and_names() -> None:
 
 def test_reach_compares_integers_with_gt_and_lt() -> None:
     terms = [{"matchExpressions": [{"key": "slots", "operator": "Gt", "values": ["3"]}]}]
-    reach = reach_of(
-        ResourceSlice("s", "d", "p", 1, 1, (), node_selector={"nodeSelectorTerms": terms}), Device("x", "d")
-    )
+    reach = reach_of(ResourceSlice("s", "d", "p", 1, 1, (), node_selector={"nodeSelectorTerms": terms}))
     assert reach.includes(Node("n", {"slots": "4"}, {}))
     assert not reach.includes(Node("n", {"slots": "3"}, {}))
     assert not reach.includes(Node("n", {"slots": "many"}, {}))
@@ -72,7 +70,7 @@ def test_a_device_says_its_own_nodes_where_the_slice_leaves_it_to_devices() -> N
             },
         }
     )
-    found = {entry.device.name: entry.reach for entry in published([part])}
+    found = {device.name: place.reach for device, place in published([part])}
     assert found["a"].node_name == "n1"
     assert found["b"].all_nodes
 
@@ -96,7 +94,7 @@ def test_a_pool_that_lacks_slices_is_known_as_incomplete_and_an_older_whole_gene
     new = make_slice(device("new"), pool="p", generation=2, count=2)
     alone = make_slice(device("a"), pool="q", count=3)
     inventory = Inventory({part.name: part for part in (old, new, alone)}, {})
-    assert [entry.device.name for entry in inventory.published] == ["old"]
+    assert [device.name for device in inventory.devices] == ["old"]
     assert [(p.pool, p.generation, p.seen, p.wanted, p.older) for p in inventory.incomplete] == [
         ("p", 2, 1, 2, True),
         ("q", 1, 1, 3, False),

@@ -8,7 +8,7 @@ import pytest
 
 from webhook.core.catalogue import DriverPack, MistakeKind, Model, Profile, release
 from webhook.core.catalogue_parse import BrokenPackError, parse_pack
-from webhook.core.devices import AttributeValue, VersionText
+from webhook.core.device import AttributeValue, VersionText
 from webhook.core.json_schema import checked_schema
 from webhook.kube.shipped import Catalogue, shipped_catalogue
 

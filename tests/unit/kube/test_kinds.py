@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from webhook.core.cluster import LimitRange, Node, NodeTaint, ResourceQuota
-from webhook.core.devices import Taint, TaintRule
+from webhook.core.device import Taint
+from webhook.core.devices import TaintRule
 from webhook.core.quantity import parse_quantity
 from webhook.kube.kinds import KINDS, kind_of, projected
 
