@@ -58,7 +58,7 @@ fuzz: $(FUZZING)  ## Hostile selectors, reviews and manifests for SECONDS=600; w
 long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each, over all processors.
 	@seed=$(or $(SEED),$$(date +%s)); parts=$$(nproc); echo "SEED=$$seed, $$parts processes"; \
 	for part in $$(seq $$parts); do \
-	  LONG_TESTS=$$(((100000 + parts - 1) / parts)) $(BIN)/pytest -q --hypothesis-seed=$$((seed + part)) $(LONG_TESTS) & \
+	  LONG_TESTS=$$(((100000 + parts - 1) / parts)) $(BIN)/pytest -q --timeout=0 --hypothesis-seed=$$((seed + part)) $(LONG_TESTS) & \
 	  running="$$running $$!"; \
 	done; \
 	for one in $$running; do wait $$one || failed=1; done; test -z "$$failed"
