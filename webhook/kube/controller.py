@@ -28,7 +28,7 @@ from webhook.kube.kinds import (
     Kind,
 )
 from webhook.kube.lease import Election, LeaseName, LeasePace
-from webhook.kube.mapping_history import MAPPING_SPECS, MappingHistory
+from webhook.kube.mapping_status import MAPPING_SPECS, MappingStatuses
 from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS, TemplateNeeds
 from webhook.kube.reflector import Pace, Reflector, Sink
 from webhook.kube.server_truth import ask_gates, ask_version
@@ -90,8 +90,8 @@ class Controller:
         claims = ClaimsSeen(folding_awake.set)
         needs = TemplateNeeds(keeping_awake.set)
         sinks: list[tuple[Kind, Sink]] = [(kind, self._builder) for kind in VIEWED]
-        self._history = MappingHistory(api, world.log)
-        sinks += [(STORED_CLAIMS, claims), (PODS, needs), (GENERATED_TEMPLATES, needs), (MAPPING_SPECS, self._history)]
+        self._mappings = MappingStatuses(api, self._view, world.now, world.log)
+        sinks += [(STORED_CLAIMS, claims), (PODS, needs), (GENERATED_TEMPLATES, needs), (MAPPING_SPECS, self._mappings)]
         self.reflectors = tuple(
             Reflector(kind, api, sink, clock=world.clock, random=world.random, log=world.log, pace=paces.watching)
             for kind, sink in sinks
@@ -153,7 +153,7 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._folding.run())
             group.create_task(self._keeper.run())
-            group.create_task(self._history.run())
+            group.create_task(self._mappings.run())
 
     async def _synced(self) -> None:
         """Return once every kind was listed and is in the published view."""
