@@ -171,6 +171,21 @@ def test_a_refusal_is_never_given_on_a_stale_answer() -> None:
     played(play)
 
 
+def test_a_refusal_beside_an_admission_is_confirmed_by_its_write() -> None:
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        quota = put_quota(api, hard=3)
+        assert isinstance(await ask(ledger, wanted("u1", quota, amount=2)), Charged)
+        reads = api.count("GET", "/gpus")
+        verdicts = await asyncio.gather(ask(ledger, wanted("u2", quota)), ask(ledger, wanted("u3", quota, amount=2)))
+        assert [type(verdict) for verdict in verdicts] == [Charged, Refused]
+        assert api.count("GET", "/gpus") == reads
+        put_quota(api, hard=3)  # the controller has seen the claims gone, which makes room for both
+        verdicts = await asyncio.gather(ask(ledger, wanted("u4", quota)), ask(ledger, wanted("u5", quota, amount=2)))
+        assert [type(verdict) for verdict in verdicts] == [Charged, Charged]
+
+    played(play)
+
+
 def test_the_same_uid_again_is_not_charged_again() -> None:
     async def play(api: FakeApi, ledger: KubeLedger) -> None:
         quota = put_quota(api, hard=1)

@@ -11,6 +11,7 @@ from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
 from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS
 from webhook.server.limits import KIB, Budget, Limits
+from webhook.server.room import Room
 from webhook.server.work import Work
 
 
@@ -47,6 +48,22 @@ def test_who_waits_too_long_is_asked_to_come_again(tmp_path: Path) -> None:
         assert statuses[:2] == [200, 200]
         assert 503 in statuses
         assert server.post().status == 200
+
+
+def test_who_gives_up_just_as_a_place_becomes_free_breaks_nothing() -> None:
+    async def run() -> None:
+        room = Room(Limits(deciding=1))
+        assert room.enter_now()
+        first, second = (asyncio.create_task(room.enter()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        room.leave()
+        assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
+        await second
+        room.leave()
+        assert room.enter_now()
+
+    asyncio.run(run())
 
 
 def test_large_bodies_share_a_bound_that_small_ones_do_not_feel(tmp_path: Path) -> None:

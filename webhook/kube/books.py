@@ -126,10 +126,14 @@ class Books:
         self._fail(tuple(self._waiting), self._unavailable(reason))
 
     async def _try(self, steps: tuple[Step, ...]) -> tuple[Outcome, ...]:
-        """Apply the steps to what is held; a refusal on what is not fresh is decided again on a fresh read."""
+        """Apply the steps to what is held.
+
+        A write that succeeds shows that what is held was the newest, for what it refuses too; refusals alone are
+        decided again on a fresh read.
+        """
         if self._held is not None:
             quota, outcomes = _applied(self._held.quota, steps)
-            if all(isinstance(outcome, Admitted) for outcome in outcomes):
+            if quota is not self._held.quota or all(isinstance(outcome, Admitted) for outcome in outcomes):
                 await self._write(self._held, quota)
                 return outcomes
         held = await self._read()

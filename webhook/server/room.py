@@ -42,7 +42,7 @@ class Room:
         except (TimeoutError, asyncio.CancelledError) as error:
             if turn.done() and not turn.cancelled():
                 self.leave()
-            else:
+            elif turn in self._waiting:  # else `leave` has passed it by already, in the moment since it was cancelled
                 self._waiting.remove(turn)
             if isinstance(error, TimeoutError):
                 raise NoRoomError("wait") from None
