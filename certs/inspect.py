@@ -26,11 +26,17 @@ class Certificate:
     names: tuple[str, ...]
     validity: Validity
     is_ca: bool
+    pem: bytes
 
 
 def read_certificate(pem: bytes) -> Certificate:
     """Return what the first certificate of a PEM file says; CertificateError if there is none."""
     return describe(_first(pem))
+
+
+def read_certificates(pem: bytes) -> tuple[Certificate, ...]:
+    """Return what each certificate of a PEM file says; CertificateError if there is none, or one cannot be read."""
+    return tuple(describe(certificate) for certificate in _loaded(pem))
 
 
 def describe(certificate: x509.Certificate) -> Certificate:
@@ -42,13 +48,19 @@ def describe(certificate: x509.Certificate) -> Certificate:
         names=_names(certificate),
         validity=Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
         is_ca=_is_ca(certificate),
+        pem=certificate.public_bytes(Encoding.PEM),
     )
 
 
 def _first(pem: bytes) -> x509.Certificate:
+    return _loaded(pem)[0]
+
+
+def _loaded(pem: bytes) -> list[x509.Certificate]:
+    """Return one certificate or more."""
     try:
-        return x509.load_pem_x509_certificates(pem)[0]
-    except (ValueError, IndexError):
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
         raise CertificateError("the certificate must be PEM") from None
 
 
@@ -85,11 +97,7 @@ def _der(key: object) -> bytes:
 def signed_by(certificate_pem: bytes, ca_pem: bytes) -> bool:
     """Return whether one of the CAs in a bundle has signed the certificate."""
     certificate = _first(certificate_pem)
-    try:
-        authorities = x509.load_pem_x509_certificates(ca_pem)
-    except ValueError:
-        raise CertificateError("the CA must be PEM certificates") from None
-    return any(_has_signed(authority, certificate) for authority in authorities)
+    return any(_has_signed(authority, certificate) for authority in _loaded(ca_pem))
 
 
 def _has_signed(authority: x509.Certificate, certificate: x509.Certificate) -> bool:

@@ -203,6 +203,10 @@ class Settings:
     drain_seconds: float = field(default=12, metadata=_read_by(_drain_seconds))
     own_namespace: str = field(default="drawbridge-system", metadata=_read_by(_text))
 
+    installation_name: str = field(default="drawbridge", metadata=_read_by(_text))
+    settle_seconds: float = field(default=120, metadata=_read_by(_not_negative))
+    look_seconds: float = field(default=10, metadata=_read_by(_positive))
+
     reservation_seconds: float = field(default=90, metadata=_read_by(_positive))
     template_grace_seconds: float = field(default=60, metadata=_read_by(_not_negative))
 

@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.drivers_page import drivers_page
 from tests.support.pages import rule_pages
-from webhook.bootstrap.numbers import CacheNumbers, WorkNumbers
+from webhook.bootstrap.numbers import CacheNumbers, CertificateNumbers, WorkNumbers
 from webhook.cli import main
+from webhook.kube.certificates import CertificateFigures
 from webhook.kube.controller import Figures
 from webhook.server.metrics import Metrics
 from webhook.settings import READERS, Settings
@@ -85,6 +86,7 @@ def metrics_page() -> str:
     registry = Metrics("0").registry
     registry.register(CacheNumbers(()))
     registry.register(WorkNumbers(Figures))
+    registry.register(CertificateNumbers(CertificateFigures))
     for family in sorted(registry.collect(), key=lambda family: family.name):
         if family.name.startswith("drawbridge_"):
             name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 import structlog
@@ -13,6 +15,7 @@ from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.claims import GROUP
+from webhook.core.patch import Operation, PatchError, apply
 from webhook.kube.access import Access
 from webhook.kube.client import ApiClient
 from webhook.kube.kinds import OWN_GROUP, OWN_VERSION, Key, Kind
@@ -32,6 +35,10 @@ _KINDS = {
     "nodes": "Node",
     "pods": "Pod",
     "events": "Event",
+    "secrets": "Secret",
+    "endpointslices": "EndpointSlice",
+    "mutatingwebhookconfigurations": "MutatingWebhookConfiguration",
+    "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
 }
 
 
@@ -59,6 +66,7 @@ class FakeApi:
         self.served = {"v1", "v1beta1"}
         self.before_write: Callable[[web.Request], None] | None = None
         self.lists_begun = 0
+        self.now: datetime | None = None
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -118,6 +126,7 @@ class FakeApi:
 
     async def start(self) -> None:
         app = web.Application()
+        app.on_response_prepare.append(self._date)
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -135,6 +144,10 @@ class FakeApi:
         return ApiClient(Access(f"http://127.0.0.1:{self.port}", dict), **settings)
 
     # What it serves
+
+    async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
+        if self.now is not None:
+            response.headers["Date"] = format_datetime(self.now, usegmt=True)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path_qs))
@@ -204,7 +217,12 @@ class FakeApi:
                 return web.json_response(status(409, "Conflict"), status=409)
             self.remove(plural, key[1], key[0])
             return web.json_response(status(200))
-        if request.method == "PATCH":
+        if request.method == "PATCH" and request.content_type == "application/json-patch+json":
+            try:
+                stored = apply(known, [Operation(**operation) for operation in body])
+            except PatchError as error:
+                return web.json_response(status(422, "Invalid", str(error)), status=422)
+        elif request.method == "PATCH":
             stored = _merged(known, body)
         elif (
             body["metadata"].get("resourceVersion", known["metadata"]["resourceVersion"])

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from random import SystemRandom
@@ -51,9 +51,6 @@ async def _run(
     log: Log,
     announce: Callable[[str], None],
 ) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with ApiClient(access) as api:
         controller = Controller(
             api,
@@ -66,17 +63,25 @@ async def _run(
         )
         metrics.registry.register(WorkNumbers(controller.figures))
         metrics.registry.register(CacheNumbers(controller.reflectors))
-        health = _health(settings, controller, metrics)
-        log.info("health", address=f"http://{health.address}")
-        tasks = [
-            asyncio.create_task(controller.run(lambda: announce(RUNNING))),
-            asyncio.create_task(health.serve()),
-            asyncio.create_task(stop.wait()),
-        ]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        health = health_server(settings, lambda: Check("cluster", controller.unready()), metrics)
+        return await run_beside_health(controller.run(lambda: announce(RUNNING)), health, log)
+
+
+async def run_beside_health(work: Coroutine[None, None, None], health: EdgeServer, log: Log) -> int:
+    """Run both until SIGTERM or SIGINT and return the exit code: 1 where one of them ended by itself."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    log.info("health", address=f"http://{health.address}")
+    tasks: list[asyncio.Task[object]] = [
+        asyncio.create_task(work),
+        asyncio.create_task(health.serve()),
+        asyncio.create_task(stop.wait()),
+    ]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
     return 0 if stop.is_set() else _failed(ends, log)
 
 
@@ -87,8 +92,9 @@ def _failed(ends: Iterable[object], log: Log) -> int:
     return 1
 
 
-def _health(settings: Settings, controller: Controller, metrics: Metrics) -> EdgeServer:
+def health_server(settings: Settings, check: Callable[[], Check], metrics: Metrics) -> EdgeServer:
+    """Return the plain port of a program that serves nothing else, bound; SettingsError if it cannot be had."""
     lifecycle = Lifecycle()
-    probes = Probes(lambda: (Check("cluster", controller.unready()),), lifecycle, metrics)
+    probes = Probes(lambda: (check(),), lifecycle, metrics)
     listener = bound(settings.host, settings.health_port)
     return EdgeServer(probes, listener, Guard(Limits(), lifecycle, metrics))

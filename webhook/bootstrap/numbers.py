@@ -6,6 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from webhook.kube.certificates import CertificateFigures
 from webhook.kube.controller import Figures
 from webhook.kube.reflector import Reflector
 
@@ -61,3 +62,29 @@ class WorkNumbers(Collector):
             ("drawbridge_templates_refused", "Claim templates that the API server refused.", figures.templates_refused),
         ):
             yield CounterMetricFamily(name, text, float(value))
+
+
+class CertificateNumbers(Collector):
+    """What a rotation of certificates has done."""
+
+    def __init__(self, figures: Callable[[], CertificateFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        figures = self._figures()
+        yield GaugeMetricFamily(
+            "drawbridge_ca_not_after_timestamp_seconds",
+            "When the CA that signs serving certificates expires; 0 where this process has not looked.",
+            figures.ca_not_after,
+        )
+        actions = CounterMetricFamily(
+            "drawbridge_certificate_actions", "Writes of the rotation of certificates, by action.", labels=["action"]
+        )
+        for action, count in figures.actions.items():
+            actions.add_metric([action], count)
+        yield actions
+        yield CounterMetricFamily(
+            "drawbridge_certificate_failures",
+            "Reads and writes of the rotation of certificates that failed.",
+            figures.failures,
+        )

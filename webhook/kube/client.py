@@ -3,9 +3,11 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import aiohttp
@@ -17,6 +19,7 @@ from webhook.kube.kinds import Kind
 
 _CREDENTIALS_SECONDS = 10.0
 _MERGE_PATCH = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 
 
 class ApiError(Exception):
@@ -112,6 +115,7 @@ class ApiClient:
         self._headers_until = float("-inf")
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._date = ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,9 +147,20 @@ class ApiClient:
         """Apply a JSON merge patch (RFC 7386)."""
         return await self._json("PATCH", path, query, body, _MERGE_PATCH)
 
+    async def patch(self, path: str, operations: Sequence[RawObject]) -> dict[str, Any]:
+        """Apply a JSON Patch (RFC 6902); ApiError where a `test` in it fails."""
+        return await self._json("PATCH", path, {}, operations, _JSON_PATCH)
+
     async def delete(self, path: str, *, uid: str = "", **query: str) -> None:
         """Delete an object, with a uid only if it is still that one (else ConflictError)."""
         await self._json("DELETE", path, query, {"preconditions": {"uid": uid}} if uid else None)
+
+    def server_time(self) -> datetime | None:
+        """Return the time of the server's last answer, by its own clock, to the second; None where it has not said."""
+        try:
+            return parsedate_to_datetime(self._date)
+        except ValueError:
+            return None
 
     async def served_version(self, kind: Kind) -> str:
         """Return the version of the kind's group that we like best of those that the server has; else NotFoundError."""
@@ -200,7 +215,12 @@ class ApiClient:
                 yield _event(line)
 
     async def _json(
-        self, method: str, path: str, query: Mapping[str, str], body: RawObject | None = None, sent_as: str = ""
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: RawObject | Sequence[RawObject] | None = None,
+        sent_as: str = "",
     ) -> dict[str, Any]:
         data = None if body is None else msgspec.json.encode(body)
         async with self._request(method, path, query, data=data, sent_as=sent_as) as response:
@@ -238,6 +258,7 @@ class ApiClient:
                 proxy=self._access.proxy,
                 allow_redirects=False,
             ) as response:
+                self._date = response.headers.get("date", "")
                 if response.status >= 300:
                     if response.status == 401:
                         self._headers_until = float("-inf")
