@@ -29,6 +29,7 @@ from webhook.rules import (
     invalid_field,
     judged,
     pod_unused_claim,
+    request_unknown_class,
     unknown_field,
 )
 from webhook.rules.invalid_field import invalid, structural
@@ -63,7 +64,7 @@ class Offline:
         """Return what is found in one object; nothing for a kind that is none of ours."""
         unknown = tuple(unknown_field.findings(raw, exact=self.view.server.exact))
         rest = (*self._of_kind(raw), *structural(raw))
-        found = (finding for finding in rest if not _explained(finding, unknown))
+        found = (finding for finding in _of_one_cause(rest) if not _explained(finding, unknown))
         return tuple(self.applied(in_order((*unknown, *found))))
 
     def _of_kind(self, raw: RawObject) -> tuple[Finding, ...]:
@@ -120,6 +121,18 @@ class Offline:
 
     def style(self, *, reference_text: bool = False) -> Style:
         return Style(self.settings.docs_url, reference_text)
+
+
+def _of_one_cause(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings; a class whose name the API server refuses is told once, with the class that may be meant."""
+    listed = tuple(findings)
+    refused = {finding.path for finding in listed if finding.rule == invalid_field.NAME}
+    meant = {finding.path: finding for finding in listed if finding.rule == request_unknown_class.NAME}
+    for finding in listed:
+        if finding.rule == invalid_field.NAME and finding.path in meant:
+            yield replace(finding, fixes=meant[finding.path].fixes)
+        elif finding.rule != request_unknown_class.NAME or finding.path not in refused:
+            yield finding
 
 
 def _explained(finding: Finding, unknown: Iterable[Finding]) -> bool:

@@ -259,8 +259,11 @@ def _misfit(text: str, tokens: Tokens, error: SourceError) -> Problem:
             begin, end = tokens.starts[index - 1], tokens.ends[index - 1]
             cut = len(text[:begin].rstrip())
             return Problem(f"nothing follows `{last}`", begin, end, "complete it, or leave it out", ((cut, end, ""),))
-        what = "the expression is empty" if not text.strip() else "the expression ends too early"
-        return Problem(what, max(len(text.rstrip()) - 1, 0), len(text), "complete it with an operand or a bracket")
+        if not text.strip():
+            fix = "write a condition, such as device.driver == 'gpu.example.com', or leave the selector out"
+            return Problem("the expression is empty", 0, len(text), fix)
+        fix = "complete it with an operand or a bracket"
+        return Problem("the expression ends too early", len(text.rstrip()) - 1, len(text), fix)
     piece = _piece(text, tokens, index)
     if "expecting <EOF>" in message:
         fix = "put an operator such as `&&` or `==` before it, or leave it out"

@@ -14,12 +14,10 @@ from webhook.cel.functions.semver import normalised, to_version
 from webhook.cel.functions.urls import to_url
 from webhook.cel.syntax import Ast, Call, Expr, Literal, walk
 from webhook.cel.values import EvaluationError
+from webhook.core.quantity_slips import quantities_meant
 
-_NUMBER_AND_UNIT: Final = re.compile(r"\s*([+-]?[0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 _VERSION: Final = re.compile(r"\s*[vV]?\.?([0-9]+(?:\.[0-9]+)*)([-+][0-9A-Za-z.+-]*)?\s*", re.ASCII)
 _LEADING_ZEROS: Final = re.compile(r"(?<![0-9])0+(?=[0-9])", re.ASCII)
-_SCALES: Final = {"kilo": "k", "mega": "M", "giga": "G", "tera": "T", "peta": "P", "exa": "E"}
-_BINARY_SCALES: Final = {"kibi": "Ki", "mebi": "Mi", "gibi": "Gi", "tebi": "Ti", "pebi": "Pi", "exbi": "Ei"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +72,6 @@ def _reads(form: _Form, text: str) -> bool:
     return True
 
 
-def _quantities(text: str) -> Iterator[str]:
-    """`20GiB`, `20 Gi`, `20gi`, `1,024Mi`; of `20GB` the decimal one first, though many mean the binary one."""
-    found = _NUMBER_AND_UNIT.fullmatch(text)
-    if found is None:
-        return
-    number = found[1].replace("_", "").replace(",", "")
-    yield from (f"{number}{unit}" for unit in _units(found[2]))
-
-
-def _units(unit: str) -> Iterator[str]:
-    folded = unit.lower()
-    if folded in ("b", "byte", "bytes"):
-        yield ""
-        return
-    for long, short in (_SCALES | _BINARY_SCALES).items():
-        if folded in (f"{long}byte", f"{long}bytes", long):
-            yield short
-            return
-    scale, rest = folded[:1], folded[1:]
-    if scale not in ("k", "m", "g", "t", "p", "e") or rest not in ("", "b", "i", "ib", "bytes", "ibytes", "bs", "ibs"):
-        return
-    decimal, binary = "k" if scale == "k" else scale.upper(), f"{scale.upper()}i"
-    yield from (binary,) if rest.startswith("i") else (decimal, binary)
-
-
 def _versions(text: str) -> Iterator[str]:
     """`8.0`, `v8.0.0`, `535.104.05`, `12.4.1.2`."""
     found = _VERSION.fullmatch(text)
@@ -130,7 +103,7 @@ def _urls(text: str) -> Iterator[str]:
 
 
 _QUANTITY: Final = _Form(
-    "a quantity", "a number with a suffix such as Mi, Gi, k or M, as in '20Gi'", to_quantity, _quantities
+    "a quantity", "a number with a suffix such as Mi, Gi, k or M, as in '20Gi'", to_quantity, quantities_meant
 )
 _SEMVER: Final = _Form("a semantic version", "three numbers, as in '8.0.0'", to_version, _versions)
 _NORMALISING: Final = _Form(_SEMVER.what, _SEMVER.form, lambda text: to_version(normalised(text)), _versions)

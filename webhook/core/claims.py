@@ -272,14 +272,15 @@ def _alternative(raw: RawObject, path: FieldPath, name: str, reader: Reader) -> 
 def parse_selectors(raw: RawObject, path: FieldPath, reader: Reader) -> tuple[Selector, ...]:
     """Return the CEL selectors of a request or a class; a selector of another kind is none of ours."""
     found = []
-    for selector, at in reader.structs(raw, "selectors", path):
-        cel = reader.struct(selector, "cel", at)
+    for selector, at in reader.structs(raw, "selectors", path, inner="cel.expression"):
+        cel = reader.struct(selector, "cel", at, inner="expression")
         if cel is not None:
             found.append(Selector(reader.text(cel, "expression", at.child("cel")), at.child("cel", "expression")))
     return tuple(found)
 
 
 def _toleration(raw: RawObject, path: FieldPath, reader: Reader) -> Toleration:
+    reader.integer(raw, "tolerationSeconds", path)  # matters to nobody here, but must be one
     return Toleration(
         key=reader.text(raw, "key", path),
         operator=reader.text(raw, "operator", path) or "Equal",

@@ -4,6 +4,7 @@ A wrongly typed field inside an object is not ours to refuse (contract 7.4): wha
 turns a misfit into an `unjudged` note, `drawbridge check`, where nobody stands before us, into `invalid-field`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -11,12 +12,16 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from webhook.core.fieldpath import FieldPath
+from webhook.core.finding import Json
 from webhook.core.quantity import Quantity, parse_quantity
+from webhook.core.quantity_slips import quantities_meant
 
 RawObject = Mapping[str, Any]
 EMPTY: RawObject = {}
 Choice = TypeVar("Choice", bound=Enum)
 _INT64 = range(-(2**63), 2**63)
+_INTEGER = re.compile("[+-]?[0-9]{1,18}")
+_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 MOST_ITEMS = 10_000
 """How much of one list is read: the API server refuses longer ones later, but a mutating webhook is asked before."""
@@ -26,10 +31,11 @@ MOST_MISFITS = 100
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value that the API server cannot decode into its field."""
+    """A value that the API server cannot decode into its field; `meant` are values that it can, best first."""
 
     path: FieldPath
     message: str
+    meant: tuple[Json, ...] = ()
 
 
 @dataclass(slots=True)
@@ -42,14 +48,14 @@ class Reader:
         value = raw.get(name)
         if isinstance(value, str):
             return value
-        self._unless_absent(value, path.child(name), "a string")
+        self._unless_absent(value, path.child(name), "a string", _texts_meant(value))
         return ""
 
     def integer(self, raw: RawObject, name: str, path: FieldPath) -> int:
         value = raw.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
             return value
-        self._unless_absent(value, path.child(name), "a 64-bit integer")
+        self._unless_absent(value, path.child(name), "a 64-bit integer", _integers_meant(value))
         return 0
 
     def choice(self, raw: RawObject, name: str, path: FieldPath, default: Choice) -> Choice:
@@ -65,35 +71,43 @@ class Reader:
         value = raw.get(name)
         if isinstance(value, bool):
             return value
-        self._unless_absent(value, path.child(name), "true or false")
+        self._unless_absent(value, path.child(name), "true or false", _flags_meant(value))
         return False
 
-    def struct(self, raw: RawObject, name: str, path: FieldPath) -> RawObject | None:
-        """Return the object at a field; None where it is absent or no object."""
+    def struct(self, raw: RawObject, name: str, path: FieldPath, *, inner: str = "") -> RawObject | None:
+        """Return the object at a field; None where it is absent or no object.
+
+        `inner` is the field of the object for which a text is meant that stands in the object's place.
+        """
         value = raw.get(name)
         if isinstance(value, dict):
             return value
-        self._unless_absent(value, path.child(name), "an object")
+        self._unless_absent(value, path.child(name), "an object", _object_meant(value, inner))
         return None
 
-    def structs(self, raw: RawObject, name: str, path: FieldPath) -> Iterator[tuple[RawObject, FieldPath]]:
-        """Yield the objects of a list with their paths."""
-        for value, at in self.items(raw, name, path):
+    def structs(
+        self, raw: RawObject, name: str, path: FieldPath, *, inner: str = ""
+    ) -> Iterator[tuple[RawObject, FieldPath]]:
+        """Yield the objects of a list with their paths; `inner` as of `struct`, with dots where it lies deeper."""
+        for value, at in self.items(raw, name, path, (dict,)):
             if isinstance(value, dict):
                 yield value, at
             else:
-                self.note(at, "must be an object")
+                self.note(at, "must be an object", _object_meant(value, inner))
 
     def texts(self, raw: RawObject, name: str, path: FieldPath) -> tuple[str, ...]:
         found = []
-        for value, at in self.items(raw, name, path):
+        for value, at in self.items(raw, name, path, (str,)):
             if isinstance(value, str):
                 found.append(value)
             else:
-                self.note(at, "must be a string")
+                self.note(at, "must be a string", _texts_meant(value))
         return tuple(found)
 
-    def items(self, raw: RawObject, name: str, path: FieldPath) -> Iterator[tuple[Any, FieldPath]]:
+    def items(
+        self, raw: RawObject, name: str, path: FieldPath, single: tuple[type, ...] = ()
+    ) -> Iterator[tuple[Any, FieldPath]]:
+        """Yield what is in a list, with its path; a value of a `single` type in its place is meant as a list of one."""
         value = raw.get(name)
         if isinstance(value, list):
             at = path.child(name)
@@ -102,7 +116,7 @@ class Reader:
             if len(value) > MOST_ITEMS:
                 self.note(at, f"must have at most {MOST_ITEMS} items")
         else:
-            self._unless_absent(value, path.child(name), "a list")
+            self._unless_absent(value, path.child(name), "a list", ([raw[name]],) if isinstance(value, single) else ())
 
     def text_map(self, raw: RawObject, name: str, path: FieldPath) -> Mapping[str, str]:
         found = {}
@@ -111,7 +125,7 @@ class Reader:
             if isinstance(value, str):
                 found[key] = value
             else:
-                self.note(at.key(key), "must be a string")
+                self.note(at.key(key), "must be a string", _texts_meant(value))
         return found
 
     def quantities(self, raw: RawObject, name: str, path: FieldPath) -> Mapping[str, Quantity]:
@@ -129,16 +143,55 @@ class Reader:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             try:
                 return parse_quantity(value)
-            except ValueError as error:
-                self.note(path, str(error))
+            except ValueError:
+                self.note(path, f"must be a quantity such as '40Gi', not '{value}'", _quantities_meant(str(value)))
                 return None
-        self._unless_absent(value, path, "a quantity such as '40Gi'")
+        boxed = value.get("value") if isinstance(value, dict) else None  # as a ResourceSlice writes it
+        meant = (boxed,) if isinstance(boxed, str) and _is_quantity(boxed) else ()
+        self._unless_absent(value, path, "a quantity such as '40Gi'", meant)
         return None
 
-    def note(self, path: FieldPath, message: str) -> None:
+    def note(self, path: FieldPath, message: str, meant: tuple[Json, ...] = ()) -> None:
         if len(self.misfits) < MOST_MISFITS:
-            self.misfits.append(Misfit(path, message))
+            self.misfits.append(Misfit(path, message, meant))
 
-    def _unless_absent(self, value: object, path: FieldPath, wanted: str) -> None:
+    def _unless_absent(self, value: object, path: FieldPath, wanted: str, meant: tuple[Json, ...]) -> None:
         if value is not None:
-            self.note(path, f"must be {wanted}")
+            self.note(path, f"must be {wanted}", meant)
+
+
+def _object_meant(value: object, inner: str) -> tuple[Json, ...]:
+    if not inner or not isinstance(value, str):
+        return ()
+    meant: Json = value
+    for name in reversed(inner.split(".")):
+        meant = {name: meant}
+    return (meant,)
+
+
+def _texts_meant(value: object) -> tuple[Json, ...]:
+    """A number that was meant as text; of fractions and of true and false the file may have another spelling."""
+    return (str(value),) if isinstance(value, int) and not isinstance(value, bool) else ()
+
+
+def _integers_meant(value: object) -> tuple[Json, ...]:
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        return (int(value),)
+    return (int(value),) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else ()
+
+
+def _flags_meant(value: object) -> tuple[Json, ...]:
+    flag = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
+    return () if flag is None else (flag,)
+
+
+def _quantities_meant(text: str) -> tuple[Json, ...]:
+    return tuple(dict.fromkeys(meant for meant in quantities_meant(text) if _is_quantity(meant)))
+
+
+def _is_quantity(text: str) -> bool:
+    try:
+        parse_quantity(text)
+    except ValueError:
+        return False
+    return True

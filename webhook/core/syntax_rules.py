@@ -43,9 +43,9 @@ def dns_label(text: str, at: FieldPath) -> Iterator[Flaw]:
         yield Flaw(at, f"must be {DNS_LABEL.what}, at most 63", "use such a name")
 
 
-def dns_subdomain(text: str, at: FieldPath, most: int = 253) -> Iterator[Flaw]:
+def dns_subdomain(text: str, at: FieldPath, most: int = 253, fix: str = "use such a name") -> Iterator[Flaw]:
     if len(text) > most or not DNS_SUBDOMAIN.matches(text):
-        yield Flaw(at, f"must be {DNS_SUBDOMAIN.what}, at most {most}", "use such a name")
+        yield Flaw(at, f"must be {DNS_SUBDOMAIN.what}, at most {most}", fix)
 
 
 def label_key(text: str, at: FieldPath) -> Iterator[Flaw]:

@@ -137,7 +137,8 @@ def _ask(ask: RawObject, at: FieldPath) -> Iterator[Flaw]:
     if not name:
         yield Flaw(at.child("deviceClassName"), "must be set", "name a DeviceClass; `kubectl get deviceclasses`")
     elif isinstance(name, str):
-        yield from dns_subdomain(name, at.child("deviceClassName"))
+        fix = "name a DeviceClass (`kubectl get deviceclasses`), not a resource of limits"
+        yield from dns_subdomain(name, at.child("deviceClassName"), fix=fix)
     yield from _count(ask, at)
     yield from _selectors(ask, at)
     for toleration, place in objects_of(ask, "tolerations", at):
@@ -169,8 +170,6 @@ def _selectors(around: RawObject, at: FieldPath) -> Iterator[Flaw]:
     for selector, place in objects_of(around, "selectors", at):
         if selector.get("cel") is None and "expression" not in selector:
             yield Flaw(place.child("cel"), "must be set", "write the condition in `cel.expression`")
-        elif isinstance(selector.get("cel"), dict) and not selector["cel"].get("expression"):
-            yield Flaw(place.child("cel", "expression"), "must be set", "write the condition in `cel.expression`")
 
 
 def _toleration(toleration: RawObject, at: FieldPath) -> Iterator[Flaw]:

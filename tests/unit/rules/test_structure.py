@@ -66,3 +66,37 @@ def test_many_mistakes_are_a_hundred_findings_at_most(tmp_path: Path) -> None:
     file = tmp_path / "many.yaml"
     file.write_text(yaml.safe_dump(claim(exactly(**dict.fromkeys((f"field{number}x" for number in range(300)), "1")))))
     assert len(strict_findings(file)) == 100
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fix"),
+    [
+        ({"count": "2"}, "write 2"),
+        ({"count": "two"}, "write a 64-bit integer, or leave `count` out"),
+        ({"adminAccess": "yes"}, "write true"),
+        ({"deviceClassName": 3}, "write '3'"),
+        ({"capacity": {"requests": {"memory": "80GB"}}}, "write '80G'"),
+        ({"capacity": {"requests": {"memory": "much"}}}, "write a quantity such as '40Gi', or leave `memory` out"),
+        ({"tolerations": {"operator": "Exists"}}, "write a list, with '- ' before what stands there"),
+        ({"selectors": [{"cel": "true"}]}, "write it in `expression`"),
+        ({"selectors": ["true"]}, "write it in `cel.expression`"),
+        ({"selectors": [1]}, "write an object"),
+        (
+            {"deviceClassName": "nvidia.com/gpu"},
+            "name a DeviceClass (`kubectl get deviceclasses`), not a resource of limits",
+        ),
+    ],
+)
+def test_what_cannot_be_decoded_is_told_with_what_is_meant(wrong: Json, fix: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(claim(exactly(**wrong))))
+    (finding,) = strict_findings(file)
+    assert finding["fixes"][0]["message"] == fix
+
+
+@pytest.mark.parametrize("selector", [{"cel": {"expression": ""}}, {"cel": {"expression": "  "}}, {"cel": {}}])
+def test_a_condition_that_is_empty_is_told_once_as_the_api_server_does(selector: Json, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(claim(exactly(selectors=[selector]))))
+    done = CliRunner().invoke(main, ["check", "-o", "json", str(file)])
+    assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["cel-syntax"]
