@@ -114,7 +114,10 @@ def _read_quantity(name: str, box: object) -> Quantity:
     value = box.get("value") if isinstance(box, Mapping) else box
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise ValueError(f"capacity '{name}' must have a `value`")  # noqa: TRY004 - a file is wrong, not a call
-    return parse_quantity(value)
+    try:
+        return parse_quantity(value)
+    except ValueError as error:
+        raise ValueError(f"capacity '{name}': {error}") from error
 
 
 def check_device(device: CelDevice) -> None:

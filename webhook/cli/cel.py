@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from webhook.cel.compile import Compiled, Diagnostic, Verdict, compile_selector
-from webhook.cel.device import CelDevice, device_from_json
+from webhook.cel.device import CelDevice, device_from_json, make_device
 from webhook.cel.environment import VERSIONS, Environment, device_environment
 from webhook.cel.evaluator import Outcome, evaluate
 from webhook.cel.tree import render_tree
@@ -139,26 +139,31 @@ def _read_jobs(devices: tuple[NamedDevice, ...]) -> Iterator[Job]:
         if line.startswith("{"):
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("expr"), str):
             if line.strip():
                 yield Job(line, devices)
             continue
         own = entry.get("device")
-        if own is None:
-            yield Job(entry["expr"], devices)
-            continue
-        if isinstance(own, str):
-            chosen = tuple(device for device in devices if device.name == own)
-            if not chosen:
-                fail((f"there is no device '{own}' in the file of --device",))
-            yield Job(entry["expr"], chosen)
-            continue
-        try:
-            yield Job(entry["expr"], (_named(own, 0),))
-        except ValueError as error:
-            fail((f"`device` of '{entry['expr']}': {error}",))
+        yield Job(entry["expr"], devices if own is None else _chosen(own, devices))
+
+
+def _chosen(own: object, devices: tuple[NamedDevice, ...]) -> tuple[NamedDevice, ...]:
+    """Return the device that a line brings, or names; one that is none ends every expression in saying so."""
+    if isinstance(own, str):
+        found = tuple(device for device in devices if device.name == own)
+        return found or (_broken(own, "there is no such device in the file of --device"),)
+    try:
+        return (_named(own, 0),)
+    except ValueError as error:
+        return (_broken("[0]", f"the device cannot be read: {error}"),)
+
+
+def _broken(name: str, why: str) -> NamedDevice:
+    device = make_device("", {}, {})
+    device.problem = why
+    return NamedDevice(name, device)
 
 
 def _evaluated(

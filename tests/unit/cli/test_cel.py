@@ -74,6 +74,44 @@ def test_a_line_may_bring_its_own_device() -> None:
     assert report["results"] == [{"device": "[0]", "result": True, "cost": 5}]
 
 
+def test_a_line_with_a_broken_device_says_so_in_its_answer_and_the_rest_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "devices.yaml"
+    file.write_text(DEVICES)
+    broken: list[object] = [
+        3,
+        [],
+        {"driver": 1},
+        {"attributes": {"a": 1}},
+        {"attributes": []},
+        {"capacity": {"memory": {"value": "80GB"}}},
+        "gpu-7",
+    ]
+    lines = [json.dumps({"expr": TYPE_IS_GPU, "device": device}) for device in [*broken, "gpu-0"]]
+    *told, last = [
+        report["results"] for report in reports("--device", str(file), given="".join(f"{line}\n" for line in lines))
+    ]
+    quantity = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+    typed = "attribute 'a' must have exactly one of `bool`, `int`, `string`, `version` or their lists"
+    words = [
+        "the device cannot be read: a device must be an object",
+        "the device cannot be read: a device must be an object",
+        "the device cannot be read: `driver` must be a string",
+        f"the device cannot be read: {typed}",
+        "the device cannot be read: `attributes` must be an object",
+        f"the device cannot be read: capacity 'memory': {quantity}",
+    ]
+    assert told == [
+        *([{"device": "[0]", "eval_error": text, "cost": 0}] for text in words),
+        [{"device": "gpu-7", "eval_error": "there is no such device in the file of --device", "cost": 0}],
+    ]
+    assert last == [{"device": "gpu-0", "result": True, "cost": 5}]
+
+
+def test_a_line_that_nests_too_deep_is_an_expression_that_does() -> None:
+    (report,) = reports(given='{"expr":' * 100_000 + "\n")
+    assert report["ok"] is False
+
+
 def test_the_text_shows_the_place_the_fix_and_the_mended_expression() -> None:
     result = run("device.driver = 'x'")
     assert result.exit_code == 1
