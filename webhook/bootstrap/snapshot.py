@@ -1,9 +1,13 @@
-"""A cluster as one file: the objects that Drawbridge reads, and what the server says of itself."""
+"""A cluster as one file: the objects that Drawbridge reads, and what the server says of itself.
+
+Of workloads that ask for extended resources it has what `drawbridge migrate plan` looks at: no environment, no command.
+"""
 
 import asyncio
 import json
 from typing import Any
 
+from webhook.bootstrap.workloads import kept, listed_workloads
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.raw import RawObject
 from webhook.kube.access import load_access
@@ -33,7 +37,9 @@ def snapshot(settings: Settings) -> dict[str, Any]:
     note = next((parse_note(raw) for raw in objects if raw.get("kind") == SNAPSHOT), ServerNote())
     version = settings.kubernetes_version or note.version
     return _list(
-        version, {**note.gates, **settings.feature_gates}, [raw for raw in objects if kind_of(raw) is not None]
+        version,
+        {**note.gates, **settings.feature_gates},
+        [*(raw for raw in objects if kind_of(raw) is not None), *kept(objects)],
     )
 
 
@@ -41,6 +47,7 @@ async def _of_live(settings: Settings) -> dict[str, Any]:
     try:
         async with ApiClient(load_access(settings.kubeconfig, settings.context)) as api:
             objects = [raw for kind in KINDS for raw in await _listed(api, kind)]
+            objects += await listed_workloads(api)
             version = settings.kubernetes_version or await ask_version(api)
             return _list(version, {**await ask_gates(api), **settings.feature_gates}, objects)
     except (ApiError, GarbledError) as error:

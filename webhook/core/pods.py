@@ -9,6 +9,9 @@ from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
 
 POD = "Pod"
 MIRROR = "kubernetes.io/config.mirror"
+ORIGINAL = "drawbridge.dev/original-resources"
+"""The annotation of pods, and of pod templates in manifests, that asked the old way before they were rewritten."""
+
 DEFAULT_SCHEDULER = "default-scheduler"
 
 _TEMPLATE = ("spec", "template")

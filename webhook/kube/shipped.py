@@ -10,6 +10,7 @@ from webhook.core.catalogue import DriverPack
 from webhook.core.catalogue_parse import parse_pack
 from webhook.core.errors import SettingsError
 from webhook.core.mappings import KIND, LegacyMapping, parse_mapping
+from webhook.core.raw import RawObject
 from webhook.kube.manifests import read_documents
 from webhook.settings import POLICIES
 
@@ -21,6 +22,15 @@ _SAFE: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", y
 
 def load_mapping(name: str) -> LegacyMapping:
     """Return a shipped mapping by its name, or that of a file; SettingsError where there is none, or a broken one."""
+    return parse_mapping(mapping_manifest(name))
+
+
+def shipped_mappings() -> tuple[LegacyMapping, ...]:
+    return tuple(load_mapping(path.stem) for path in sorted(MAPPINGS.glob("*.yaml")))
+
+
+def mapping_manifest(name: str) -> RawObject:
+    """Return the LegacyMapping of `load_mapping` as it is written."""
     shipped = {path.stem: path for path in MAPPINGS.glob("*.yaml")}
     path = shipped.get(name, Path(name))
     try:
@@ -28,12 +38,13 @@ def load_mapping(name: str) -> LegacyMapping:
     except OSError as error:
         listed = ", ".join(sorted(shipped))
         raise SettingsError((f"--mapping: '{name}' cannot be read; shipped are {listed}",)) from error
-    mappings = [parse_mapping(document.raw) for document in documents if document.raw.get("kind") == KIND]
-    if problems or len(mappings) != 1:
+    manifests = [document.raw for document in documents if document.raw.get("kind") == KIND]
+    if problems or len(manifests) != 1:
         raise SettingsError((f"--mapping: '{path}' must hold one LegacyMapping",))
-    if mappings[0].misfits:
-        raise SettingsError(tuple(f"--mapping: {path}: {m.path}: {m.message}" for m in mappings[0].misfits))
-    return mappings[0]
+    misfits = parse_mapping(manifests[0]).misfits
+    if misfits:
+        raise SettingsError(tuple(f"--mapping: {path}: {m.path}: {m.message}" for m in misfits))
+    return manifests[0]
 
 
 class Catalogue(Mapping[str, DriverPack]):

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from webhook.core.pods import ORIGINAL
 from webhook.core.raw import EMPTY, RawObject
 from webhook.rewrite.templates import canonical
 
-ANNOTATION = "drawbridge.dev/original-resources"
+ANNOTATION = ORIGINAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,6 +207,19 @@ def rewritten(asked: Survey, view: ClusterView, *, ignored: Collection[Code] = (
     return Rewritten(asked, pod, patch, planned, templates, needs, kept, lost, changes)
 
 
+def obstacles(asked: Survey, view: ClusterView) -> tuple[LeftAlone, ...]:
+    """Return every reason to leave the pod alone, each once, in the order in which they are looked for."""
+    found = list(_early(asked, view))
+    known, original, _ = _verified(asked, view)
+    containers = tuple(_with_original(container, original) for container in known.pod.containers)
+    selectors = selectors_for(known.serving_mappings(), pod_conditions(known.raw, original))
+    try:
+        found += need_refusals(_needs(containers, known, selectors, view), known.serving, known.namespace, view)
+    except UnusableQuantityError as error:
+        found.append((Code.UNPARSABLE_QUANTITY, str(error)))
+    return tuple(LeftAlone(code, detail, asked.first()) for code, detail in dict.fromkeys(found))
+
+
 def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
     for conflict in asked.conflicts:
         listed = " and ".join(f"'{name}'" for name in conflict.mappings)
