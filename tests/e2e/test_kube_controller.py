@@ -1,6 +1,7 @@
 """`drawbridge controller` on a real control plane: one leads, templates come and go, claims are folded."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -94,6 +95,9 @@ def test_stored_claims_are_folded_and_freed(cluster: ControlPlane, installation:
         for name, count in (("a", 1), ("b", 3)):
             cluster.api.create(CLAIMS, make_claim_object(namespace, name, make_exact_request(count)))
         wait_for("use of four", lambda: books(cluster, namespace) == ("4", "0"), 30)
+        headings, row = cluster.kubectl("get", "devicequota", "gpus", "-n", namespace, "-o", "wide").stdout.splitlines()
+        assert re.split(r"  +", headings.strip()) == ["NAME", "MODE", "USE", "IN EFFECT", "EXCEEDED", "AGE"]
+        assert re.split(r"  +", row)[:5] == ["gpus", "Deny", "devices: 4/5 (80%)", "True", "False"]
         cluster.api.delete(CLAIMS, "b", namespace)
         wait_for("use of one", lambda: books(cluster, namespace) == ("1", "0"), 30)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.support.drivers_page import drivers_page
 from tests.support.pages import rule_pages
 from webhook.bootstrap.numbers import CacheNumbers, CertificateNumbers, WorkNumbers
+from webhook.bootstrap.quota_numbers import MOST_LIMITS, QuotaNumbers
 from webhook.cli import main
 from webhook.kube.certificates import CertificateFigures
 from webhook.kube.controller import Figures
@@ -87,13 +88,17 @@ def metrics_page() -> str:
     registry.register(CacheNumbers(()))
     registry.register(WorkNumbers(Figures))
     registry.register(CertificateNumbers(CertificateFigures))
+    registry.register(QuotaNumbers(tuple))
     for family in sorted(registry.collect(), key=lambda family: family.name):
         if family.name.startswith("drawbridge_"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             rows.append((f"`{name}`", family.type, ", ".join(_labels(family)), family.documentation))
     return (
         "# Metrics\n\n"
-        "`/metrics` on the plain port. No label holds a namespace, a user or the name of an object.\n\n"
+        "`/metrics` on the plain port.\n"
+        "No label holds a namespace, a user or the name of an object, but those of `drawbridge_quota_hard`,\n"
+        "`drawbridge_quota_used` and `drawbridge_quota_reserved`.\n"
+        f"Those the leading controller gives, for the {MOST_LIMITS} fullest limits.\n\n"
         + _table(("metric", "type", "labels", ""), rows)
     )
 

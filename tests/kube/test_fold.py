@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 from tests.kube.fake_api import FakeApi, Json, fake_api, silent, until
 from webhook.kube.claims_seen import STORED_CLAIMS, ClaimsSeen
 from webhook.kube.client import ApiClient
+from webhook.kube.events import Events
 from webhook.kube.fold import Folding, FoldPace
 from webhook.kube.kinds import CLUSTER_QUOTAS, DEVICE_CLASSES, QUOTAS, SLICES, Kind
+from webhook.kube.quota_telling import QuotaTelling
 from webhook.kube.reflector import Pace, Reflector, Sink
 from webhook.kube.view import ViewBuilder
 
 TEAM = "team-a"
+MOMENT = datetime(2026, 11, 21, tzinfo=UTC)
 FAST = Pace(backoff_floor=0.01, backoff_ceiling=0.05)
 QUICK = FoldPace(reservation=0.5, gather=0.01, tick=0.05, recount=60)
-KINDS = ("devicequotas", "clusterdevicequotas", "resourceclaims", "deviceclasses", "resourceslices")
+KINDS = ("devicequotas", "clusterdevicequotas", "resourceclaims", "deviceclasses", "resourceslices", "events")
 
 
 def put_claim(api: FakeApi, name: str, count: int = 1, namespace: str = TEAM, **status: Any) -> None:
@@ -57,6 +61,10 @@ def reserve(api: FakeApi, uid: str, amount: int = 1, name: str = "gpus") -> None
     api.put("devicequotas", name, TEAM, spec=quota["spec"], status=changed)
 
 
+def now() -> datetime:
+    return MOMENT
+
+
 @asynccontextmanager
 async def controlling(client: ApiClient, pace: FoldPace = QUICK) -> AsyncIterator[Folding]:
     awake = asyncio.Event()
@@ -67,6 +75,7 @@ async def controlling(client: ApiClient, pace: FoldPace = QUICK) -> AsyncIterato
         client,
         claims,
         lambda: builder.view,
+        telling=QuotaTelling(Events(client, now, silent()), now, silent()),
         is_exempt=lambda namespace: namespace == "kube-system",
         clock=time.monotonic,
         random=Random(1),
@@ -270,3 +279,115 @@ def test_two_controllers_and_replicas_at_once_end_with_the_truth(seed: int) -> N
                 await until(lambda: books(api) == (str(sum(stored.values())), "0"))
 
     asyncio.run(run())
+
+
+def conditions(api: FakeApi, name: str = "gpus") -> dict[str, Json]:
+    return {condition["type"]: condition for condition in status_of(api, name).get("conditions", ())}
+
+
+def test_a_quota_says_that_it_is_counted_and_that_its_limits_are_in_effect() -> None:
+    async def play(api: FakeApi) -> None:
+        put_quota(api, generation=3)
+        await until(lambda: books(api) == ("0", "0"))
+        assert {name: found["status"] for name, found in conditions(api).items()} == {
+            "Ready": "True",
+            "LimitsInEffect": "True",
+            "Exceeded": "False",
+        }
+        assert conditions(api)["Ready"] == {
+            "type": "Ready",
+            "status": "True",
+            "observedGeneration": 3,
+            "lastTransitionTime": "2026-11-21T00:00:00Z",
+            "reason": "Counted",
+            "message": "what the stored claims take is counted",
+        }
+        assert status_of(api)["summary"] == "devices: 0/5 (0%)"
+
+    played(play)
+
+
+def test_a_limit_below_use_is_told_and_so_is_the_end_of_it() -> None:
+    async def play(api: FakeApi) -> None:
+        put_claim(api, "a", 3)
+        put_quota(api, hard=5)
+        await until(lambda: books(api) == ("3", "0"))
+        put_quota(api, hard=2, generation=2, status=status_of(api))
+        await until(lambda: conditions(api)["Exceeded"]["status"] == "True")
+        assert conditions(api)["Exceeded"]["message"].startswith("'devices' used: 3, limited: 2; nothing is taken")
+        api.remove("resourceclaims", "a", TEAM)
+        await until(lambda: conditions(api)["Exceeded"]["status"] == "False")
+
+    played(play)
+
+
+def test_a_selector_that_does_not_compile_is_told_at_the_quota_that_is_stored() -> None:
+    async def play(api: FakeApi) -> None:
+        limit = {"name": "devices", "match": {"selector": "device.driver = 'x'"}, "devices": 5}
+        spec = {"mode": "Deny", "limits": [limit]}
+        api.put("devicequotas", "gpus", TEAM, spec=spec, metadata={"generation": 1})
+        await until(lambda: "LimitsInEffect" in conditions(api))
+        found = conditions(api)["LimitsInEffect"]
+        assert (found["status"], found["reason"]) == ("False", "InvalidSelector")
+        assert found["message"].startswith("spec.limits[0].match.selector: ")
+
+    played(play)
+
+
+def test_a_limit_on_a_class_that_is_not_there_says_so_until_it_comes() -> None:
+    async def play(api: FakeApi) -> None:
+        limit = {"name": "devices", "match": {"deviceClassName": "soon"}, "devices": 5}
+        spec = {"mode": "Deny", "limits": [limit]}
+        api.put("devicequotas", "gpus", TEAM, spec=spec, metadata={"generation": 1})
+        await until(lambda: "LimitsInEffect" in conditions(api))
+        assert conditions(api)["LimitsInEffect"]["reason"] == "LimitWithoutEffect"
+        api.put("deviceclasses", "soon", spec={"selectors": []})
+        await until(lambda: conditions(api)["LimitsInEffect"]["status"] == "True")
+
+    played(play)
+
+
+def test_what_somebody_else_wrote_into_the_books_is_put_right_and_told() -> None:
+    async def play(api: FakeApi) -> None:
+        put_claim(api, "a", 2)
+        put_quota(api)
+        await until(lambda: books(api) == ("2", "0"))
+        before = status_of(api)
+        forged = {**before, "limits": [{**before["limits"][0], "used": "0"}]}
+        quota = api.objects["devicequotas"][TEAM, "gpus"]
+        api.put("devicequotas", "gpus", TEAM, spec=quota["spec"], status=forged)
+        put_claim(api, "b", 1)
+        await until(lambda: books(api) == ("3", "0"))
+        await until(lambda: bool(api.objects.get("events")))
+        (event,) = api.objects["events"].values()
+        assert event["reason"] == "QuotaDrift"
+        assert event["involvedObject"] == {
+            "apiVersion": "drawbridge.dev/v1alpha1",
+            "kind": "DeviceQuota",
+            "namespace": TEAM,
+            "name": "gpus",
+            "uid": "uid-gpus",
+        }
+        assert event["message"] == (
+            "limit 'devices': the status says used 0, reserved 0; "
+            "claims and reservations come to used 2, reserved 0; put right"
+        )
+
+    played(play)
+
+
+def test_reservations_and_claims_that_come_and_go_are_no_drift() -> None:
+    async def play(api: FakeApi) -> None:
+        put_quota(api)
+        await until(lambda: books(api) == ("0", "0"))
+        reserve(api, "uid-a")
+        put_claim(api, "a")
+        await until(lambda: books(api) == ("1", "0"))
+        reserve(api, "never")
+        put_claim(api, "b")
+        await until(lambda: books(api) == ("3", "1"))
+        api.remove("resourceclaims", "a", TEAM)
+        await until(lambda: books(api) == ("1", "0"))
+        assert not api.objects.get("events")
+
+    played(play)

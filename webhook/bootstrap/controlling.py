@@ -13,6 +13,7 @@ import uvloop
 
 from webhook.bootstrap.numbers import CacheNumbers, WorkNumbers
 from webhook.bootstrap.offline import rulebook_of
+from webhook.bootstrap.quota_numbers import QuotaNumbers
 from webhook.kube.access import Access, load_access
 from webhook.kube.client import ApiClient
 from webhook.kube.controller import Controller, Paces, Surroundings
@@ -62,6 +63,7 @@ async def _run(
             ),
         )
         metrics.registry.register(WorkNumbers(controller.figures))
+        metrics.registry.register(QuotaNumbers(controller.quotas))
         metrics.registry.register(CacheNumbers(controller.reflectors))
         health = health_server(settings, lambda: Check("cluster", controller.unready()), metrics)
         return await run_beside_health(controller.run(lambda: announce(RUNNING)), health, log)

@@ -52,6 +52,7 @@ class WorkNumbers(Collector):
                 "Reservations whose claim never came.",
                 figures.reservations_ended,
             ),
+            ("drawbridge_quota_drifts", "Limits whose books somebody else had changed.", figures.drifts),
             ("drawbridge_templates_made", "Claim templates made.", figures.templates_made),
             ("drawbridge_templates_collected", "Unused claim templates deleted.", figures.templates_collected),
             (

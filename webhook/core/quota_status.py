@@ -101,6 +101,7 @@ def render_status(status: QuotaStatus) -> RawObject:
     """Return the status as JSON; amounts are written in the notation of their limit's `hard`."""
     like = {limit.name: limit.hard for limit in status.limits}
     return {
+        "summary": _summary(status),
         "observedGeneration": status.observed_generation,
         "observedResourceVersion": str(status.observed_resource_version),
         "limits": [
@@ -127,6 +128,19 @@ def _rendered(reservation: Reservation, like: Mapping[str, Quantity]) -> RawObje
     }
     given = {name: value for name, value in optional.items() if value}
     return {"uid": reservation.uid, "name": reservation.name, "amounts": amounts, **given}
+
+
+def _summary(status: QuotaStatus) -> str:
+    """Return use, limit and percentage of every limit on one line: what `kubectl get` shows."""
+    return ", ".join(
+        f"{limit.name}: {written(limit.used, limit.hard)}/{limit.hard} ({percent(limit.used, limit.hard)}%)"
+        for limit in status.limits
+    )
+
+
+def percent(used: Fraction, hard: Quantity) -> int:
+    """Return how much of a limit is used, rounded down; 100 for what is used of a limit of nothing."""
+    return int(used * 100 / hard.amount) if hard.amount > 0 else 100 if used else 0
 
 
 def written(amount: Fraction, like: Quantity | None = None) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -12,6 +12,7 @@ from uuid import UUID
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.cluster import ClusterView
+from webhook.core.quotas import DeviceQuota
 from webhook.kube.claims_seen import STORED_CLAIMS, ClaimsSeen
 from webhook.kube.client import ApiClient, ApiError, GarbledError
 from webhook.kube.events import Events
@@ -30,6 +31,7 @@ from webhook.kube.kinds import (
 from webhook.kube.lease import Election, LeaseName, LeasePace
 from webhook.kube.mapping_status import MAPPING_SPECS, MappingStatuses
 from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS, TemplateNeeds
+from webhook.kube.quota_telling import QuotaTelling
 from webhook.kube.reflector import Pace, Reflector, Sink
 from webhook.kube.server_truth import ask_gates, ask_version
 from webhook.kube.templates import KeepPace, TemplateKeeper
@@ -69,6 +71,7 @@ class Figures:
     leading: int = 0
     folds: int = 0
     reservations_ended: int = 0
+    drifts: int = 0
     templates_made: int = 0
     templates_collected: int = 0
     templates_underivable: int = 0
@@ -96,10 +99,13 @@ class Controller:
             Reflector(kind, api, sink, clock=world.clock, random=world.random, log=world.log, pace=paces.watching)
             for kind, sink in sinks
         )
+        events = Events(api, world.now, world.log)
+        self._telling = QuotaTelling(events, world.now, world.log)
         self._folding = Folding(
             api,
             claims,
             self._view,
+            telling=self._telling,
             is_exempt=world.is_exempt,
             clock=world.clock,
             random=world.random,
@@ -111,7 +117,7 @@ class Controller:
             api,
             needs,
             self._view,
-            Events(api, world.now, world.log),
+            events,
             clock=world.clock,
             log=world.log,
             pace=paces.keeping,
@@ -124,11 +130,17 @@ class Controller:
             leading=int(self._election is not None and self._election.leading),
             folds=self._folding.folds,
             reservations_ended=self._folding.ended,
+            drifts=self._telling.drifts,
             templates_made=self._keeper.made,
             templates_collected=self._keeper.collected,
             templates_underivable=self._keeper.underivable,
             templates_refused=self._keeper.refused,
         )
+
+    def quotas(self) -> Iterable[DeviceQuota]:
+        """Return the quotas as they were seen last; none of them while another controller may know better."""
+        leads = self._election is not None and self._election.leading
+        return self._view().quotas.values() if leads else ()
 
     def unready(self) -> str:
         """Return why nothing can be done yet; empty where it can, be it only to wait for the lease."""

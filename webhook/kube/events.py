@@ -1,4 +1,4 @@
-"""Events that the controller writes on pods, each once."""
+"""Events that the controller writes on pods and quotas, each once."""
 
 import hashlib
 from collections import OrderedDict
@@ -17,12 +17,17 @@ _COMPONENT = "drawbridge-controller"
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """The object that an Event is about."""
+    """The object that an Event is about; one without a namespace has its Events in `default`, as in Kubernetes."""
 
     kind: str
     namespace: str
     name: str
     uid: str
+    api_version: str = "v1"
+
+    @property
+    def place(self) -> str:
+        return self.namespace or "default"
 
 
 class Events:
@@ -45,7 +50,7 @@ class Events:
         self._log.info("event", reason=reason, namespace=about.namespace, name=about.name, message=message)
         try:
             await self._api.create(
-                f"/api/v1/namespaces/{about.namespace}/events", self._event(about, reason, message, digest)
+                f"/api/v1/namespaces/{about.place}/events", self._event(about, reason, message, digest)
             )
         except AlreadyExistsError:
             return False  # told by another controller, or before a restart
@@ -55,11 +60,13 @@ class Events:
 
     def _event(self, about: About, reason: str, message: str, digest: str) -> dict[str, object]:
         moment = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        subject = {"apiVersion": "v1", "kind": about.kind, "namespace": about.namespace}
+        subject = {"apiVersion": about.api_version, "kind": about.kind}
+        if about.namespace:
+            subject["namespace"] = about.namespace
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{about.name[:200]}.{digest}", "namespace": about.namespace},
+            "metadata": {"name": f"{about.name[:200]}.{digest}", "namespace": about.place},
             "involvedObject": {**subject, "name": about.name, "uid": about.uid},
             "type": "Warning",
             "reason": reason,

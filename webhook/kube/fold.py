@@ -5,7 +5,7 @@ newer one, and every write is a compare-and-swap.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -15,14 +15,15 @@ from structlog.typing import FilteringBoundLogger
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError
+from webhook.core.finding import Finding
 from webhook.core.quotas import DeviceQuota
 from webhook.kube.books import Books, Patience, Step
 from webhook.kube.charging import Charging, QuotaKey, same_supply
 from webhook.kube.claims_seen import ClaimsSeen
 from webhook.kube.client import ApiClient, ApiError, GarbledError, path_of
 from webhook.kube.kinds import CLAIMS
+from webhook.kube.quota_telling import QuotaTelling
 from webhook.quota.ledger import (
-    Admitted,
     Census,
     NotReady,
     Observation,
@@ -32,6 +33,7 @@ from webhook.quota.ledger import (
     due,
     ended,
     fold,
+    total,
 )
 
 _NONE_YET = Sightings({})
@@ -64,6 +66,7 @@ class Folding:
         claims: ClaimsSeen,
         view: Callable[[], ClusterView],
         *,
+        telling: QuotaTelling,
         is_exempt: Callable[[str], bool],
         clock: Callable[[], float],
         random: Random,
@@ -74,6 +77,7 @@ class Folding:
         self._api = api
         self._claims = claims
         self._view = view
+        self._telling = telling
         self._is_exempt = is_exempt
         self._clock = clock
         self._random = random
@@ -122,6 +126,7 @@ class Folding:
             del self._noted[key], self._sightings[key]
             self._books.pop(key, None)
         self._charging.forget(view.quotas)
+        self._telling.forget(view.quotas)
         self._before = view
 
     def _is_all_to_count(self, view: ClusterView, now: float) -> bool:
@@ -157,32 +162,41 @@ class Folding:
         claims = tuple(self._covered(view, quota))
         charges = await self._charging.charges(quota, claims, view)
         seen = Observation(version, quota.generation, charges)
+        flaws = self._telling.flaws(quota, view)
+        drifted: list[str] = []
         books = self._books_of(quota)
         books.read_anew()
         try:
-            outcome = await books.apply(self._step(quota, seen, over))
+            outcome = await books.apply(self._step(quota, seen, over, flaws, drifted))
         except ClusterUnavailableError:
             return False
         if isinstance(outcome, NotReady):
             self._log.info("fold", quota=quota.name, namespace=quota.namespace, why=outcome.why)
             return False
         self.folds += 1
+        await self._telling.folded(quota, version, total(charges.values()), drifted)
         return True
 
-    def _step(self, known: DeviceQuota, seen: Observation, over: frozenset[str]) -> Step:
+    def _step(
+        self,
+        known: DeviceQuota,
+        seen: Observation,
+        over: frozenset[str],
+        flaws: Sequence[Finding],
+        drifted: list[str],
+    ) -> Step:
+        """Return the step that folds; `drifted` is then what it found that the protocol does not bring about."""
+
         def step(quota: DeviceQuota) -> Outcome:
             if quota.uid != known.uid:
                 return NotReady("the quota was made anew")
             reservations = quota.status.reservations if quota.status else ()
             gone = frozenset(open_.uid for open_ in reservations if self._claims.is_gone(open_.uid))
             after = fold(quota, replace(seen, gone=gone), over)
-            match after:
-                case Outdated():
-                    return NotReady(after.why)
-                case None:
-                    return Admitted(quota.status, changed=False)
-                case _:
-                    return Admitted(after, changed=True)
+            if isinstance(after, Outdated):
+                return NotReady(after.why)
+            drifted[:] = self._telling.drifted(quota)
+            return self._telling.told(quota, after, flaws)
 
         return step
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from webhook.core.claims import CLAIM
-from webhook.core.quota_status import Amounts, written
+from webhook.core.quota_status import Amounts, percent, written
 from webhook.core.quotas import DeviceQuota, Limit
 from webhook.core.render import aligned
 from webhook.quota.charge import LimitCharge, QuotaCharge
@@ -133,14 +133,13 @@ def _rows(use: QuotaUse, with_claim: bool, bars: bool) -> Iterable[tuple[str, ..
             str(limit.hard),
             written(used, limit.hard),
             written(reserved, limit.hard),
-            _share(used, limit.hard.amount, bars),
+            _share(percent(used, limit.hard), bars),
             *claim,
         )
 
 
-def _share(used: Fraction, hard: Fraction, bars: bool) -> str:
-    percent = int(used * 100 / hard) if hard > 0 else 100 if used else 0
+def _share(used: int, bars: bool) -> str:
     if not bars:
-        return str(percent)
-    filled = min(percent, 100) // 10
-    return f"{'█' * filled}{'░' * (10 - filled)} {percent}"
+        return str(used)
+    filled = min(used, 100) // 10
+    return f"{'█' * filled}{'░' * (10 - filled)} {used}"
