@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from webhook.core.workloads import ORIGINAL, families, parse_workloads, trimmed
+from webhook.core.pods import ORIGINAL
+from webhook.core.workloads import families, parse_workloads, trimmed
 
 POD = {"containers": [{"name": "main", "resources": {"limits": {"a.b/gpu": 1}}}]}
 
@@ -12,9 +13,8 @@ POD = {"containers": [{"name": "main", "resources": {"limits": {"a.b/gpu": 1}}}]
 def _object(kind: str, name: str, owner: tuple[str, str] | None = None, **fields: Any) -> dict[str, Any]:
     group = {"Pod": "v1", "Job": "batch/v1", "CronJob": "batch/v1"}.get(kind, "apps/v1")
     references = [{"kind": owner[0], "name": owner[1], "controller": True}] if owner else []
-    spec = {"Pod": POD, "CronJob": {"jobTemplate": {"spec": {"template": {"spec": POD}}}}}.get(
-        kind, {"template": {"spec": POD}}
-    )
+    specs: dict[str, Any] = {"Pod": POD, "CronJob": {"jobTemplate": {"spec": {"template": {"spec": POD}}}}}
+    spec = specs.get(kind, {"template": {"spec": POD}})
     metadata = {"name": name, "namespace": "team-a", "ownerReferences": references}
     return {"apiVersion": group, "kind": kind, "metadata": metadata, "spec": {**spec}, **fields}
 
