@@ -26,7 +26,7 @@ from webhook.rewrite.templates import GENERATED, Shape, make_template
 TEAM = "team-a"
 KINDS = ("pods", "resourceclaimtemplates", "legacymappings", "namespaces", "events")
 FAST = Pace(backoff_floor=0.01, backoff_ceiling=0.05)
-QUICK = KeepPace(grace=0.4, patience=0.2, tick=0.05)
+QUICK = KeepPace(grace=0.4, patience=0.2, tick=0.05, again=0.05)
 SLOW = replace(QUICK, grace=60.0)
 TEMPLATE = make_template(Shape("gpu.nvidia.com"), 2)
 
@@ -249,6 +249,20 @@ def test_a_refusal_by_the_api_server_is_told_at_the_pod_and_tried_again() -> Non
         assert keeper.refused == 2
 
     played(play)
+
+
+def test_a_refused_template_is_asked_for_once_whatever_the_number_of_pods_and_each_pod_is_told() -> None:
+    async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
+        api.fail(403, method="POST", part="resourceclaimtemplates", times=1000, reason="Forbidden")
+        for number in range(50):
+            put_pod(api, f"p{number}")
+        await until(lambda: len(events(api)) == 50)
+        await asyncio.sleep(0.3)
+        assert api.count("POST", "resourceclaimtemplates") == keeper.refused == 1
+        assert len({event["message"] for event in events(api)}) == 1
+        assert len(events(api)) == 50
+
+    played(play, replace(SLOW, again=60.0))
 
 
 def test_pods_without_generated_templates_are_not_even_kept() -> None:

@@ -31,15 +31,28 @@ from webhook.rewrite.templates import Template, holds
 
 _SLICE_SECONDS = 0.005
 _MOST_DERIVED = 4096
+_COUNT = f"count/{TEMPLATES.plural}.{TEMPLATES.group}"
 
 
 @dataclass(frozen=True, slots=True)
 class KeepPace:
-    """Seconds: how long a template may be unused, how late a mapping may be behind its pods, how often to try again."""
+    """Seconds: how long a template may be unused, how late a mapping may be behind its pods, how often to look.
+
+    `again` is how long a template that was refused is not tried: the pods that need it may be thousands.
+    """
 
     grace: float = 60.0
     patience: float = 3.0
     tick: float = 1.0
+    again: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """That the API server refused a template, in words for pods; it is not tried before `until`."""
+
+    until: float
+    message: str
 
 
 class TemplateKeeper:
@@ -69,6 +82,7 @@ class TemplateKeeper:
         self._derived_from: tuple[object, ...] = ()
         self._underivable_since: dict[tuple[str, str], float] = {}
         self._unused_since: dict[Place, float] = {}
+        self._refusals: dict[Place, _Refusal] = {}
         self.made = 0
         self.collected = 0
         self.underivable = 0
@@ -133,6 +147,13 @@ class TemplateKeeper:
         return found
 
     async def _make(self, pod: NeedyPod, template: Template) -> bool:
+        place = pod.namespace, template.name
+        refusal = self._refusals.get(place)
+        if refusal is not None:
+            if self._clock() < refusal.until:
+                await self._events.warn(_about(pod), "TemplateNotCreated", refusal.message)
+                return False
+            del self._refusals[place]
         manifest = template.manifest(pod.namespace)
         manifest["metadata"] = {**manifest["metadata"], "annotations": {MADE_BY: MAKER}}
         try:
@@ -146,7 +167,9 @@ class TemplateKeeper:
             return False
         except ApiError as error:
             self.refused += 1
-            await self._refused(pod, template.name, error)
+            message = f"claim template '{template.name}' could not be created: {error}; {_advice(error)}"
+            self._refusals[place] = _Refusal(self._clock() + self._pace.again, message)
+            await self._events.warn(_about(pod), "TemplateNotCreated", message)
             return False
         self._needs.made(stored)
         self.made += 1
@@ -184,10 +207,6 @@ class TemplateKeeper:
         )
         await self._events.warn(_about(pod), "TemplateDiffers", message)
 
-    async def _refused(self, pod: NeedyPod, name: str, error: ApiError) -> None:
-        message = f"claim template '{name}' could not be created: {error}; {_advice(error)}"
-        await self._events.warn(_about(pod), "TemplateNotCreated", message)
-
     async def _collect(self) -> None:
         """Delete what the controller made and no live pod has referred to for the whole grace."""
         now = self._clock()
@@ -198,6 +217,7 @@ class TemplateKeeper:
         for place, since in tuple(self._unused_since.items()):
             if now >= since + self._pace.grace and not self._needs.users(place):
                 await self._delete(place)
+        self._refusals = {place: refusal for place, refusal in self._refusals.items() if self._needs.users(place)}
         alive = {pod.uid for pod in self._needs.pods.values()} if self._underivable_since else set()
         self._underivable_since = {key: at for key, at in self._underivable_since.items() if key[0] in alive}
 
@@ -222,7 +242,7 @@ def _about(pod: NeedyPod) -> About:
 
 def _advice(error: ApiError) -> str:
     if "exceeded quota" in str(error):
-        return "raise the ResourceQuota on the count of resourceclaimtemplates in this namespace"
+        return f"raise `{_COUNT}` in the ResourceQuota, a template serves all pods that ask the same"
     if error.status in (401, 403):
         return "give the controller's service account the right to create resourceclaimtemplates"
     return "see the controller's log"
