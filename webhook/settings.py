@@ -44,6 +44,14 @@ def _text(value: object) -> str:
     return value
 
 
+def _texts(value: object) -> tuple[str, ...]:
+    """Read a list, or one text with `,` between the parts."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise ValueError("must be a list of texts")  # noqa: TRY004
+    return tuple(text for part in parts if (text := _text(part).strip()))
+
+
 def _path(value: object) -> Path:
     return Path(_text(value)) if not isinstance(value, Path) else value
 
@@ -197,6 +205,9 @@ class Settings:
     port: int = field(default=8443, metadata=_read_by(_port))
     health_port: int = field(default=8081, metadata=_read_by(_port))
     cert_dir: Path | None = field(default=None, metadata=_read_by(_path))
+    cert_secret: str = field(default="", metadata=_read_by(_text))
+    client_ca: Path | None = field(default=None, metadata=_read_by(_path))
+    client_subjects: tuple[str, ...] = field(default=(), metadata=_read_by(_texts))
     tls_min_version: str = field(default="1.3", metadata=_read_by(_tls_version))
     ledger: Path | None = field(default=None, metadata=_read_by(_path))
     write_templates: Path | None = field(default=None, metadata=_read_by(_path))

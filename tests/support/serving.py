@@ -156,6 +156,8 @@ def serving(
     drain_seconds: float = 0.2,
     minimum: MinimumVersion = MinimumVersion.TLS_1_3,
     checks: tuple[Check, ...] = (),
+    client_ca: Path | None = None,
+    client_subjects: frozenset[str] = frozenset(),
 ) -> Iterator[Served]:
     """Serve the handlers until the block ends."""
     limits = limits or Limits()
@@ -164,13 +166,13 @@ def serving(
     text = io.StringIO()
     sink = LineSink(text)
     needs = Needs(handlers, metrics, make_log(sink), Work(limits.threads), limits=limits)
-    certificate = ServingCertificate(certs, minimum, lambda: datetime.now(UTC), metrics, needs.log)
+    certificate = ServingCertificate(certs, minimum, lambda: datetime.now(UTC), metrics, needs.log, client_ca)
     listen = Listen("127.0.0.1", 0, 0, drain_seconds)
     started = threading.Event()
     served: list[Served] = []
 
     async def main() -> None:
-        edge = make_edge(needs, listen, certificate, checks=lambda: checks)
+        edge = make_edge(needs, listen, certificate, checks=lambda: checks, client_subjects=client_subjects)
         served.append(Served(edge, asyncio.get_running_loop(), certs, needs, text))
         await edge.serve(lambda _: started.set())
 

@@ -1,21 +1,19 @@
 """Joins settings, cluster, ledger, rules and server into one running process."""
 
-import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from random import SystemRandom
 
-from certs.store import Directory
 from webhook.bootstrap.admission import Admission, ClusterSource, Templates
 from webhook.bootstrap.numbers import CacheNumbers
 from webhook.bootstrap.offline import rulebook_of
+from webhook.bootstrap.presenting import certificate_files
 from webhook.bootstrap.sources import ApiSource, FolderSource
-from webhook.core.errors import SettingsError
 from webhook.core.render import Style
 from webhook.kube.access import load_access
 from webhook.kube.client import ApiClient
@@ -32,7 +30,6 @@ from webhook.server.limits import Limits
 from webhook.server.log import LineSink, Log, make_log
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
-from webhook.server.renewal import Renewal
 from webhook.server.run import Listen, make_edge, run
 from webhook.server.tls import MinimumVersion, ServingCertificate
 from webhook.server.work import Work
@@ -65,9 +62,12 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
     sink = LineSink(sys.stderr, metrics.log_lines_dropped.inc)
     log = make_log(sink)
     work = Work(Limits().threads)
-    try:
-        directory, renewing = _certificates(settings, log)
-        certificate = ServingCertificate(directory, MinimumVersion(settings.tls_min_version), _now, metrics, log)
+    with ExitStack() as exits:
+        exits.callback(sink.close)
+        exits.callback(work.close)
+        directory, renewing = certificate_files(settings, log, _now, exits)
+        minimum = MinimumVersion(settings.tls_min_version)
+        certificate = ServingCertificate(directory, minimum, _now, metrics, log, settings.client_ca)
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log, metrics)
         admission = Admission(
             cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates, metrics.unknown_kind
@@ -79,32 +79,9 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
             certificate,
             checks=lambda: (Check("cluster", cluster.source.unready()),),
             background=(*renewing, *cluster.background),
+            client_subjects=frozenset(settings.client_subjects),
         )
         return run(edge, announce)
-    finally:
-        work.close()
-        sink.close()
-
-
-def _certificates(settings: Settings, log: Log) -> tuple[Path, tuple[Background, ...]]:
-    """Return the folder to serve from; standalone, a self-signed pair is made there if there is none, and renewed."""
-    if settings.cluster:
-        path = settings.cert_dir or _state_folder() / "certs"
-        renewal = Renewal(Directory(path), (settings.host,), _now, log)
-        renewal.begin()
-        return path, (renewal.follow,)
-    if settings.cert_dir is None:
-        raise SettingsError(("a certificate is needed: give `--cert-dir DIR`; `drawbridge certs issue` makes one",))
-    directory = Directory(settings.cert_dir)
-    if directory.read().serving is None:
-        problem = f"--cert-dir '{settings.cert_dir}' holds no tls.crt; `drawbridge certs issue` makes one"
-        raise SettingsError((problem,))
-    return settings.cert_dir, ()
-
-
-def _state_folder() -> Path:
-    """Return where a program of a user keeps its state (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "drawbridge"
 
 
 def _now() -> datetime:

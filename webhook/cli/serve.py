@@ -16,6 +16,15 @@ _PATH = click.Path(path_type=Path)
 @click.option("--port", type=int, help="TLS port; default 8443, 0 is a free one.")
 @click.option("--health-port", type=int, help="Plain port of /livez, /readyz, /metrics; default 8081, 0 is a free one.")
 @click.option("--cert-dir", type=_PATH, help="Folder of tls.crt, tls.key, ca.crt; standalone: made when absent.")
+@click.option("--cert-secret", metavar="NAME", help="In place of --cert-dir: a Secret of the own namespace, watched.")
+@click.option("--client-ca", type=_PATH, help="Callers must have a client certificate of this CA (a PEM file).")
+@click.option(
+    "--client-subject",
+    "client_subjects",
+    multiple=True,
+    metavar="NAME",
+    help="Common name that a client certificate must have; may repeat.",
+)
 @click.option("--tls-min-version", help="1.3 (default) or 1.2.")
 @click.option("--ledger", type=_PATH, help="Standalone: the SQLite file of charges.")
 @click.option("--write-templates", type=_PATH, help="Standalone: where rewriting writes templates.")

@@ -195,7 +195,14 @@ class ApiClient:
                 yield line
 
     async def watch(
-        self, path: str, resource_version: str, *, lasting_seconds: int, silent_seconds: float, labels: str = ""
+        self,
+        path: str,
+        resource_version: str,
+        *,
+        lasting_seconds: int,
+        silent_seconds: float,
+        labels: str = "",
+        fields: str = "",
     ) -> AsyncGenerator[WatchEvent]:
         """Yield what happens after a resource version until the server ends the watch.
 
@@ -208,6 +215,7 @@ class ApiClient:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(lasting_seconds),
             **_selected(labels),
+            **({"fieldSelector": fields} if fields else {}),
         }
         patience = aiohttp.ClientTimeout(sock_connect=5.0, sock_read=silent_seconds)
         async with self._request("GET", path, query, patience=patience) as response:

@@ -54,8 +54,12 @@ class Installation:
         return tuple(f"{_CONFIGURATIONS}/{kind}/{self.name}" for kind in _KINDS)
 
 
+def secrets_path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/secrets"
+
+
 def secret_path(namespace: str, name: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/secrets/{name}"
+    return f"{secrets_path(namespace)}/{name}"
 
 
 def secret_data(secret: RawObject) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ Deadlines are checked by a sweep each second over all connections, so that a req
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -25,6 +26,13 @@ _TOO_LARGE_HEAD = (
 )
 
 
+_FORBIDDEN = (
+    b"HTTP/1.1 403 Forbidden\r\n"
+    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 50\r\nconnection: close\r\n\r\n"
+    b"the subject of the client certificate may not ask\n"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """What all connections share."""
@@ -32,6 +40,8 @@ class Guard:
     limits: Limits
     lifecycle: Lifecycle
     metrics: Metrics
+    client_subjects: frozenset[str] = frozenset()
+    """The common names of client certificates that may ask; with none, whoever the TLS context lets in."""
 
 
 class Reading(Enum):
@@ -91,14 +101,22 @@ class GuardedProtocol(HttpToolsProtocol):
         self._overhead = 0
         self._too_large_head = False
         self._asked = False
+        self._forbidden = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._joined = JoinedTransport(transport)
+        subjects = self._guard.client_subjects
+        self._forbidden = bool(subjects) and common_name(transport.get_extra_info("peercert")) not in subjects
         self.since = self._opened = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
+            return
+        if self._forbidden:
+            self._guard.metrics.cut("client-subject")
+            self.transport.write(_FORBIDDEN)
+            self.transport.close()
             return
         if self.reading is Reading.NOTHING:
             self._begin_head()
@@ -202,3 +220,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _abort(self, reason: str) -> None:
         self._guard.metrics.cut(reason)
         self.transport.abort()
+
+
+def common_name(certificate: Mapping[str, Any] | None) -> str:
+    """Return the common name of a certificate as `ssl.SSLSocket.getpeercert` gives it; empty where it has none."""
+    pairs = (pair for names in (certificate or {}).get("subject", ()) for pair in names)
+    return next((str(value) for name, value in pairs if name == "commonName"), "")

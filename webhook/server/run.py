@@ -6,16 +6,18 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvloop
 
+from certs.dial import served_fingerprint
 from webhook.core.errors import SettingsError
 from webhook.server.app import Needs, create_app
 from webhook.server.edge import Background, Edge, EdgeServer
 from webhook.server.log import ForwardHandler, Log
 from webhook.server.probes import Check, Probes
 from webhook.server.protocol import Guard
+from webhook.server.selfdial import SelfDial
 from webhook.server.tls import ServingCertificate
 
 _COLLECT_AFTER = (20_000, 20, 50)
@@ -66,21 +68,32 @@ def make_edge(
     *,
     checks: Callable[[], Sequence[Check]] = tuple,
     background: Sequence[Background] = (),
+    client_subjects: frozenset[str] = frozenset(),
 ) -> Edge:
     """Return the server with both ports bound; SettingsError if one cannot be had.
 
     `checks` are what readiness asks besides the drain and the certificate; `background` runs beside the server.
+    `client_subjects` are the common names of client certificates that may ask; with none, whoever the CA has signed.
     """
     _forward_library_errors(needs.log)
     guard = Guard(needs.limits, needs.lifecycle, needs.metrics)
+    listener = bound(listen.host, listen.port)
+    host, port = listener.getsockname()[:2]
+    selfdial = SelfDial(host, port, certificate, served_fingerprint)
 
     def all_checks() -> Sequence[Check]:
-        return (Check("certificate", certificate.problem()), *checks())
+        return (Check("certificate", certificate.problem()), Check("served", selfdial.problem), *checks())
 
-    admission = EdgeServer(create_app(needs), bound(listen.host, listen.port), guard, certificate.context)
+    asked = replace(guard, client_subjects=client_subjects)
+    admission = EdgeServer(create_app(needs), listener, asked, certificate.context)
     probes = Probes(all_checks, needs.lifecycle, needs.metrics)
     health = EdgeServer(probes, bound(listen.host, listen.health_port), guard)
-    return Edge(needs, admission, health, listen.drain_seconds, (certificate.watch, *background))
+
+    async def dialling() -> None:
+        await admission.listening.wait()
+        await selfdial.run()
+
+    return Edge(needs, admission, health, listen.drain_seconds, (certificate.watch, dialling, *background))
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -43,9 +43,11 @@ class ServingCertificate:
         now: Callable[[], datetime],
         metrics: Metrics,
         log: Log,
+        client_ca: Path | None = None,
     ) -> None:
-        """Load the pair; SettingsError if it cannot be served."""
+        """Load the pair; SettingsError if it cannot be served. With a client CA, callers need a certificate of it."""
         self._paths = (directory / "tls.crt", directory / "tls.key")
+        self._client_ca = client_ca
         self._minimum = minimum
         self._now = now
         self._metrics = metrics
@@ -98,7 +100,7 @@ class ServingCertificate:
     def _look(self) -> _Signature:
         """Return what changes when a file does, or when a mounted Secret's link points elsewhere."""
         found = []
-        for path in self._paths:
+        for path in (*self._paths, *([self._client_ca] if self._client_ca else [])):
             try:
                 stat = path.stat()
             except OSError:
@@ -135,6 +137,12 @@ class ServingCertificate:
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
         context.num_tickets = 0  # a resumed session would not see a renewed certificate
         context.set_alpn_protocols(["http/1.1"])
+        if self._client_ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            try:
+                context.load_verify_locations(self._client_ca)
+            except ssl.SSLError:
+                raise CertificateError(f"{self._client_ca} holds no certificate of a CA") from None
         return context
 
 
