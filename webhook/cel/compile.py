@@ -123,7 +123,10 @@ class Compiled:
 
 
 def compile_selector(expression: str, environment: Environment) -> Compiled:
-    """The verdict on a device selector; never raises, and takes bounded time for any text."""
+    """The verdict on a device selector, or on an expression of another environment.
+
+    Never raises, and takes bounded time for any text.
+    """
     expression = _SURROGATE.sub("\ufffd", expression)
     if len(expression.encode()) > MOST_BYTES:
         return Compiled(expression, environment, Verdict.TOO_LONG, TooLong(expression))
@@ -151,7 +154,7 @@ def _compile_tree(ast: Ast, environment: Environment) -> Compiled:
             return _invalid(IllTyped(ast, errors, environment), environment)
         result = declared_type(root.type)
         if not _may_result(root.type, environment):
-            return _invalid(WrongResult(ast, result), environment)
+            return _invalid(WrongResult(ast, result, environment), environment)
         if checked.planned:
             fold(root, environment)
     except TooHeavyError:
@@ -172,6 +175,8 @@ def _invalid(refusal: Refusal, environment: Environment) -> Compiled:
 
 
 def _may_result(type_: Type, environment: Environment) -> bool:
+    if not environment.result_types:
+        return True
     for allowed in environment.result_types:  # noqa: SIM110 - a generator costs more than the comparison
         if allowed.wrapper == type_.wrapper and same_type(allowed, type_):
             return True

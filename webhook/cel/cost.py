@@ -34,7 +34,15 @@ _INDICES: Final = {"index_list": "@items", "index_map": "@values"}
 
 def estimate_cost(root: Expr, environment: Environment) -> int:
     """The most that evaluating the checked tree can cost."""
-    return _COST[root.__class__](Known(environment.sizes, environment.modern), root)
+    return estimate(root, environment)[0]
+
+
+def estimate(root: Expr, environment: Environment) -> tuple[int, int | None]:
+    """The most that evaluating the checked tree can cost, and the largest size of its result, if that is known."""
+    known = Known(environment.sizes, environment.modern, environment.undeclared)
+    cost = _COST[root.__class__](known, root)
+    size = known.known_size(root)
+    return cost, None if size is None else size.most
 
 
 def _literal(_known: Known, _node: Literal) -> int:
@@ -176,7 +184,7 @@ def _loop(known: Known, node: Comprehension) -> int:
         known.set_size(node, known.known_size(node.result))
         known.set_entries(node, known.entries(node.result))
         return min(cost, MOST)
-    count = known.size(over)
+    count = known.looped_size(over)
     if initial.__class__ is Literal:
         known.set_size(node, known.known_size(initial))
     elif initial.__class__ in (ListLiteral, MapLiteral):

@@ -4,15 +4,15 @@ Slower than the closures of `webhook.cel.evaluator`, to which it must give the s
 interpreter/planner.go: which step a node becomes, and what is folded beforehand.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from webhook.cel.device import CelDevice, device_map
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, implementation, is_keen
+from webhook.cel.functions.table import CONVERSIONS, MODERN, Edition, edition_for, implementation, is_keen
 from webhook.cel.qualify import (
     checked_key,
     optional_element,
@@ -72,6 +72,7 @@ from webhook.cel.values import (
 )
 
 _MODERN: Final = (1, 37)
+Observe: TypeAlias = Callable[[int, Value], None]
 
 
 def is_modern(version: str) -> bool:
@@ -312,7 +313,7 @@ def _folded(id_: int, call: Callable[..., Value], value: Value) -> Step:
 def _constructed(id_: int, parts: Sequence[Step], cost: int, make: Callable[[Frame], Value]) -> Step:
     if all(isinstance(part, Constant) for part in parts):
         try:
-            return Constant(id_, make(Frame(None, CostTracker(0, modern=True))))
+            return Constant(id_, make(Frame({}, CostTracker(0, modern=True))))
         except (EvaluationError, AbandonedError):
             pass
     return Constructed(id_, parts, cost, make)
@@ -321,13 +322,39 @@ def _constructed(id_: int, parts: Sequence[Step], cost: int, make: Callable[[Fra
 def counted(ast: Ast, device: CelDevice, cost_limit: int, version: str) -> Outcome:
     """The value or error of the expression on the device, and what it cost."""
     modern = is_modern(version)
-    tracker = CostTracker(cost_limit, modern)
     edition = edition_for(ast, modern)
     if edition.quantities_change:
         device = with_own_quantities(device)
+    return _run(ast, {"device": device_map(device)}, CostTracker(cost_limit, modern), edition)
+
+
+def counted_with(
+    ast: Ast, variables: Mapping[MapKey, Value], cost_limit: int, observe: Observe | None = None
+) -> Outcome:
+    """The value or error of the expression on variables of any environment, and what it cost, as from 1.37 on.
+
+    `observe` is told the value or error of each node by its id, whenever it is evaluated.
+    """
+    tracker = CostTracker(cost_limit, modern=True) if observe is None else _Watched(cost_limit, observe)
+    return _run(ast, variables, tracker, MODERN)
+
+
+class _Watched(CostTracker):
+    """A tracker that tells each value."""
+
+    def __init__(self, limit: int, observe: Observe) -> None:
+        super().__init__(limit, modern=True)
+        self._observe = observe
+
+    def push(self, id_: int, value: Value) -> None:
+        self._observe(id_, value)
+        super().push(id_, value)
+
+
+def _run(ast: Ast, variables: Mapping[MapKey, Value], tracker: CostTracker, edition: Edition) -> Outcome:
     value: Value
     try:
-        value = _Planner(edition).plan(ast.root).run(Frame(device_map(device), tracker))
+        value = _Planner(edition).plan(ast.root).run(Frame(variables, tracker))
     except AbandonedError as abandoned:
         return Outcome(None, str(abandoned), tracker.cost)
     if isinstance(value, EvaluationError):

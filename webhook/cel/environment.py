@@ -6,7 +6,7 @@ a new release is a new file. The messages of google.protobuf that cel-go always 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -36,6 +36,7 @@ from webhook.cel.types import (
 )
 
 VERSIONS: Final = ("1.34", "1.35", "1.36", "1.37")
+_DEVICE: Final = "device"
 ANY_FIELD: Final = "*"  # the key in `structs` of a type that has every field
 
 
@@ -203,9 +204,10 @@ class Sized:
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Everything that is declared. `structs`: the fields of each message type by name. `sizes`: the sized
-    fields of each variable. `result_types`: what an expression may give. `namespaces`: what qualified names of
-    types and functions begin with. `modern` separates cel-go 0.29
-    from 0.26 where their rules of resolving names differ.
+    fields of each variable, and of each object type by its name. `result_types`: what an expression may give,
+    anything where there are none. `namespaces`: what qualified names of types and functions begin with. `modern`
+    separates cel-go 0.29 from 0.26 where their rules of resolving names differ. `undeclared`: the most entries of a
+    list or map, and the largest other value, of which no size is declared; None where nobody can tell.
     """
 
     version: str
@@ -218,6 +220,7 @@ class Environment:
     result_types: tuple[Type, ...]
     escaped_names: bool
     namespaces: frozenset[str]
+    undeclared: tuple[int, int] | None = None
 
 
 def _fields(**fields: Type) -> Mapping[str, Type]:
@@ -294,11 +297,7 @@ def device_environment(
 def _device_environment(
     version: str, stored: bool, consumable_capacity: bool | None, list_attributes: bool | None
 ) -> Environment:
-    from importlib import resources  # takes as long to import as all of this package
-
-    if version not in VERSIONS:
-        raise KeyError(version)
-    text = resources.files("webhook.cel.environments").joinpath(f"kubernetes-{version}.txt").read_text("utf-8")
+    text = _declared(version)
     gates = {"DRAConsumableCapacity": consumable_capacity, "DRAListTypeAttributes": list_attributes}
     chosen = {name: value for name, value in gates.items() if value is not None}
     return parse_environment(text, stored=stored, gates=chosen)
@@ -314,6 +313,25 @@ class _Declarations:
     fields: dict[str, dict[str, Sized]]
     overloads: dict[str, dict[bool, list[Overload]]]
     macros: dict[MacroKey, None]
+
+
+def declared_environment(version: str, declarations: str) -> Environment:
+    """The functions of that release, with the variables and types of the declarations in place of the device.
+
+    An expression of it may give a value of any type. Raises KeyError for a version that is not in VERSIONS.
+    """
+    own = parse_environment(f"{_declared(version)}\n{declarations}", stored=False, gates={})
+    names = {name: meaning for name, meaning in own.names.items() if name != _DEVICE}
+    sizes = {name: fields for name, fields in own.sizes.items() if name != _DEVICE}
+    return replace(own, names=names, sizes=sizes, result_types=())
+
+
+def _declared(version: str) -> str:
+    from importlib import resources  # takes as long to import as all of this package
+
+    if version not in VERSIONS:
+        raise KeyError(version)
+    return resources.files("webhook.cel.environments").joinpath(f"kubernetes-{version}.txt").read_text("utf-8")
 
 
 def parse_environment(text: str, *, stored: bool, gates: Mapping[str, bool]) -> Environment:
@@ -349,7 +367,7 @@ def _declare(found: _Declarations, what: str, rest: str) -> None:
         owner, name, declared_as = rest.split(" ", 2)
         found.fields.setdefault(owner, {})[name] = _TypeReader(declared_as).sized()
     elif what == "variable":
-        name, declared_as = rest.split()
+        name, declared_as = rest.split(" ", 1)
         found.variables[name] = _TypeReader(declared_as).sized().type
     elif what == "gate":
         name, state = rest.split()
@@ -442,14 +460,14 @@ def _assemble(found: _Declarations, *, lists: bool) -> Environment:
         results: tuple[Type, ...] = (BOOL, wrapper_type(BOOL), attribute)
     else:
         results = (BOOL, ANY, DYN) if lists else (BOOL, ANY)
-    sizes = {name: found.fields[type_.name] for name, type_ in found.variables.items()}
+    sizes = {name: found.fields.get(type_.name, {}) for name, type_ in found.variables.items()}
     return Environment(
         version=found.settings["version"],
         modern=modern,
         names=names,
         functions=functions,
         structs={**structs, **fields},
-        sizes=sizes,
+        sizes={**found.fields, **sizes},
         macros={key: EXPANDERS[key] for key in found.macros},
         result_types=results,
         escaped_names=modern,

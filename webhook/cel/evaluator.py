@@ -9,7 +9,7 @@ hold an error, which only using it raises. Source for what happens when: cel-go 
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from webhook.cel import chains, closures, device_closures, loops
@@ -22,11 +22,12 @@ from webhook.cel.device_closures import Entry
 from webhook.cel.functions.membership import member_set
 from webhook.cel.functions.quantity_state import with_own_quantities
 from webhook.cel.functions.regex import CONSTANT_PATTERNS
-from webhook.cel.functions.table import CONVERSIONS, Edition, edition_for, guarded, implementation, is_keen
+from webhook.cel.functions.table import CONVERSIONS, MODERN, Edition, edition_for, guarded, implementation, is_keen
 from webhook.cel.native import native_problem
 from webhook.cel.qualify import checked_key, optional_element, optional_entry
 from webhook.cel.runtime_cost import COUNTED_ARGUMENTS
 from webhook.cel.shapes import (
+    DEVICE,
     ENTRY_MAPS,
     Scope,
     cannot_fail,
@@ -78,7 +79,16 @@ from webhook.cel.values import (
     type_name,
 )
 
-__all__ = ["BoundedProgram", "EvaluationError", "Outcome", "Program", "build", "constant_value", "evaluate"]
+__all__ = [
+    "BoundedProgram",
+    "EvaluationError",
+    "Outcome",
+    "Program",
+    "build",
+    "build_value",
+    "constant_value",
+    "evaluate",
+]
 
 _ORDERINGS: Final = {LESS: operator.lt, LESS_EQUALS: operator.le, GREATER: operator.gt, GREATER_EQUALS: operator.ge}
 MOST_COST: Final = 1_000_000
@@ -152,6 +162,25 @@ def build(ast: Ast, version: str = "1.37", bounded: bool = False) -> Program | B
     return Program(builder.expr(ast.root, {}), builder.slots, edition.quantities_change)
 
 
+def build_value(ast: Ast) -> Callable[[Mapping[MapKey, Value]], Value]:
+    """The value of a checked expression of any environment, given its variables, as from 1.37 on; without a limit.
+
+    It raises EvaluationError where there is none.
+    """
+    _allow_deep_trees(ast)
+    builder = _Builder(MODERN)
+    run = builder.expr(ast.root, {})
+    slots = [None] * builder.slots
+
+    def value(variables: Mapping[MapKey, Value]) -> Value:
+        try:
+            return run([variables, *slots])
+        except AbandonedError as abandoned:
+            raise EvaluationError(str(abandoned)) from None
+
+    return value
+
+
 def evaluate(ast: Ast, device: CelDevice, cost_limit: int = MOST_COST, version: str = "1.37") -> Outcome:
     """The result or error on the device, and what it cost in that Kubernetes version."""
     _allow_deep_trees(ast)
@@ -213,8 +242,11 @@ class _Builder:
         if slot is not None:
             variable = closures.settled_variable(slot) if slot in self._settled else closures.variable(slot)
             return self._unwrapping(variable)
-        if node.type.kind == Kind.TYPE and node.reference != "device":
+        if node.type.kind == Kind.TYPE and node.reference != DEVICE:
             return self._named(node.reference or node.name)
+        if node.reference != DEVICE:
+            name = node.name.removeprefix(".")
+            return lambda frame: frame[0][name]
         return lambda frame: device_map(frame[0])
 
     def _unwrapping(self, root: Closure) -> Closure:

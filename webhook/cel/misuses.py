@@ -163,6 +163,19 @@ def wrong_result(ast: Ast) -> Problem:
     return Problem(what, root.start, root.end, fix, changes)
 
 
+def wrong_text(ast: Ast) -> Problem:
+    """The expression gives something other than a text."""
+    root = ast.root
+    words = f"must give a text, not `{_kind(format_type(root.type))}`"
+    changes: tuple[Change, ...] = ()
+    fix = "make a text of it: string(...)"
+    if root.type.kind in (Kind.INT, Kind.UINT, Kind.DOUBLE, Kind.BOOL, Kind.DYN, Kind.ANY, Kind.DURATION):
+        changes = ((root.start, root.start, "string("), (root.end, root.end, ")"))
+    elif root.type.kind == Kind.LIST and root.type.parameters[0].kind == Kind.STRING:
+        fix, changes = "join the texts: .join(', ')", ((root.end, root.end, ".join(', ')"),)
+    return Problem(words, root.start, root.end, fix, changes)
+
+
 # Names
 
 
@@ -177,23 +190,21 @@ def _undeclared(ast: Ast, node: Expr, match: re.Match[str], environment: Environ
     compared = _unquoted_text(ast, node)
     if compared is not None:
         return compared
-    fields = {field for members in environment.sizes.values() for field in members}
-    if name in fields:
-        fix = f"write device.{name}"
-        return Problem(f"`{name}` is a field of `device`", start, end, fix, ((start, end, f"device.{name}"),))
-    near = nearest(name, [known for known, meaning in environment.names.items() if meaning.variable])
+    variables = [known for known, meaning in environment.names.items() if meaning.variable]
+    owner = next((variable for variable in variables if name in environment.sizes.get(variable, ())), None)
+    if owner is not None:
+        fix = f"write {owner}.{name}"
+        return Problem(f"`{name}` is a field of `{owner}`", start, end, fix, ((start, end, f"{owner}.{name}"),))
+    near = nearest(name, variables)
     if near:
         message = f"there is no variable `{name}`"
         return Problem(message, start, end, f"did you mean `{near[0]}`?", ((start, end, near[0]),))
     if name in ("True", "False", "None", "nil"):
         right = {"True": "true", "False": "false"}.get(name, "null")
         return Problem(f"`{name}` is not a word of the language", start, end, f"write {right}", ((start, end, right),))
-    return Problem(
-        f"there is no variable `{name}`",
-        start,
-        end,
-        f"write '{name}' in quotes if it is a text; the variable is `device`",
-    )
+    listed = ", ".join(f"`{variable}`" for variable in variables)
+    known = f"the variable is {listed}" if len(variables) == 1 else f"the variables are {listed}"
+    return Problem(f"there is no variable `{name}`", start, end, f"write '{name}' in quotes if it is a text; {known}")
 
 
 def _unquoted_domain(ast: Ast, node: Expr) -> Problem | None:
@@ -240,7 +251,10 @@ def _unknown_function(ast: Ast, node: Call, environment: Environment) -> Problem
     counts = sorted({count for macro, count, _ in environment.macros if macro == name})
     if counts:
         return Problem(
-            f"`{name}` must have {_either(counts)} arguments, not {len(node.args)}", start, end, f"write {_FORMS[name]}"
+            f"`{name}` must have {_either(counts)} arguments, not {len(node.args)}",
+            start,
+            end,
+            f"write {_FORMS.get(name, name + '(...)')}",
         )
     if name == "not" and len(node.args) == 1:
         return Problem("`not` is not an operator", start, end, "use `!`", ((start, node.pos, "!"),))
@@ -271,7 +285,7 @@ def _name_span(ast: Ast, node: Call) -> tuple[int, int]:
     return (len(head) - len(name), len(head)) if head.endswith(name) else (node.start, node.end)
 
 
-def _undefined(_: Ast, node: Expr, match: re.Match[str], environment: Environment) -> Problem | None:
+def _undefined(ast: Ast, node: Expr, match: re.Match[str], environment: Environment) -> Problem | None:
     if not isinstance(node, Select):
         return None
     name = match[1]
@@ -279,14 +293,17 @@ def _undefined(_: Ast, node: Expr, match: re.Match[str], environment: Environmen
     fields = environment.structs.get(owner, {})
     start = node.field_pos if node.field_pos >= 0 else node.start
     end = start + len(name)
-    words = f"`device` has no field `{name}`" if owner == "kubernetes.DRADevice" else f"there is no field `{name}`"
+    of = _text(ast, node.operand)
+    whose = "device" if owner == "kubernetes.DRADevice" else of if re.fullmatch(r"[\w.\[\]]{1,40}", of) else ""
+    words = f"`{whose}` has no field `{name}`" if whose else f"there is no field `{name}`"
     if name == "allowMultipleAllocations":
         fix = "it needs the feature gate DRAConsumableCapacity, on by default from Kubernetes 1.36"
         return Problem(words, start, end, fix)
     near = nearest(name, fields)
     if near:
         return Problem(words, start, end, f"did you mean `{near[0]}`?", ((start, end, near[0]),))
-    return Problem(words, start, end, f"it has {', '.join(f'`{field}`' for field in sorted(fields))}")
+    listed = ", ".join(f"`{field}`" for field in sorted(fields))
+    return Problem(words, start, end, f"it has {listed}" if fields else "it has none")
 
 
 def _not_selectable(ast: Ast, node: Expr, match: re.Match[str], _: Environment) -> Problem | None:

@@ -10,6 +10,7 @@ from webhook.cel.lexer import Tokens
 from webhook.cel.problems import Problem
 from webhook.cel.source import SourceError, render_errors
 from webhook.cel.syntax import Ast
+from webhook.cel.types import Kind
 
 MOST_BYTES: Final = 10_240
 MOST_COST: Final = 1_000_000
@@ -132,20 +133,24 @@ class IllTyped(Refusal):
 
 
 class WrongResult(Refusal):
-    """It gives something other than a condition."""
+    """It gives something other than a condition, or than the text that it must give."""
 
-    def __init__(self, ast: Ast, result: str) -> None:
+    def __init__(self, ast: Ast, result: str, environment: Environment) -> None:
         super().__init__(ast.source)
         self._ast = ast
         self._result = result
+        self._allowed = environment.result_types
 
     def error(self) -> str:
-        return f"must evaluate to bool or the unknown type, not {self._result}"
+        if self._allowed[1:]:
+            return f"must evaluate to bool or the unknown type, not {self._result}"
+        return f"must evaluate to {self._allowed[0].name}"
 
     def found(self, driver: str = "") -> Found:  # noqa: ARG002  # only types can lack a domain
-        from webhook.cel.misuses import wrong_result
+        from webhook.cel.misuses import wrong_result, wrong_text
 
-        return Found((wrong_result(self._ast),), DiagnosticKind.RESULT, self.error())
+        explain = wrong_text if self._allowed[0].kind == Kind.STRING else wrong_result
+        return Found((explain(self._ast),), DiagnosticKind.RESULT, self.error())
 
 
 class Unplannable(Refusal):

@@ -21,6 +21,7 @@ from webhook.cel.syntax import (
 Scope: TypeAlias = Mapping[str, int]
 """The slots of the macros' variables."""
 
+DEVICE: Final = "device"
 ENTRY_MAPS: Final = ("attributes", "capacity")
 
 
@@ -64,7 +65,7 @@ def link_of(node: Expr) -> tuple[Expr, Expr | str, bool] | None:
 def is_device(node: Expr, scope: Scope) -> bool:
     """Whether it is the variable `device`, and not a macro's of the same name."""
     return (
-        isinstance(node, Ident) and node.reference == "device" and (node.name not in scope or node.name.startswith("."))
+        isinstance(node, Ident) and node.reference == DEVICE and (node.name not in scope or node.name.startswith("."))
     )
 
 

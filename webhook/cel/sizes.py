@@ -114,10 +114,13 @@ class Local(NamedTuple):
 class Known:
     """What is known so far of the nodes of one tree, by their ids, and of the macros' variables in scope."""
 
-    __slots__ = ("_declared", "_entries", "_names", "_sizes", "locals", "modern", "paths")
+    __slots__ = ("_declared", "_entries", "_looped", "_names", "_other", "_sizes", "locals", "modern", "paths")
 
-    def __init__(self, declared: Mapping[str, Mapping[str, Sized]], modern: bool) -> None:
+    def __init__(
+        self, declared: Mapping[str, Mapping[str, Sized]], modern: bool, undeclared: tuple[int, int] | None
+    ) -> None:
         self.modern = modern
+        self._looped, self._other = (Size(0, most) for most in undeclared or (MOST, MOST))
         self.paths: dict[int, Path] = {}
         self.locals: dict[str, list[Local]] = {}
         self._declared = declared
@@ -126,8 +129,12 @@ class Known:
         self._names: dict[int, str] = {}
 
     def size(self, node: Expr) -> Size:
-        """The size of a node, or the unknown one."""
-        return self.known_size(node) or UNKNOWN
+        """The size of a node, or the undeclared one."""
+        return self.known_size(node) or self._other
+
+    def looped_size(self, node: Expr) -> Size:
+        """The same of what is looped over."""
+        return self.known_size(node) or self._looped
 
     def known_size(self, node: Expr) -> Size | None:
         """The size of a node, if there is any ground for one."""
@@ -174,6 +181,8 @@ class Known:
                 node = node.element
             elif name == "@keys":
                 node = node.key
+            elif node.type.kind == Kind.STRUCT:
+                node = self._declared.get(node.type.name, _NO_FIELDS).get(name)
             elif node.element is not None and node.element.attribute:
                 node = node.element
             else:
@@ -208,8 +217,9 @@ class Known:
             return None
         path = self.path(node)
         if not path.length or path.array[0] in _ACCUMULATORS:
-            return UNKNOWN
-        return self.declared_size(Path([*path.array[: path.length], "@items"], path.length + 1)) or UNKNOWN
+            return self._other
+        items = Path([*path.array[: path.length], "@items"], path.length + 1)
+        return self.declared_size(items) or self._other
 
     def local(self, name: str) -> Local | None:
         """The macro's variable of that name."""
@@ -238,6 +248,7 @@ Estimating: TypeAlias = Callable[[Known, Call, str], Estimate | None]
 """What a call of an overload costs; None if the function does not tell."""
 
 _HELD: Final = ("@items", "@values")
+_NO_FIELDS: Final[Mapping[str, Sized]] = {}
 
 
 def _is_scalar(type_: Type) -> bool:

@@ -5,7 +5,7 @@ function's second argument is evaluated although the first one failed. Source: c
 interpreter/interpretable.go, attributes.go, runtimecost.go.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -17,6 +17,7 @@ from webhook.cel.values import (
     MISSING,
     NONE,
     EvaluationError,
+    MapKey,
     Optional,
     Value,
     no_such_overload,
@@ -24,23 +25,23 @@ from webhook.cel.values import (
 
 
 class Frame:
-    """The variables in scope; the outermost frame has the device."""
+    """The variables in scope; the outermost frame has those that are declared."""
 
-    __slots__ = ("device", "tracker")
+    __slots__ = ("declared", "tracker")
 
-    def __init__(self, device: Value, tracker: CostTracker) -> None:
-        self.device = device
+    def __init__(self, declared: Mapping[MapKey, Value], tracker: CostTracker) -> None:
+        self.declared = declared
         self.tracker = tracker
 
-    def resolve(self, _: str) -> Value:
-        return self.device
+    def resolve(self, name: str) -> Value:
+        return self.declared[name.removeprefix(".")]
 
     def outermost(self) -> "Frame":
         return self
 
     def unwatched(self) -> "Frame":
         """The same, where nothing costs."""
-        return Frame(self.device, CostTracker(self.tracker.limit, modern=self.tracker.modern))
+        return Frame(self.declared, CostTracker(self.tracker.limit, modern=self.tracker.modern))
 
 
 class LoopFrame(Frame):
@@ -49,7 +50,7 @@ class LoopFrame(Frame):
     __slots__ = ("accumulated", "at_result", "begun", "first", "loop", "parent", "second")
 
     def __init__(self, loop: "Fold", parent: Frame) -> None:
-        super().__init__(parent.device, parent.tracker)
+        super().__init__(parent.declared, parent.tracker)
         self.loop = loop
         self.parent = parent
         self.accumulated: Value = None

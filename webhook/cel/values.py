@@ -12,6 +12,7 @@ Source: cel-go common/types.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeAlias
 
 from webhook.cel.syntax import Uint
@@ -182,6 +183,40 @@ class DefaultMap(dict[MapKey, Value]):
         return _EMPTY
 
 
+class LazyMap(dict[MapKey, Value]):
+    """An object whose fields are computed when they are first read; EvaluationError of one is raised each time.
+
+    `make` gives the value of a field, or MISSING where it has none. Only fields are read of it, for it stands where
+    an object of a declared type is expected: it is never gone through.
+    """
+
+    __slots__ = ("_failed", "_make")
+
+    def __init__(self, make: Callable[[str], Value]) -> None:
+        super().__init__()
+        self._make = make
+        self._failed: dict[str, EvaluationError] = {}
+
+    def __missing__(self, key: MapKey) -> Value:
+        return self.made(key)
+
+    def made(self, field: Value) -> Value:
+        """The value of a field that has not been read before."""
+        if type(field) is not str:
+            return MISSING
+        failed = self._failed.get(field)
+        if failed is not None:
+            raise failed
+        try:
+            value = self._make(field)
+        except EvaluationError as error:
+            self._failed[field] = error
+            raise
+        if value is not MISSING:
+            self[field] = value
+        return value
+
+
 _EMPTY: Final[dict[MapKey, Value]] = {}
 
 _NAMES: Final[dict[type, str]] = {
@@ -198,6 +233,7 @@ _NAMES: Final[dict[type, str]] = {
     dict: "map",
     GrowingMap: "map",
     DefaultMap: "map",
+    LazyMap: "map",
     Quantity: "kubernetes.Quantity",
     SummedQuantity: "kubernetes.Quantity",
 }
@@ -307,8 +343,12 @@ def _first(entries: dict[MapKey, Value], *keys: MapKey | None) -> Value:
 def find(entries: dict[MapKey, Value], key: Value) -> Value:
     """The entry for the key, which an unknown domain of a device has too, or MISSING."""
     found = lookup(entries, key)
-    if found is MISSING and type(entries) is DefaultMap:
-        return _EMPTY
+    if found is MISSING:
+        kind = type(entries)
+        if kind is DefaultMap:
+            return _EMPTY
+        if kind is LazyMap:
+            return entries.made(key)  # type: ignore[attr-defined]  # just tested
     return found
 
 
@@ -428,6 +468,7 @@ _EQUALS: Final = {
     dict: _maps_equal,
     GrowingMap: _maps_equal,
     DefaultMap: _maps_equal,
+    LazyMap: _maps_equal,
     Optional: _optionals_equal,
     TypeValue: lambda left, right: type(right) is TypeValue and left.name == right.name,
     Duration: lambda left, right: type(right) is Duration and left.nanos == right.nanos,
@@ -437,7 +478,7 @@ _EQUALS: Final = {
 }
 
 LISTS: Final = frozenset({list, GrowingList, ConcatenatedList})
-MAPS: Final = frozenset({dict, GrowingMap, DefaultMap})
+MAPS: Final = frozenset({dict, GrowingMap, DefaultMap, LazyMap})
 COMPARABLE: Final = frozenset({bool, int, Uint, float, str, bytes, Duration, Timestamp})
 
 

@@ -73,7 +73,8 @@ class Finding:
     (a CEL expression), shown with a caret. `permitted` is False where the object is well-formed but not allowed
     here (quota, policy): such a denial is 403 Forbidden, any other 422 Invalid. `what` names, for the rule
     `unjudged` alone, the bounded kind of thing that was let pass. `disputed`: the finding rests on what an expression
-    evaluates to, and the second CEL engine sees it otherwise; it is never a denial then.
+    evaluates to, and the second CEL engine sees it otherwise; it is never a denial then. `status` is the reason that
+    a policy names for the whole refusal (metav1.StatusReason).
     """
 
     rule: str
@@ -89,6 +90,7 @@ class Finding:
     reference_text: str = ""
     what: str = ""
     disputed: bool = False
+    status: str = ""
 
     def lowered(self, most: Severity) -> "Finding":
         """Return the finding with a severity of at most the given one."""

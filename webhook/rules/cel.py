@@ -80,10 +80,11 @@ def _of_selector(selector: Selector, view: ClusterView, driver: str) -> Iterator
     severity = Severity.DENY if view.server.exact else Severity.WARN
     if compiled.verdict is not Verdict.OK:
         for diagnostic in compiled.diagnostics_for(driver) if driver else compiled.diagnostics:
-            yield _finding(selector, diagnostic, severity)
+            yield explained(selector, diagnostic, severity)
 
 
-def _finding(selector: Selector, diagnostic: Diagnostic, severity: Severity) -> Finding:
+def explained(selector: Selector, diagnostic: Diagnostic, severity: Severity) -> Finding:
+    """Return the finding of one thing that is wrong with an expression."""
     shown = diagnostic.kind is not DiagnosticKind.LENGTH
     return Finding(
         rule=NAMES[diagnostic.kind],

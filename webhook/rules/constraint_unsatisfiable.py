@@ -83,7 +83,9 @@ def _problem(case: Case, constraint: Constraint, entries: Sequence[Concerned], p
         return None
     devices = inventory_of(case.view).devices
     for entry, part in zip(entries, parts, strict=True):
-        if not any(values_of(devices[number], attribute) for way in part for number in in_time(case.expired, way.found)):
+        if not any(
+            values_of(devices[number], attribute) for way in part for number in in_time(case.expired, way.found)
+        ):
             return f"no match of '{entry.name}' publishes `{attribute}`"
     if any(_is_short(case, part) for part in parts):
         return None

@@ -1,0 +1,335 @@
+"""Judging an object by policies: all of them in the order of their names, each finding where its policy points."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import Final
+
+from webhook.cel.values import MISSING, EvaluationError, LazyMap, Value
+from webhook.core.fieldpath import ROOT, FieldPath
+from webhook.core.finding import Finding, Fix, Severity, in_order, unjudged
+from webhook.core.policies import (
+    CONFIG_MAP,
+    ClaimPolicy,
+    FailurePolicy,
+    ParameterNotFound,
+    PolicyException,
+    PolicyMode,
+    PolicyResource,
+)
+from webhook.core.raw import RawObject
+from webhook.policy.case import PolicyCase
+from webhook.policy.compile import CompiledExpression, CompiledPolicy, CompiledValidation
+from webhook.policy.running import Budget, EvaluationFailedError, Variables
+from webhook.policy.vocabulary import PARAMS, VARIABLES
+from webhook.policy.wording import evaluation_problem, message_of, place_of
+from webhook.policy.words import Words
+
+ENDING_DAYS: Final = 14
+"""How long before its end an exception is warned of."""
+
+
+class Outcome(Enum):
+    """What became of one policy on one object; a metric counts each."""
+
+    PASSED = "passed"
+    DENIED = "denied"
+    WARNED = "warned"
+    AUDITED = "audited"
+    EXCEPTED = "excepted"
+    SKIPPED = "skipped"  # its matchConditions, or its parameters, say that it does not concern the object
+    FAILED = "failed"  # an expression ended in an error, and the failurePolicy is Ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One expression that was evaluated, for those who look on: its result, or its error in our words.
+
+    `values` are those of the nodes of its tree by their ids, where they were asked for.
+    """
+
+    policy: ClaimPolicy
+    expression: CompiledExpression
+    result: Value
+    error: str = ""
+    values: Mapping[int, tuple[Value, ...]] = field(default_factory=dict)
+
+
+Trace = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What policies say of an object: findings, audit annotations, and what became of each policy that matched."""
+
+    findings: tuple[Finding, ...] = ()
+    audit: Mapping[str, str] = field(default_factory=dict)
+    outcomes: tuple[tuple[str, Outcome], ...] = ()
+
+
+def matching(
+    policies: Iterable[CompiledPolicy], resource: PolicyResource, labels: Mapping[str, str] | None
+) -> tuple[CompiledPolicy, ...]:
+    """Return the policies that look at a resource in a namespace with these labels; None is no namespace at all."""
+    return tuple(
+        one
+        for one in policies
+        if resource in one.policy.match.resources
+        and (labels is None or one.policy.match.namespace_selector.matches(labels))
+    )
+
+
+def judge(policies: Iterable[CompiledPolicy], case: PolicyCase, trace: Trace | None = None) -> Judgement:
+    """Return what the policies say; `trace` is told every expression, with the values of its parts."""
+    labels = case.namespace_labels() if case.namespace else None
+    words = Words(case)
+    found: list[Finding] = []
+    audit: dict[str, str] = {}
+    outcomes: list[tuple[str, Outcome]] = []
+    for compiled in sorted(matching(policies, case.resource, labels), key=lambda one: one.policy.name):
+        if not compiled.policy.match.object_selector.matches(case.labels):
+            continue
+        one = _Judging(compiled, case, words, trace)
+        outcomes.append((compiled.policy.name, one.outcome()))
+        found += [*one.findings, *one.notes]
+        audit |= one.audit
+    return Judgement(in_order(found), audit, tuple(outcomes))
+
+
+def in_share(policy: ClaimPolicy, namespace: str) -> bool:
+    """Return whether the namespace is among the `percent` of them in which the policy's mode holds."""
+    if policy.percent >= 100:
+        return True
+    digest = sha256(f"{policy.name}/{namespace}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % 100 < policy.percent
+
+
+_SEVERITIES: Final = {
+    PolicyMode.DENY: Severity.DENY,
+    PolicyMode.WARN: Severity.WARN,
+    PolicyMode.AUDIT: Severity.INFO,
+}
+_OUTCOMES: Final = {
+    Severity.DENY: Outcome.DENIED,
+    Severity.WARN: Outcome.WARNED,
+    Severity.INFO: Outcome.AUDITED,
+}
+
+
+class _Judging:
+    """One policy on one object."""
+
+    def __init__(self, compiled: CompiledPolicy, case: PolicyCase, words: Words, trace: Trace | None) -> None:
+        self.findings: list[Finding] = []
+        self.notes: list[Finding] = []
+        self.audit: dict[str, str] = {}
+        self._compiled = compiled
+        self._policy = compiled.policy
+        self._case = case
+        self._words = words
+        self._trace = trace
+        mode = compiled.policy.mode if in_share(compiled.policy, case.namespace) else PolicyMode.AUDIT
+        self._severity = _SEVERITIES[mode]
+        self._budget = Budget(compiled, words)
+        self._failed = False
+
+    def outcome(self) -> Outcome:
+        """Return what becomes of the policy; findings and audit annotations are there then."""
+        exception = self._exception()
+        if exception is not None and not self._ends_soon(exception):
+            return Outcome.EXCEPTED
+        if self._case.expired():
+            self._fail(ROOT, "the time for this review was over before the policy was evaluated")
+        elif self._compiled.flaws:
+            first = self._compiled.flaws[0]
+            self._fail(first.path, first.message)
+        else:
+            skipped = self._judge()
+            if skipped:
+                return Outcome.SKIPPED
+        if exception is not None:
+            self.findings = [self._ending(exception)] if self.findings else []
+            return Outcome.EXCEPTED
+        if self.findings:
+            return _OUTCOMES[self._severity]
+        return Outcome.FAILED if self._failed else Outcome.PASSED
+
+    def _exception(self) -> PolicyException | None:
+        """Return the exception that holds longest, if one holds."""
+        case = self._case
+        holding = [
+            exception
+            for exception in self._policy.exceptions
+            if exception.holds(case.namespace, case.requester.username, case.labels, case.today)
+        ]
+        return max(holding, key=lambda exception: exception.until or case.today, default=None)
+
+    def _ends_soon(self, exception: PolicyException) -> bool:
+        return exception.until is not None and (exception.until - self._case.today).days <= ENDING_DAYS
+
+    def _ending(self, exception: PolicyException) -> Finding:
+        ticket = f" ({exception.ticket})" if exception.ticket else ""
+        message = f"allowed by an exception that ends on {exception.until}{ticket}"
+        told = self.findings[0]
+        fix = Fix(f"before then: {told.message}")
+        return Finding(self._policy.rule, Severity.WARN, told.path, message, (fix,), permitted=False)
+
+    def _judge(self) -> bool:
+        """Evaluate everything by each of the parameters; return whether the policy does not concern the object."""
+        try:
+            params = self._params()
+        except EvaluationFailedError as failed:
+            self._fail(failed.path, failed.problem)
+            return False
+        concerned = [self._judge_by(param) for param in params]
+        return not any(concerned)
+
+    def _judge_by(self, param: Value) -> bool:
+        """Evaluate everything by one object of parameters; return whether the policy concerns the object by it."""
+        variables = self._around(param)
+        try:
+            if not self._concerns(variables):
+                return False
+        except EvaluationFailedError as failed:
+            self._fail(failed.path, failed.problem)
+            return True
+        for validation in self._compiled.validations:
+            self._validate(validation, variables)
+        self._annotate(variables)
+        return True
+
+    def _concerns(self, variables: Variables) -> bool:
+        """Return whether all matchConditions hold; one that does not decides, whatever the others end in (KEP-3488)."""
+        failed: EvaluationFailedError | None = None
+        for _, condition in self._compiled.match_conditions:
+            try:
+                if self._value(condition, variables) is not True:
+                    return False
+            except EvaluationFailedError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return True
+
+    def _params(self) -> Sequence[Value]:
+        """Return the parameters, each to be judged by; none where the policy is to be passed over without them."""
+        kind, reference = self._policy.param_kind, self._policy.param_ref
+        if kind is None or reference is None:
+            return (_NO_PARAMS,)
+        view = self._case.view
+        objects = view.config_maps if kind.kind == CONFIG_MAP else view.policy_parameters
+        namespace = reference.namespace or self._case.namespace
+        if reference.selector is None:
+            one = objects.get((namespace, reference.name))
+            found = [] if one is None else [one]
+        else:
+            here = sorted(name for space, name in objects if space == namespace)
+            listed = [objects[namespace, name] for name in here]
+            found = [raw for raw in listed if reference.selector.matches(_labels(raw))]
+        if found or reference.not_found is ParameterNotFound.ALLOW:
+            return found
+        what = f"'{reference.name}'" if reference.name else "that its selector names"
+        problem = f"its parameters, {kind.kind} {what} in namespace '{namespace}', are not there"
+        raise EvaluationFailedError(ROOT.child("spec", "paramRef"), problem)
+
+    def _around(self, param: Value) -> Variables:
+        """Return what the expressions read: the words, the parameters, and the variables when they are first read."""
+        words = self._words.variables
+
+        def variable(name: str) -> Value:
+            expression = self._compiled.variables.get(name)
+            if expression is None:
+                return MISSING
+            try:
+                return self._value(expression, around)
+            except EvaluationFailedError as failed:
+                raise EvaluationError(failed.problem) from None
+
+        own = {PARAMS: param, VARIABLES: LazyMap(variable)}
+        around = LazyMap(lambda name: own[name] if name in own else words[name])
+        return around
+
+    def _validate(self, validation: CompiledValidation, variables: Variables) -> None:
+        path = place_of(self._case, validation.validation.field)
+        try:
+            if self._value(validation.expression, variables) is True:
+                return
+        except EvaluationFailedError as failed:
+            self._fail(failed.path, failed.problem, path)
+            return
+        self.findings.append(self._finding(path, self._message(validation, variables), validation))
+
+    def _message(self, validation: CompiledValidation, variables: Variables) -> str:
+        """Return the message; where its expression gives none that can be shown, the one that is written."""
+        said: Value = ""
+        if validation.message is not None:
+            try:
+                said = self._value(validation.message, variables)
+            except EvaluationFailedError:
+                said = ""
+        return message_of(validation.validation, said)
+
+    def _finding(self, path: FieldPath, message: str, validation: CompiledValidation) -> Finding:
+        return Finding(
+            rule=self._policy.rule,
+            severity=self._severity,
+            path=path,
+            message=message,
+            fixes=(Fix(f"change it so, or ask those who keep policy '{self._policy.name}' for an exception"),),
+            permitted=False,
+            status=validation.validation.reason.value,
+        )
+
+    def _annotate(self, variables: Variables) -> None:
+        for key, expression in self._compiled.audit_annotations:
+            try:
+                value = self._value(expression, variables)
+            except EvaluationFailedError as failed:
+                self._fail(failed.path, failed.problem)
+                continue
+            if isinstance(value, str):
+                name = f"{self._policy.name}.{key.replace('/', '.')}"
+                known = self.audit.get(name)
+                self.audit[name] = value if known in (None, value) else f"{known}, {value}"
+
+    def _fail(self, place: FieldPath, problem: str, path: FieldPath | None = None) -> None:
+        """Go by the failurePolicy: a finding as if a validation did not hold, or a note that nothing was judged."""
+        at = place_of(self._case, None) if path is None else path
+        if self._policy.failure_policy is FailurePolicy.FAIL:
+            self.findings.append(evaluation_problem(self._policy, at, self._severity, place, problem))
+        else:
+            self._failed = True
+            message = f"policy '{self._policy.name}' was passed over, its failurePolicy is Ignore: {problem}"
+            self.notes.append(unjudged(at, "policy", message))
+
+    def _value(self, expression: CompiledExpression, variables: Variables) -> Value:
+        """Return the value of an expression; EvaluationFailedError in our words."""
+        if self._trace is None:
+            return self._budget.value(expression, variables)
+        values: dict[int, list[Value]] = {}
+
+        def observe(node: int, value: Value) -> None:
+            values.setdefault(node, []).append(value)
+
+        told = self._policy, expression
+        try:
+            result = self._budget.value(expression, variables, observe)
+        except EvaluationFailedError as failed:
+            self._trace(Step(*told, None, failed.problem, _frozen(values)))
+            raise
+        self._trace(Step(*told, result, "", _frozen(values)))
+        return result
+
+
+def _frozen(values: Mapping[int, list[Value]]) -> Mapping[int, tuple[Value, ...]]:
+    return {node: tuple(listed) for node, listed in values.items()}
+
+
+_NO_PARAMS: Final = object()
+
+
+def _labels(raw: RawObject) -> Mapping[str, str]:
+    metadata = raw.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return labels if isinstance(labels, dict) else {}

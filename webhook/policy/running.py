@@ -1,0 +1,62 @@
+"""Running the expressions of a policy on one object, within the cost that the API server allows.
+
+An expression whose worst case is within the limits, for lists and texts as long as the object's, runs as a closure that
+counts nothing. Any other is counted step by step and ended at the limit, which takes some twenty times as long.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from webhook.cel.compile import MOST_COST
+from webhook.cel.counting import Observe, counted_with
+from webhook.cel.values import LIMIT_PASSED, EvaluationError, MapKey, Value
+from webhook.core.fieldpath import FieldPath
+from webhook.policy.compile import MOST_POLICY_COST, CompiledExpression, CompiledPolicy
+from webhook.policy.words import Words
+
+Variables = Mapping[MapKey, Value]
+"""The values of the variables by their names."""
+
+_KEY: Final = "no such key: "
+_OVERLOAD: Final = "no such overload"
+
+
+class EvaluationFailedError(Exception):
+    """An expression ended in an error; `path` is its place in the policy, `problem` says what is wrong in our words."""
+
+    def __init__(self, path: FieldPath, problem: str) -> None:
+        super().__init__(problem)
+        self.path = path
+        self.problem = problem
+
+
+class Budget:
+    """What is left of the cost that one policy may have on one object."""
+
+    def __init__(self, compiled: CompiledPolicy, words: Words) -> None:
+        self._bounded = compiled.is_bounded(words.extent)
+        self._left = MOST_POLICY_COST
+
+    def value(self, expression: CompiledExpression, variables: Variables, observe: Observe | None = None) -> Value:
+        """Return the value; EvaluationFailedError where there is none. `observe` is told the values of all parts."""
+        if self._bounded and observe is None:
+            try:
+                return expression.program(variables)
+            except EvaluationError as error:
+                raise EvaluationFailedError(expression.source.path, in_our_words(str(error))) from None
+        outcome = counted_with(expression.ast, variables, min(MOST_COST, self._left), observe)
+        self._left -= min(outcome.cost, self._left)
+        if outcome.error is not None:
+            raise EvaluationFailedError(expression.source.path, in_our_words(outcome.error))
+        return outcome.result
+
+
+def in_our_words(error: str) -> str:
+    """Return what a run-time error means for whoever wrote the expression."""
+    if error.startswith(_KEY):
+        return f"there is no `{error.removeprefix(_KEY)}` here: ask for it with `has()` or `.?` first"
+    if error.startswith(_OVERLOAD):
+        return "values of these types cannot be combined so"
+    if error == LIMIT_PASSED:
+        return f"it costs more than the {MOST_COST} units that an expression may, or its policy more than it may"
+    return error
