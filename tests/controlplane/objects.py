@@ -131,6 +131,17 @@ def make_device_quota(namespace: str, name: str, *limits: Json) -> Json:
     }
 
 
+def make_cluster_device_quota(name: str, namespaces: Sequence[str], *limits: Json) -> Json:
+    """Return a ClusterDeviceQuota over some namespaces."""
+    selected = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(namespaces)}
+    return {
+        "apiVersion": "drawbridge.dev/v1alpha1",
+        "kind": "ClusterDeviceQuota",
+        "metadata": {"name": name},
+        "spec": {"namespaceSelector": {"matchExpressions": [selected]}, "limits": list(limits)},
+    }
+
+
 def make_legacy_mapping(name: str, namespace: str, *resources: Json) -> Json:
     """Return a LegacyMapping that rewrites the pods of one namespace."""
     return {
