@@ -3,7 +3,9 @@
     .venv/bin/python -m benchmarks.inventory
 
 Claims have three selectors and a quota; `alike` devices differ in nothing but their name, `single` ones have an
-identity of their own as well, as real ones do. Times are of the processor; every kind of cluster has its own process.
+identity of their own as well, as real ones do; `odd` ones, as a hostile driver could publish them, have a name, a value
+and a capacity that no other has. Times are of the processor; every kind of cluster has its own process. The longest
+step is the longest time between two looks at the clock, over claims of several kinds, the inventory being new.
 """
 
 import gc
@@ -14,10 +16,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.decision import QUOTA, SELECTORS
-from tests.support.build import claim_with, device, make_view, slice_object
+from tests.support.build import Raw, claim_with, device, make_claim, make_view, request, slice_object
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import ResourceSlice, parse_slice
 from webhook.core.quotas import parse_quota
@@ -26,7 +29,13 @@ from webhook.inventory.case import Case
 from webhook.inventory.inventory import inventory_of
 from webhook.rules import Rulebook
 
-KINDS = ((10_000, 50, "alike"), (10_000, 50, "single"), (100_000, 500, "alike"), (100_000, 500, "single"))
+KINDS = (
+    (10_000, 50, "alike"),
+    (10_000, 50, "single"),
+    (100_000, 500, "alike"),
+    (100_000, 500, "single"),
+    (100_000, 100_000, "odd"),
+)
 A_NODE = 8
 WARM, COLD = 300, 3
 
@@ -48,6 +57,18 @@ def slice_of(node: int, shapes: int, *, single: bool, model: int = 0) -> Resourc
                 **(own if single else {}),
             )
         )
+    return parse_slice(slice_object(*devices, node=f"node-{node}"))
+
+
+def odd(number: int) -> Raw:
+    capacity = {"memory": f"{40 + number % 3 * 20}Gi", f"part{number}": "1"}
+    driver_version = {"version": f"580.{number}.0"}
+    own = {f"odd{number}": number}
+    return device(f"gpu-{number}", capacity, model=f"model-{number}", index=number, driverVersion=driver_version, **own)
+
+
+def odd_slice(node: int) -> ResourceSlice:
+    devices = (odd(number) for number in range(node * A_NODE, (node + 1) * A_NODE))
     return parse_slice(slice_object(*devices, node=f"node-{node}"))
 
 
@@ -110,7 +131,47 @@ def measure(count: int, shapes: int, kind: str) -> None:
     )
 
 
+OWN = "device.attributes['gpu.example.com']"
+ASKED = (
+    claim_with(*SELECTORS),
+    claim_with(f"{OWN}.modell == 'model-1'"),
+    claim_with(f"{OWN}.model == 'model-x'"),
+    claim_with(f"{OWN}.model == 'model-7' && {OWN}.index == 9"),
+    claim_with(allocationMode="All"),
+    claim_with(capacity={"memory": "1Ti"}),
+    make_claim(request("a", count=2), request("b"), constraints=[{"matchAttribute": "gpu.example.com/index"}]),
+)
+
+
+def measure_odd(count: int) -> None:
+    """Print what claims take on devices that have nothing alike, and the longest step."""
+    parts = {part.name: part for part in map(odd_slice, range(count // A_NODE))}
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # as the server does
+    cluster = view(parts)
+    looks = [time.thread_time_ns()]
+
+    def expired() -> bool:
+        looks.append(time.thread_time_ns())
+        return False
+
+    for claim in ASKED:
+        case = Case(claim, "team-a", cluster, expired)
+        validate_claims(case, Rulebook())
+        quota_charges(claim, case)
+        expired()
+    steps = sorted((after - before) / 1e6 for before, after in pairwise(looks))
+    print(
+        f"{count:>7} odd devices, {len(ASKED)} claims: {(looks[-1] - looks[0]) / 1e9:.1f} s, "
+        f"longest steps {', '.join(f'{step:.0f}' for step in reversed(steps[-5:]))} ms"
+    )
+
+
 def main() -> None:
+    if len(sys.argv) == 4 and sys.argv[3] == "odd":
+        measure_odd(int(sys.argv[1]))
+        return
     if len(sys.argv) == 4:
         measure(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
         return

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 MOST_SUGGESTIONS = 3
+MOST_COMPARED = 10_000
+"""How many names one is held against; only a hostile driver publishes more."""
 _DIGITS = re.compile(r"\d+")
 
 
@@ -14,7 +17,8 @@ def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     `_` and `-` count for nothing, or one name being a leading or closing part of the other.
     """
     wanted = _folded(name)
-    scored = sorted((score, other) for other in set(known) if (score := _score(wanted, other)) is not None)
+    among = islice(dict.fromkeys(known), MOST_COMPARED)
+    scored = sorted((score, other) for other in among if (score := _score(wanted, other)) is not None)
     return tuple(other for _, other in scored[:MOST_SUGGESTIONS])
 
 
@@ -38,9 +42,11 @@ def _folded(name: str) -> str:
 def _score(wanted: str, other: str) -> int | None:
     candidate = _folded(other)
     most = max(1, max(len(wanted), len(candidate)) // 3)
-    apart = distance(wanted, candidate, most)
-    if apart <= most:
-        return apart
+    # Each change of one letter takes at most one away and brings at most one in.
+    if len(set(wanted) ^ set(candidate)) <= 2 * most:
+        apart = distance(wanted, candidate, most)
+        if apart <= most:
+            return apart
     shorter, longer = sorted((wanted, candidate), key=len)
     if len(shorter) >= 4 and (longer.startswith(shorter) or longer.endswith(shorter)):
         return most + 1

@@ -1,6 +1,6 @@
 """The smallest changes with which a request would match: another literal, else one clause less, each one tried."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +11,11 @@ from webhook.core.finding import Edit, Fix, Replacement
 from webhook.core.mending import replaced
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.clauses import Clause, removal
-from webhook.inventory.funnel import Funnel, Step, counted, numbers, together
+from webhook.inventory.funnel import Funnel, Step, counted, together
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.loosening import other_literals
 from webhook.inventory.matching import outcomes_of, stored_environment
+from webhook.inventory.outcomes import in_all, numbers
 
 _MOST: Final = 3
 _MOST_TRIALS: Final = 40
@@ -98,15 +99,11 @@ def _parts(case: Case, clause: Clause, among: bytes) -> Iterator[_Part]:
         )
         text = replaced(clause.text, (shifted,))
         outcomes = None if text is None else outcomes_of(text, environment, inventory, case.expired)
-        if outcomes is not None and any(_both(outcomes.true(), among)):
+        if outcomes is not None and any(in_all((outcomes.true(), among))):
             old = clause.selector.expression[replacement.span.start : replacement.span.end]
             yield _Part(clause, replacement, f"write {replacement.text} instead of {old}")
             break
     yield _Part(clause, removal(clause), f"{_LEAVE_OUT} `{clause.text}`")
-
-
-def _both(one: bytes, other: bytes) -> bytes:
-    return (int.from_bytes(one) & int.from_bytes(other)).to_bytes(len(one))
 
 
 def _of_several(case: Case, funnel: Funnel) -> Iterator[Change]:
@@ -168,7 +165,7 @@ def _matched(case: Case, funnel: Funnel, texts: Mapping[FieldPath, str | None]) 
         if text is not None and mask is None:
             return 0
         masks += [] if mask is None else [mask]
-    return counted(inventory, _all(masks))
+    return counted(inventory, in_all(masks))
 
 
 def _mask(case: Case, text: str) -> bytes | None:
@@ -176,10 +173,3 @@ def _mask(case: Case, text: str) -> bytes | None:
         return None
     found = outcomes_of(text, stored_environment(case.view.server), inventory_of(case.view), case.expired)
     return None if found is None else found.true()
-
-
-def _all(masks: Iterable[bytes]) -> bytes:
-    first, *others = masks
-    for other in others:
-        first = _both(first, other)
-    return first

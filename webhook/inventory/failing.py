@@ -7,6 +7,7 @@ selectorsMatch).
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from webhook.cel.device import CelDevice, make_device
@@ -22,6 +23,7 @@ from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.knowledge import knowledge_of
 from webhook.inventory.matching import outcome_on, outcomes_of, stored_environment
+from webhook.inventory.outcomes import in_all, numbers
 from webhook.inventory.schema import STANDARD_DOMAIN
 
 _STRANGER: Final = device_of("", "another.example.com")
@@ -58,25 +60,25 @@ def failure_of(case: Case, before: Sequence[Selector], selector: Selector, ast: 
     On a planned device it does not fail: a DeviceInventory need not state what tells one device from another.
     """
     inventory, environment = inventory_of(case.view), stored_environment(case.view.server)
-    met = (1).to_bytes(1) * len(inventory.devices)
+    everything = b"\1" * len(inventory.devices)
+    masks = [everything]
     for other in before:
         found = outcomes_of(other.expression, environment, inventory, case.expired)
         if found is None:
             return None
-        met = (int.from_bytes(met) & int.from_bytes(found.true())).to_bytes(len(met))
+        masks.append(found.true())
     outcomes = outcomes_of(selector.expression, environment, inventory, case.expired)
-    if outcomes is None:
+    if outcomes is None or not outcomes.errors:
         return None
-    live = inventory.live
-    failing = tuple(number for number in outcomes.failing() if met[number] and number < live)
+    failing = tuple(takewhile(inventory.live.__gt__, numbers(in_all((*masks, outcomes.failing())))))
     if not failing:
         return None
     asked = failing[:_MOST_ASKED]
     told = frozenset(str(outcomes.of(number)) for number in asked)
     missing, blamed = _missing(ast, (inventory.devices[number] for number in asked), told)
-    errors = frozenset(outcomes.failing())
-    numbers = tuple(number for number, one in enumerate(met) if one and (number < live or number not in errors))
-    return Failure(selector, ast, tuple(before), numbers, failing, missing, str(outcomes.of(failing[0])), blamed)
+    not_failing = bytes(1 - error for error in outcomes.failing()[inventory.live :])
+    met = tuple(numbers(in_all((*masks, everything[: inventory.live] + not_failing))))
+    return Failure(selector, ast, tuple(before), met, failing, missing, str(outcomes.of(failing[0])), blamed)
 
 
 def failure_on_strangers(case: Case, before: Sequence[Selector], selector: Selector, ast: Ast) -> Failure | None:
@@ -188,9 +190,8 @@ def _is_safe(case: Case, failure: Failure, text: str | None) -> bool:
     if old is None or new is None:
         return False
     now, then = new.true(), old.true()
-    errors = frozenset(new.failing())
-    live = inventory.live
-    return all(now[number] == then[number] and (number not in errors or number >= live) for number in failure.met)
+    errors, live = new.failing(), inventory.live
+    return all(now[number] == then[number] and not (errors[number] and number < live) for number in failure.met)
 
 
 # Whether it can be anything but an error

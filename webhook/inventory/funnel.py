@@ -4,22 +4,24 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, count, islice
 from typing import Final
 
 from webhook.core.claims import AllocationMode, Alternative, Selector
-from webhook.core.device import Device
+from webhook.core.device import Device, Make
 from webhook.core.devices import DeviceClass
-from webhook.inventory.case import Case
+from webhook.inventory.case import Case, in_time
 from webhook.inventory.clauses import Clause, clauses_of, seen
 from webhook.inventory.consumed import arithmetic_of, asked_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import outcomes_of, stored_environment
 from webhook.inventory.nodes import on_nodes
 from webhook.inventory.offers import takes_capacity
+from webhook.inventory.outcomes import in_all, numbers
 from webhook.inventory.taints import are_judged, hindering, written
 
 _MOST_NEAR: Final = 3
-_AT_ONCE: Final = 1024
+_MOST_LOOKED_AT: Final = 2_000
 _TAINTS: Final = "taints"
 MOST_DEVICES: Final = 32
 """What a claim may get at the most (resource.k8s.io AllocationResultsMaxSize)."""
@@ -123,11 +125,7 @@ def funnel_of(case: Case, alternative: Alternative) -> Funnel | None:
 
 def together(steps: Iterable[Step]) -> bytes:
     """Return one byte a device: 1 where it meets every step; there must be one."""
-    masks = [step.mask for step in steps]
-    met = int.from_bytes(masks[0])
-    for mask in masks[1:]:
-        met &= int.from_bytes(mask)
-    return met.to_bytes(len(masks[0]))
+    return in_all(step.mask for step in steps)
 
 
 def counted(inventory: Inventory, mask: bytes) -> int:
@@ -136,10 +134,6 @@ def counted(inventory: Inventory, mask: bytes) -> int:
     return mask.count(1, 0, live) + sum(
         entry.count for entry, met in zip(inventory.planned, mask[live:], strict=True) if met
     )
-
-
-def numbers(mask: bytes) -> Iterator[int]:
-    return (number for number, met in enumerate(mask) if met)
 
 
 def _steps(
@@ -162,8 +156,8 @@ def _steps(
             yield step or f"selector {position} cannot be judged"
     if alternative.capacity and takes_capacity(case):
         yield _capacity_step(case, inventory, alternative)
-    if are_judged(case) and any(device.taints for device in inventory.devices):
-        yield _taint_step(inventory, alternative)
+    if are_judged(case) and any(make.taints for make in inventory.makes):
+        yield _taint_step(case, inventory, alternative)
 
 
 def _selector_step(
@@ -182,18 +176,9 @@ def _seen(clauses: Iterable[Clause], device: Device) -> Iterator[str]:
 
 def _capacity_step(case: Case, inventory: Inventory, alternative: Alternative) -> Step:
     arithmetic = arithmetic_of(case.view.server)
-    able: dict[tuple[str, int], bool] = {}
-    mask = bytearray()
-    for position, device in enumerate(inventory.devices):
-        if position % _AT_ONCE == 0 and case.expired():
-            break
-        look = (device.driver, id(device.capacity))
-        if look not in able:
-            able[look] = can_serve(device, alternative, arithmetic)
-        mask.append(able[look])
     asked = ", ".join(f"{entry.name} {entry.quantity}" for entry in alternative.capacity)
-    whole = bytes(mask).ljust(len(inventory.devices), b"\0")
-    return Step("capacity", asked, whole, tell=lambda device: _capacity_of(device, alternative))
+    mask = _by_make(case, inventory, lambda device: can_serve(device, alternative, arithmetic))
+    return Step("capacity", asked, mask, tell=lambda device: _capacity_of(device, alternative))
 
 
 def _capacity_of(device: Device, alternative: Alternative) -> str:
@@ -206,8 +191,19 @@ def _capacity_of(device: Device, alternative: Alternative) -> str:
     )
 
 
-def _taint_step(inventory: Inventory, alternative: Alternative) -> Step:
-    mask = bytes(not device.taints or not hindering(device, alternative) for device in inventory.devices)
+def _by_make(case: Case, inventory: Inventory, met: Callable[[Device], bool]) -> bytes:
+    """Return the mask of what is the same for all devices of a make; where the time is over the rest lacks it."""
+    known: dict[Make, bool] = {}
+    mask = bytearray()
+    for device in in_time(case.expired, inventory.devices):
+        if device.make not in known:
+            known[device.make] = met(device)
+        mask.append(known[device.make])
+    return bytes(mask).ljust(len(inventory.devices), b"\0")
+
+
+def _taint_step(case: Case, inventory: Inventory, alternative: Alternative) -> Step:
+    mask = _by_make(case, inventory, lambda device: not hindering(device, alternative))
     return Step(_TAINTS, "", mask, tell=lambda device: ", ".join(map(written, hindering(device, alternative))))
 
 
@@ -272,12 +268,13 @@ def _nearest(inventory: Inventory, steps: Sequence[Step], own: int) -> Iterator[
     if not vectors:
         return
     best = max(sum(vector) for vector in vectors)
+    chosen = {vector for vector in vectors if sum(vector) == best}
+    masks = [step.mask for step in steps]
     told: set[tuple[str, str]] = set()
-    for number, vector in enumerate(zip(*(step.mask for step in steps), strict=True)):
-        if vector not in vectors or sum(vector) < best:
-            continue
+    near = compress(count(), map(chosen.__contains__, zip(*masks, strict=True)))
+    for number in islice(near, _MOST_LOOKED_AT):
         device = inventory.devices[number]
-        failing = [step for step, met in zip(steps, vector, strict=True) if not met]
+        failing = [step for step in steps if not step.mask[number]]
         failed = " && ".join(step.expression or step.label for step in failing)
         value = ", ".join(dict.fromkeys(filter(None, (step.tell(device) for step in failing))))
         if (failed, value) not in told:

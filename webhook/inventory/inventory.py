@@ -18,9 +18,10 @@ from webhook.core.devices import DeviceInventory, ResourceSlice, TaintRule
 from webhook.inventory.case import never
 from webhook.inventory.outcomes import Outcomes
 from webhook.inventory.pools import IncompletePool, Place, PlannedDevices, places_in, planned, pools_of
-from webhook.inventory.schema import DomainSchema, Survey
+from webhook.inventory.schema import MOST_VALUES, DomainSchema, Survey
 
 _MAKE = attrgetter("make")
+_AT_ONCE = 4_000  # devices
 _MOST_OUTCOMES = 4_000_000  # bytes
 _MOST_EXPRESSIONS = 2_000
 _MOST_ACCEPTED = 1_000_000  # references
@@ -123,6 +124,8 @@ class Inventory:
         Threads that race count it twice at worst; what one left when its time was over the next one goes on with.
         """
         if self._survey is None:
+            if expired():
+                return False
             try:
                 survey = self._unfinished.pop()
             except IndexError:
@@ -150,9 +153,21 @@ class Inventory:
         return self.survey.domains
 
     def values(self, name: str) -> Counter[AttributeValue]:
-        """Return the values of an attribute (qualified name), each with how many devices publish it."""
-        positions = {make: make.layout.names.index(name) for make in self.makes if name in make.layout.names}
-        return Counter(device.cells[positions[device.make]] for device in self.devices if device.make in positions)
+        """Return the values of an attribute (qualified name), each with how many devices publish it.
+
+        Once there are more than `MOST_VALUES`, those of the devices that follow are not counted.
+        """
+        found: Counter[AttributeValue] = Counter()
+        positions: dict[Make, int | None] = {}
+        for start in range(0, len(self.devices), _AT_ONCE):
+            devices = self.devices[start : start + _AT_ONCE]
+            for make in {*map(_MAKE, devices)} - positions.keys():
+                positions[make] = make.layout.names.index(name) if name in make.layout.names else None
+            places = ((device.cells, positions[device.make]) for device in devices)
+            found.update(cells[position] for cells, position in places if position is not None)
+            if len(found) > MOST_VALUES:
+                break
+        return found
 
     @cached_property
     def duplicates(self) -> tuple[tuple[str, str, str], ...]:

@@ -4,10 +4,10 @@ A driver's version is what the operator states, else what live attributes tell (
 came later), else any version counts (architecture 5, attribute schema).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from webhook.cel.inspect import AccessKind
 from webhook.core.cache import BoundedCache
@@ -28,6 +28,9 @@ from webhook.inventory.inventory import inventory_of
 from webhook.inventory.schema import AttributeSchema, DomainSchema
 
 _Named = TypeVar("_Named", CatalogueAttribute, CatalogueCapacity)
+_Entry = TypeVar("_Entry")
+_Seen = TypeVar("_Seen")
+_Known = TypeVar("_Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,37 @@ class KnownCapacity:
     live: int
 
 
+def _known_capacity(name: str, entry: CatalogueCapacity | None, live: int | None) -> KnownCapacity:
+    return KnownCapacity(name, entry, live or 0)
+
+
+class _Merged(Mapping[str, _Known], Generic[_Entry, _Seen, _Known]):
+    """What catalogue and live devices know by name, put together when it is asked for: the names may be many."""
+
+    def __init__(
+        self,
+        entries: Mapping[str, _Entry],
+        seen: Mapping[str, _Seen],
+        known: Callable[[str, _Entry | None, _Seen | None], _Known],
+    ) -> None:
+        self._entries, self._seen, self._known = entries, seen, known
+
+    def __getitem__(self, name: str) -> _Known:
+        if name not in self:
+            raise KeyError(name)
+        return self._known(name, self._entries.get(name), self._seen.get(name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries or name in self._seen
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._entries
+        yield from (name for name in self._seen if name not in self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries) + sum(name not in self._entries for name in self._seen)
+
+
 @dataclass(frozen=True)
 class DomainKnowledge:
     """What is known under one domain: its pack (None without one), its live schema, its driver's versions.
@@ -82,14 +116,12 @@ class DomainKnowledge:
     @cached_property
     def attributes(self) -> Mapping[str, KnownAttribute]:
         entries = dict(self._of_version(self.pack.attributes)) if self.pack else {}
-        seen = self.live.attributes if self.live else {}
-        return {name: KnownAttribute(name, entries.get(name), seen.get(name)) for name in {**entries, **seen}}
+        return _Merged(entries, self.live.attributes if self.live else {}, KnownAttribute)
 
     @cached_property
     def capacities(self) -> Mapping[str, KnownCapacity]:
         entries = dict(self._of_version(self.pack.capacities)) if self.pack else {}
-        seen = self.live.capacities if self.live else {}
-        return {name: KnownCapacity(name, entries.get(name), seen.get(name, 0)) for name in {**entries, **seen}}
+        return _Merged(entries, self.live.capacities if self.live else {}, _known_capacity)
 
     def names(self, kind: AccessKind) -> Mapping[str, KnownAttribute] | Mapping[str, KnownCapacity]:
         return self.attributes if kind is AccessKind.ATTRIBUTES else self.capacities

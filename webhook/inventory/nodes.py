@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from webhook.core.cluster import ClusterView
-from webhook.inventory.inventory import Inventory
+from webhook.inventory.case import Case, in_time
+from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.reach import Reach
 
 Key = TypeVar("Key")
@@ -58,15 +59,16 @@ def _nodes(
         yield name, reached
 
 
-def most_on_one(view: ClusterView, inventory: Inventory, numbers: Iterable[int], enough: int) -> tuple[int, str]:
+def most_on_one(case: Case, numbers: Iterable[int], enough: int) -> tuple[int, str]:
     """Return the largest number of the devices that one node reaches, and its name; `enough` of them end the search.
 
-    The numbers must be there to be gone through twice.
+    The numbers must be there to be gone through twice. Where the time was over, it is of those seen till then.
     """
+    inventory = inventory_of(case.view)
     named: Counter[str] = Counter()
     only_named = True
     live = inventory.live
-    for number in numbers:
+    for number in in_time(case.expired, numbers):
         node = inventory.places[number].reach.node_name if number < live else ""
         only_named &= bool(node)
         named[node] += 1
@@ -75,6 +77,6 @@ def most_on_one(view: ClusterView, inventory: Inventory, numbers: Iterable[int],
     if only_named:
         counted = ((count, node) for node, count in named.items())
     else:
-        alike = ((number, None) for number in numbers)
-        counted = ((found[None], node) for node, found in on_nodes(view, inventory, alike))
+        alike = ((number, None) for number in in_time(case.expired, numbers))
+        counted = ((found[None], node) for node, found in on_nodes(case.view, inventory, alike))
     return max(counted, key=lambda found: found[0], default=(0, ""))

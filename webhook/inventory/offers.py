@@ -36,15 +36,16 @@ class Matched:
     def __iter__(self) -> Iterator[int]:
         return iter(self.numbers) if all(self.left) else compress(self.numbers, map(self.left.__getitem__, self.of))
 
-    def devices(self) -> Iterator[tuple[Device, int]]:
-        """Yield one device of each kind, and how many there are."""
-        return compress(zip(self.kinds, self.counts, strict=True), self.left)
+    def devices(self, expired: Callable[[], bool]) -> Iterator[tuple[Device, int]]:
+        """Yield one device of each kind, and how many there are, as long as there is time."""
+        return in_time(expired, compress(zip(self.kinds, self.counts, strict=True), self.left))
 
-    def only(self, fits: Callable[[Device], bool]) -> "Matched":
-        """Return the devices whose kind fits."""
-        if not self.kinds:
-            return self
-        left = tuple(known and fits(kind) for known, kind in zip(self.left, self.kinds, strict=True))
+    def only(self, fits: Callable[[Device], bool], expired: Callable[[], bool]) -> "Matched":
+        """Return the devices whose kind fits; none where the time was over."""
+        kinds = in_time(expired, zip(self.left, self.kinds, strict=True))
+        left = tuple(known and fits(kind) for known, kind in kinds)
+        if len(left) < len(self.kinds):
+            return _NOTHING
         return self if left == self.left else replace(self, left=left)
 
 
@@ -101,7 +102,7 @@ def able(case: Case, alternative: Alternative) -> Matched:
     if not alternative.capacity or not takes_capacity(case):
         return found
     arithmetic = arithmetic_of(case.view.server)
-    return found.only(lambda device: not case.expired() and can_serve(device, alternative, arithmetic))
+    return found.only(lambda device: can_serve(device, alternative, arithmetic), case.expired)
 
 
 def takes_capacity(case: Case) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Final
 
 _FALSE: Final = 0
@@ -12,6 +13,7 @@ _MOST_ERRORS: Final = 200
 _OTHER: Final = "another error"
 
 _ONLY_TRUE: Final = bytes(int(code == _TRUE) for code in range(256))
+_ONLY_ERRORS: Final = bytes(int(code >= _FIRST_ERROR) for code in range(256))
 
 Outcome = bool | str
 """What a selector gives on a device: true, false, or the text of the error that it ends in."""
@@ -48,10 +50,9 @@ class Outcomes:
         """Return one byte a device: 1 where the expression is true."""
         return self.codes.translate(_ONLY_TRUE)
 
-    def failing(self) -> Iterator[int]:
-        """Yield the numbers of the devices on which the expression ends in an error."""
-        if self.errors:
-            yield from (number for number, code in enumerate(self.codes) if code >= _FIRST_ERROR)
+    def failing(self) -> bytes:
+        """Return one byte a device: 1 where the expression ends in an error."""
+        return self.codes.translate(_ONLY_ERRORS)
 
     def judged(self, start: int, found: Sequence[Outcome], left: tuple[tuple[int, int], ...]) -> "Outcomes":
         """Return the outcomes with those found from a device on; `left` remain."""
@@ -91,3 +92,20 @@ def _within(stretches: Iterable[tuple[int, int]], before: int, length: int, at: 
         first, last = max(start, before), min(end, before + length)
         if first < last:
             yield first - before + at, last - before + at
+
+
+Mask = bytes
+"""One byte a device: 1 for those that are meant."""
+
+
+def in_all(masks: Iterable[Mask]) -> Mask:
+    """Return the devices that are in every mask; there must be one."""
+    first, *others = masks
+    met = int.from_bytes(first)
+    for other in others:
+        met &= int.from_bytes(other)
+    return met.to_bytes(len(first))
+
+
+def numbers(mask: Mask) -> Iterator[int]:
+    return compress(range(len(mask)), mask)

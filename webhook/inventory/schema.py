@@ -10,8 +10,10 @@ from webhook.core.device import AttributeValue, Make, VersionText
 from webhook.core.rows import CellType
 
 STANDARD_DOMAIN = "resource.kubernetes.io"
-_AT_ONCE = 1_000
+_AT_ONCE = 250
 """How many makes are counted before the time is asked for again."""
+MOST_VALUES = 20_000
+"""An attribute with more values tells one device from another; no more of them are counted."""
 
 
 class AttributeSchema:
@@ -27,6 +29,16 @@ class AttributeSchema:
     @cached_property
     def values(self) -> Mapping[AttributeValue, int]:
         return self._count()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the values are all that there are."""
+        return len(self.values) <= MOST_VALUES
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        """The values that are strings, and no versions."""
+        return frozenset(value for value in self.values if type(value) is str)
 
 
 @dataclass(frozen=True, slots=True)

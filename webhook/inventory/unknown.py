@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from webhook.cel.inspect import AccessKind
 from webhook.core.catalogue import MistakeKind
 from webhook.core.devices import DeviceClass
 from webhook.core.finding import Finding, Fix, Severity
-from webhook.core.suggest import MOST_SUGGESTIONS, explains, nearest
+from webhook.core.suggest import MOST_COMPARED, MOST_SUGGESTIONS, explains, nearest
 from webhook.inventory.case import Case
 from webhook.inventory.knowledge import DomainKnowledge, Knowledge, knowledge_of
 from webhook.inventory.names import NamedAccess, named_accesses
@@ -66,7 +67,7 @@ def _certainty(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, n
         return Severity.DENY
     confused = known.mistake(_MISTAKES[kind], name) is not None or name in known.names(_OTHER[kind])
     elsewhere = any(True for _ in _elsewhere(knowledge, known, kind, name))
-    explained = confused or elsewhere or any(explains(near, name) for near in known.names(kind))
+    explained = confused or elsewhere or any(explains(near, name) for near in islice(known.names(kind), MOST_COMPARED))
     if explained and (known.live is not None or not known.is_vague):
         return Severity.DENY
     return Severity.WARN if explained or known.live is not None or not known.is_vague else None

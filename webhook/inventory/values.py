@@ -45,10 +45,12 @@ def known_values(domain: DomainKnowledge | None, place: Place) -> KnownValues | 
     attribute = domain.attributes.get(place.name) if domain is not None else None
     if attribute is None or domain is None or attribute.types - {"string"}:
         return None
+    if attribute.live is not None and not attribute.live.is_whole:
+        return None
     if place.name == _PROFILE and domain.pack is not None and domain.pack.models:
         return None
     entry = attribute.entry
-    live = frozenset(_strings(attribute.live.values)) if attribute.live is not None else frozenset()
+    live = attribute.live.texts if attribute.live is not None else frozenset()
     documented = frozenset(_strings(entry.values)) if entry is not None else frozenset()
     if not live and not documented:
         return None

@@ -17,7 +17,7 @@ from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota, Dimension, Limit
 from webhook.inventory.consumed import Arithmetic, asked_of, consumed
 from webhook.quota.drivers import DriverFacts, profile_of
-from webhook.quota.supply import Supply
+from webhook.quota.supply import Node, Supply
 
 MOST_DEVICES = 32
 """The most devices that one claim can be given (AllocationResultsMaxSize)."""
@@ -185,17 +185,22 @@ class _Counted:
         """Return the largest sum over a node of at most 32 devices, one device at least."""
         sums = [_Sum(each.amount, 1)]
         nodes = self.tariff.supply.on_nodes(alternative, self.limit.match.selector)
-        if nodes is None:
+        taken = (
+            None if nodes is None else self.tariff.supply.in_time(lambda node: self._of_node(alternative, node), nodes)
+        )
+        if taken is None:
             return None
-        for node in nodes:
-            usable = (
-                _Sum(self._each(alternative, device).amount, count) for device, count in node if self._matches(device)
-            )
-            sums.append(_largest(usable))
+        sums += taken
         if alternative.mode is AllocationMode.UNKNOWN and each.amount is not None:
             sums.append(_Sum(each.amount * alternative.count, alternative.count))
         most = max(sums, key=_Sum.weight)
         return Part(alternative.path, alternative.name, most.count, each, most.amount)
+
+    def _of_node(self, alternative: Alternative, node: Node) -> "_Sum":
+        """Return the largest sum over the devices of one node."""
+        return _largest(
+            _Sum(self._each(alternative, device).amount, count) for device, count in node if self._matches(device)
+        )
 
     def _each(self, alternative: Alternative, device: Device) -> Each:
         """Return the charge of one device that the request may get."""

@@ -15,7 +15,7 @@ from webhook.core.claims import Alternative, Selector
 from webhook.core.cluster import ClusterView
 from webhook.core.device import Device, Make
 from webhook.core.quotas import Match
-from webhook.inventory.case import never
+from webhook.inventory.case import in_time, never
 from webhook.inventory.consumed import arithmetic_of, can_serve
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.matching import accepting, accepting_texts, stored_environment
@@ -183,15 +183,18 @@ class ClusterSupply:
         shapes = self.in_time(self._index.shape, range(len(self._inventory.devices))) or ()
         return [self._inventory.devices[shape] for shape in sorted({*shapes})]
 
-    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node] | None:
+    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Sequence[Node] | None:
         usable = {id(device) for device in self.offers(alternative, selector)}
         numbers = self._accepted(alternative, selector)
-        shapes = self.in_time(self._index.shape, numbers)
+        shapes = None if self._expired() else self.in_time(self._index.shape, numbers)
         if shapes is None:
             return None
         devices = self._inventory.devices
         counted = ((n, shape) for n, shape in zip(numbers, shapes, strict=True) if id(devices[shape]) in usable)
-        nodes = {frozenset(found.items()) for _, found in on_nodes(self._view, self._inventory, counted)}
+        reached = on_nodes(self._view, self._inventory, in_time(self._expired, counted))
+        nodes = {frozenset(found.items()) for _, found in reached}
+        if self._expired():
+            return None
         return [[(devices[shape], many) for shape, many in node] for node in nodes]
 
     def _accepted(self, alternative: Alternative, selector: Selector | None) -> Sequence[int]:

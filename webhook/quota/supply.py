@@ -30,7 +30,7 @@ class Supply(Protocol):
     def shapes(self) -> Iterable[Device]:
         """Return one of each shape that is known at all."""
 
-    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Iterable[Node] | None:
+    def on_nodes(self, alternative: Alternative, selector: Selector | None) -> Sequence[Node] | None:
         """Return the same devices node by node; a planned shape stands on a node of its own, as many as fit there.
 
         None where there was no time for all.

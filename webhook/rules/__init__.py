@@ -7,6 +7,7 @@ from webhook.core.claims import Claim
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.inventory.case import Case
+from webhook.inventory.inventory import inventory_of
 from webhook.inventory.pod_case import PodCase
 from webhook.inventory.trying import with_tried_edits
 from webhook.rules import (
@@ -104,6 +105,8 @@ SCHEMA: tuple[Check, ...] = (
 # What could not be read: the server leaves it to the API server, a command refuses it.
 ON_SERVER: tuple[Check, ...] = (not_judged.wrong_types,)
 OFFLINE: tuple[Check, ...] = (invalid_field.check,)
+# What is judged of the subject alone; the others wait until it is known what devices publish.
+_WITHOUT_INVENTORY = frozenset({*COMPILING, *SERVER_TRUTH, *VERSIONS, *ON_SERVER, *OFFLINE})
 # How the containers of pods, their claims and templates fit together.
 PODS: tuple[PodCheck, ...] = (
     pod_unknown_template.check,
@@ -158,6 +161,8 @@ def judged(case: Case, checks: Iterable[Check], *, mended: bool = False) -> tupl
     `mended` says that the case is one in which something was put right already; it is not looked at a third time.
     """
     listed = tuple(checks)
+    if not inventory_of(case.view).is_surveyed(case.expired):
+        listed = tuple(check for check in listed if check in _WITHOUT_INVENTORY)
     findings = list(merged(finding for check in listed for finding in check(case)))
     if case.expired():
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))

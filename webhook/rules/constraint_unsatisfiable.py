@@ -100,8 +100,7 @@ def _problem(case: Case, constraint: Constraint, entries: Sequence[Concerned], p
 
 def _is_short(case: Case, part: Part) -> bool:
     """Return whether the request gets too few devices on every node without the constraint, which others tell."""
-    inventory = inventory_of(case.view)
-    return all(most_on_one(case.view, inventory, way.found, way.least)[0] < way.least for way in part)
+    return all(most_on_one(case, way.found, way.least)[0] < way.least for way in part)
 
 
 def _largest(counted: Counted) -> int:
@@ -127,5 +126,5 @@ def _fixes(case: Case, constraint: Constraint, parts: Sequence[Part]) -> Iterato
 
 def _is_published(case: Case, parts: Sequence[Part], attribute: str) -> bool:
     of = inventory_of(case.view).attributes_of
-    drivers = {kind.driver for part in parts for way in part for kind, _ in way.found.devices()}
+    drivers = {kind.driver for part in parts for way in part for kind, _ in way.found.devices(case.expired)}
     return all(attribute in of.get(driver, ()) for driver in drivers)

@@ -29,7 +29,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _takes_whole(case: Case, alternative: Alternative) -> bool:
     """Return whether devices could serve the request, and none of them is shared."""
     found = able(case, alternative)
-    shared = any(device.allow_multiple_allocations for device, _ in found.devices())
+    shared = any(device.allow_multiple_allocations for device, _ in found.devices(case.expired))
     return bool(found) and not shared and not case.expired()
 
 
@@ -44,6 +44,6 @@ def _class_with_shares(case: Case, alternative: Alternative) -> str:
     """Return the first class whose shared devices could serve the request; empty where there is none."""
     for name in sorted(case.view.device_classes):
         found = able(case, replace(alternative, device_class_name=name))
-        if any(device.allow_multiple_allocations for device, _ in found.devices()) and not case.expired():
+        if any(device.allow_multiple_allocations for device, _ in found.devices(case.expired)) and not case.expired():
             return name
     return ""

@@ -8,7 +8,7 @@ from webhook.core.capacities import Capacity, RequestPolicy, qualified
 from webhook.core.claims import Alternative, CapacityRequest
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.core.quantity import Quantity, parse_quantity
-from webhook.inventory.case import Case
+from webhook.inventory.case import Case, in_time
 from webhook.inventory.consumed import Arithmetic, arithmetic_of, consumed, is_eligible, largest
 from webhook.inventory.offers import matched, takes_capacity
 
@@ -40,7 +40,7 @@ class _Given:
 def _finding(case: Case, alternative: Alternative, asked: CapacityRequest) -> Finding | None:
     amount, arithmetic = asked.quantity.amount, arithmetic_of(case.view.server)
     capacities: dict[Capacity, None] = {}
-    for device, _ in matched(case, alternative).devices():
+    for device, _ in matched(case, alternative).devices(case.expired):
         capacity = device.capacity.get(qualified(asked.name, device.driver))
         if capacity is not None and capacity not in capacities:
             if _takes(capacity, amount, arithmetic) == amount:
@@ -48,7 +48,9 @@ def _finding(case: Case, alternative: Alternative, asked: CapacityRequest) -> Fi
             capacities[capacity] = None
     if amount < 0 or not capacities or case.expired():
         return None
-    given = _given(capacities, amount, arithmetic)
+    given = _given(in_time(case.expired, capacities), amount, arithmetic)
+    if given is None or case.expired():
+        return None
     message = (
         f"no match gives '{asked.quantity}' of `{asked.name}`, the most is '{given.most}'"
         if given.rounded is None
@@ -70,7 +72,7 @@ def _takes(capacity: Capacity, amount: Fraction, arithmetic: Arithmetic) -> Frac
     return taken if is_eligible(capacity, taken, arithmetic) else None
 
 
-def _given(capacities: Iterable[Capacity], amount: Fraction, arithmetic: Arithmetic) -> _Given:
+def _given(capacities: Iterable[Capacity], amount: Fraction, arithmetic: Arithmetic) -> _Given | None:
     best: tuple[Fraction, Capacity] | None = None
     most: Quantity | None = None
     for capacity in capacities:
@@ -80,7 +82,8 @@ def _given(capacities: Iterable[Capacity], amount: Fraction, arithmetic: Arithme
         can = largest(capacity, arithmetic)
         if most is None or can > most.amount:
             most = Quantity(can, capacity.value.format)
-    assert most is not None  # there is a capacity at least
+    if most is None:
+        return None
     if best is None:
         return _Given(None, most)
     return _Given(Quantity(best[0], best[1].value.format), most, _policy(best[1].policy))

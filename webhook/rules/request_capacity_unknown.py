@@ -74,7 +74,7 @@ def _of_no_match(case: Case, alternative: Alternative, asked: CapacityRequest) -
     published: set[str] = set()
     is_exact = minor(case.view.server.version) < _EITHER_NAME
     otherwise = ""
-    for device, _ in matched(case, alternative).devices():
+    for device, _ in matched(case, alternative).devices(case.expired):
         name = qualified(asked.name, device.driver)
         capacity = device.capacity.get(name)
         if capacity is not None:
@@ -106,7 +106,7 @@ def _fixes(case: Case, alternative: Alternative, asked: CapacityRequest, meant: 
     """Yield the names that may be meant, those that a matching device publishes first and with their edits."""
     published = {
         name.removeprefix(f"{device.driver}/")
-        for device, _ in matched(case, alternative).devices()
+        for device, _ in matched(case, alternative).devices(case.expired)
         for name in device.capacity
     }
     helpful = [name for name in meant if name in published or not published]

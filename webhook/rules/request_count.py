@@ -6,7 +6,6 @@ from itertools import count
 from webhook.core.claims import AllocationMode, Alternative, Claim, DeviceRequest
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.inventory.case import Case
-from webhook.inventory.inventory import inventory_of
 from webhook.inventory.nodes import most_on_one
 from webhook.inventory.offers import Matched, able
 from webhook.inventory.taints import are_judged, hindering
@@ -97,7 +96,7 @@ def _short(case: Case, alternative: Alternative) -> Finding | None:
     free = _untainted(case, alternative, found)
     if not found or case.expired():
         return None
-    most, node = most_on_one(case.view, inventory_of(case.view), free, alternative.count)
+    most, node = most_on_one(case, free, alternative.count)
     if most >= alternative.count or case.expired():
         return None
     on = f" on '{node}'" if node else ""
@@ -145,5 +144,5 @@ def _untainted(case: Case, alternative: Alternative, found: Matched) -> Matched:
     """Return the devices that taints leave to the request; all of them where none is left, which others tell."""
     if not are_judged(case) or alternative.admin_access:
         return found
-    free = found.only(lambda device: not hindering(device, alternative))
+    free = found.only(lambda device: not hindering(device, alternative), case.expired)
     return free or found

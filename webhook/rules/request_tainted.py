@@ -28,7 +28,7 @@ def check(case: Case) -> Iterator[Finding]:
 def _on_every_device(case: Case, alternative: Alternative) -> Counter[Taint]:
     """Return the taints that hinder, with how many devices have each; none where some device is free of them."""
     found: Counter[Taint] = Counter()
-    for device, count in able(case, alternative).devices():
+    for device, count in able(case, alternative).devices(case.expired):
         taints = hindering(device, alternative)
         if not taints:
             return Counter()

@@ -29,7 +29,7 @@ def _idle(case: Case, alternative: Alternative) -> Iterator[Finding]:
     present: dict[Taint, None] = {}
     hinders: dict[Taint, None] = {}
     some_are_free = False
-    for device, _ in matched(case, alternative).devices():
+    for device, _ in matched(case, alternative).devices(case.expired):
         taints = hindering(device, alternative)
         present.update(dict.fromkeys(device.taints))
         hinders.update(dict.fromkeys(taints))
