@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.rewrite
 
-Prints medians of the process's own time and their ratios; all sides run in one process, in turns. The issue's budgets
-on a quiet machine: 300 us for one container, 60 us for a pod that nothing is done to.
+Prints medians of the process's own time and their ratios; all sides run in one process, in turns. The budgets on
+a quiet machine: 300 us for one container, 60 us for a pod that nothing is done to.
 """
 
 import statistics
