@@ -267,6 +267,7 @@ def _read(*kinds: Kind) -> set[tuple[str, str, str]]:
 def test_serving_may_read_what_it_watches_write_the_ledger_and_nothing_else() -> None:
     expected = _read(*SERVING) | {(OWN, name, "get") for name in QUOTAS}
     expected |= {(OWN, f"{name}/status", "update") for name in QUOTAS}
+    expected |= {("", "secrets", verb) for verb in ("get", "watch")}
     assert _grants("drawbridge") == expected | {("path", "/metrics", "get")}
 
 
@@ -281,25 +282,54 @@ def test_the_controller_may_keep_templates_write_statuses_and_nothing_else() -> 
     assert _grants("drawbridge-controller") == expected | {("path", "/metrics", "get")}
 
 
-def test_nobody_may_create_or_delete_claims_or_touch_secrets_and_webhooks() -> None:
-    for role in ("drawbridge", "drawbridge-controller"):
+CONFIGURATIONS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+
+
+def test_certificates_may_be_kept_and_nothing_else() -> None:
+    expected = {("admissionregistration.k8s.io", name, verb) for name in CONFIGURATIONS for verb in ("get", "patch")}
+    expected |= {("", "secrets", verb) for verb in ("get", "update")}
+    expected |= {("discovery.k8s.io", "endpointslices", "list")}
+    expected |= {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
+    assert _grants("drawbridge-certs") == expected
+
+
+def test_nobody_may_create_or_delete_claims_and_one_alone_write_webhooks() -> None:
+    for role in ("drawbridge", "drawbridge-controller", "drawbridge-certs"):
         for group, resource, verb in _grants(role):
-            assert resource != "secrets"
-            assert group != "admissionregistration.k8s.io"
+            assert resource != "secrets" or role != "drawbridge-controller"
+            assert group != "admissionregistration.k8s.io" or role == "drawbridge-certs"
             assert resource != "resourceclaims" or verb in READ
             assert "*" not in (group, resource, verb)
 
 
-def test_leases_are_changed_by_name_only() -> None:
-    [role] = of_kind("Role")
-    for rule in role["rules"]:
-        assert rule["verbs"] == ["create"] or rule["resourceNames"] == ["drawbridge-controller"]
+def test_secrets_leases_and_webhooks_are_reached_by_name_only() -> None:
+    """The key of the CA is not for who serves."""
+    named = {
+        (m["metadata"]["name"], resource): rule.get("resourceNames")
+        for kind in ("Role", "ClusterRole")
+        for m in of_kind(kind)
+        for rule in m["rules"]
+        for resource in rule.get("resources", ())
+        if resource in ("secrets", "leases", *CONFIGURATIONS) and rule["verbs"] != ["create"]
+    }
+    assert named == {
+        ("drawbridge", "secrets"): ["drawbridge-tls"],
+        ("drawbridge-controller", "leases"): ["drawbridge-controller"],
+        ("drawbridge-certs", "secrets"): ["drawbridge-ca", "drawbridge-tls"],
+        ("drawbridge-certs", "leases"): ["drawbridge-certs"],
+        **{("drawbridge-certs", name): ["drawbridge"] for name in CONFIGURATIONS},
+    }
+
+
+def test_secrets_hold_nothing_before_they_are_filled() -> None:
+    for secret in of_kind("Secret"):
+        assert secret.keys() == {"apiVersion", "kind", "metadata", "type"}
 
 
 def test_every_binding_gives_a_role_that_is_there_to_an_account_that_is_there() -> None:
     there = {(m["kind"], m["metadata"]["name"]) for m in base()}
     bindings = of_kind("ClusterRoleBinding") + of_kind("RoleBinding")
-    assert len(bindings) == 3
+    assert len(bindings) == 6
     for binding in bindings:
         assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) in there
         for subject in binding["subjects"]:
@@ -340,7 +370,7 @@ def test_a_selector_finds_the_pods_of_its_deployment_alone(deployment: Manifest)
 
 
 def test_three_replicas_serve_and_a_rollout_takes_none_away() -> None:
-    serving, controller = of_kind("Deployment")
+    serving, controller, _ = of_kind("Deployment")
     assert (serving["spec"]["replicas"], controller["spec"]["replicas"]) == (3, 2)
     assert serving["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     [service] = of_kind("Service")

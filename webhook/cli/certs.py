@@ -1,29 +1,77 @@
-"""`drawbridge certs`: issue, show, rotate and verify the serving certificate and its CA."""
+"""`drawbridge certs`: issue, show, rotate and verify certificates, in a folder or in a cluster."""
 
+import asyncio
 import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from certs.inspect import Certificate, CertificateError, problems, read_certificate
 from certs.issue import HostError, wanted_names
 from certs.plan import Action, plan
+from certs.rotation import Asked
 from certs.store import Directory, Stored, facts, renew
+from webhook.cli.certs_report import bundle_table, certificate_table, held_certificates, held_problems
 from webhook.cli.options import fail
+from webhook.core.errors import SettingsError
+from webhook.kube.access import load_access
+from webhook.kube.client import ApiClient, ApiError, GarbledError
+from webhook.kube.installation import Installation, ask, read_held
+from webhook.settings import Settings
 
 NOT_USABLE = 1
+Result = TypeVar("Result")
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path, file_okay=False)
 
-_directory = click.option(
-    "--cert-dir", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where the files are."
-)
+_directory = click.option("--cert-dir", type=_PATH, required=True, help="Where the files are.")
 _hosts = click.option(
     "--host", "hosts", multiple=True, metavar="NAME", help="A DNS name or IP address of the server; may repeat."
 )
 _more_hosts = click.argument("more_hosts", nargs=-1, metavar="[NAME...]")
+_output = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+_PLACE = (
+    click.option("--cert-dir", type=_PATH, help="Where the files are; without it, the Secrets of a cluster."),
+    click.option("--kubeconfig", type=click.Path(path_type=Path), help="The cluster."),
+    click.option("--context", help="The kubeconfig's context."),
+    click.option("--own-namespace", default=Settings().own_namespace, help="The namespace of the installation."),
+    click.option("--installation-name", default=Settings().installation_name, help="The name of its Service."),
+)
+
+
+class Cluster:
+    """The installation that the options name."""
+
+    def __init__(self, kubeconfig: Path | None, context: str | None, own_namespace: str, installation_name: str):
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self.installation = Installation(own_namespace, installation_name)
+
+    def call(self, what: Callable[[ApiClient, Installation], Awaitable[Result]]) -> Result:
+        """Return what the API server says; end with exit code 2 where it cannot be had."""
+
+        async def called() -> Result:
+            async with ApiClient(load_access(self._kubeconfig, self._context)) as api:
+                return await what(api, self.installation)
+
+        try:
+            return asyncio.run(called())
+        except SettingsError as error:
+            fail(
+                error.problems if self._kubeconfig else ("give `--cert-dir DIR`, or a cluster by `--kubeconfig FILE`",)
+            )
+        except (ApiError, GarbledError) as error:
+            fail((str(error),))
+
+
+def _placed(command: Command) -> Command:
+    for option in reversed(_PLACE):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -47,52 +95,86 @@ def issue(cert_dir: Path, hosts: tuple[str, ...], more_hosts: tuple[str, ...]) -
 
 
 @certs.command()
-@_directory
+@_placed
 @_hosts
 @_more_hosts
-def rotate(cert_dir: Path, hosts: tuple[str, ...], more_hosts: tuple[str, ...]) -> None:
+@click.option("--ca", is_flag=True, help="Replace the CA too: in a cluster in stages, so that no call fails.")
+@click.option("--now", is_flag=True, help="With --ca: trust the old CA no longer, whatever calls fail meanwhile.")
+def rotate(
+    cert_dir: Path | None, hosts: tuple[str, ...], more_hosts: tuple[str, ...], *, ca: bool, now: bool, **where: Any
+) -> None:
     """Renew the serving certificate with the same CA, for the same names unless --host says others.
 
-    A running server takes the new pair within two seconds and loses no connection.
+    A running server takes the new pair within two seconds and loses no connection. In a cluster `drawbridge controller
+    --certificates` does it, within its next look.
     """
-    directory = Directory(cert_dir)
+    if now and not ca:
+        fail(("--now is for the CA: `--ca --now`",))
+    names = (*hosts, *more_hosts)
+    if cert_dir is not None:
+        _rotate_files(Directory(cert_dir), names, ca=ca, now=now)
+        return
+    if names:
+        fail(("in a cluster the names follow from the Service: --host is for --cert-dir",))
+    asked = Asked.SERVING if not ca else Asked.CA_NOW if now else Asked.CA
+    Cluster(**where).call(lambda api, installation: ask(api, installation, asked))
+    click.echo("asked for; `drawbridge certs show` says how far it is")
+
+
+def _rotate_files(directory: Directory, names: Sequence[str], *, ca: bool, now: bool) -> None:
     stored = _read(directory)
     if not facts(stored, ()).can_sign:
-        fail((f"{cert_dir} holds no CA with its key (ca.crt and ca.key), so nothing can be renewed there",))
-    names = (*hosts, *more_hosts) or (_certificate(stored.serving, "tls.crt").names if stored.serving else ())
-    _renew(directory, stored, Action.RENEW_SERVING, names)
+        fail((f"{directory.path} holds no CA with its key (ca.crt and ca.key), so nothing can be renewed there",))
+    if ca and not now:
+        fail(("in a folder a CA is replaced at once, and whoever trusts the old one fails: say `--ca --now`",))
+    names = names or (_certificate(stored.serving, "tls.crt").names if stored.serving else ())
+    _renew(directory, stored, Action.RENEW_ALL if ca else Action.RENEW_SERVING, names)
 
 
 @certs.command()
-@_directory
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to report.")
-def show(cert_dir: Path, output: str) -> None:
-    """Show what the certificates say."""
-    stored = _read(Directory(cert_dir))
-    shown = [(name, _certificate(pem, name)) for name, pem in _files(stored)]
+@_placed
+@_output
+def show(cert_dir: Path | None, output: str, **where: Any) -> None:
+    """Show what the certificates say, and in a cluster who trusts which CA."""
+    lines: list[str] = []
+    if cert_dir is not None:
+        stored = _read(Directory(cert_dir))
+        shown = [(name, _certificate(pem, name)) for name, pem in _files(stored)]
+    else:
+        held = Cluster(**where).call(read_held)
+        shown = held_certificates(held)
+        lines = ["", *bundle_table(held)]
     if output == "json":
         entries = [_entry(name, certificate) for name, certificate in shown]
         report = {"apiVersion": "drawbridge.dev/v1alpha1", "kind": "CertificateReport", "certificates": entries}
         click.echo(json.dumps(report, indent=1))
         return
-    for name, certificate in shown:
-        click.echo("\n".join(_lines(name, certificate)))
+    click.echo("\n".join([*certificate_table(shown, _now()), *lines]))
 
 
 @certs.command()
-@_directory
+@_placed
 @_hosts
 @_more_hosts
-def verify(cert_dir: Path, hosts: tuple[str, ...], more_hosts: tuple[str, ...]) -> None:
-    """Say whether a client that trusts ca.crt would accept the serving certificate; exit 1 if not."""
-    stored = _read(Directory(cert_dir))
-    found = tuple(_faults(stored, (*hosts, *more_hosts)))
+def verify(cert_dir: Path | None, hosts: tuple[str, ...], more_hosts: tuple[str, ...], **where: Any) -> None:
+    """Say whether a client that trusts ca.crt, or the `caBundle` of the cluster, would accept the serving certificate.
+
+    Exit 1 if not.
+    """
+    if cert_dir is not None:
+        stored = _read(Directory(cert_dir))
+        found = tuple(_faults(stored, (*hosts, *more_hosts)))
+        pem = stored.serving
+    else:
+        cluster = Cluster(**where)
+        held = cluster.call(read_held)
+        found = tuple(held_problems(held, cluster.installation, _now()))
+        pem = held.serving.get("tls.crt")
     for problem in found:
         click.echo(f"drawbridge: {problem}", err=True)
     if found:
         raise SystemExit(NOT_USABLE)
-    certificate = _certificate(stored.serving or b"", "tls.crt")
-    click.echo(f"usable until {certificate.validity.not_after.isoformat()}")
+    click.echo(f"usable until {_certificate(pem, 'tls.crt').validity.not_after.isoformat()}")
 
 
 def _faults(stored: Stored, hosts: Sequence[str]) -> Iterator[str]:
@@ -159,13 +241,6 @@ def _entry(name: str, certificate: Certificate) -> dict[str, Any]:
         "notAfter": certificate.validity.not_after.isoformat(),
         "ca": certificate.is_ca,
     }
-
-
-def _lines(name: str, certificate: Certificate) -> Iterator[str]:
-    yield name
-    for label, value in _entry(name, certificate).items():
-        if label not in {"file", "ca"} and value:
-            yield f"  {label}: {', '.join(value) if isinstance(value, tuple) else value}"
 
 
 def _now() -> datetime:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from certs.authority import SERVING_CERTIFICATE
+from certs.authority import SERVING_CERTIFICATE, Authority, Data, read_authority
 from certs.rotation import Asked
 from webhook.core.raw import RawObject
-from webhook.kube.client import GarbledError
+from webhook.kube.client import ApiClient, GarbledError, NotFoundError
 
 OURS = "drawbridge.dev/issued-by"
 """The annotation of a Secret that we have filled: without it a certificate there is somebody else's."""
@@ -52,6 +52,33 @@ class Installation:
     @property
     def configurations(self) -> tuple[str, ...]:
         return tuple(f"{_CONFIGURATIONS}/{kind}/{self.name}" for kind in _KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The certificates of an installation, and the `caBundle` of each webhook by configuration."""
+
+    authority: Authority
+    serving: Data
+    bundles: Mapping[str, tuple[bytes, ...]]
+
+
+async def read_held(api: ApiClient, installation: Installation) -> Held:
+    """Return what is there now; ApiError where a Secret cannot be read."""
+    bundles = {}
+    for path in installation.configurations:
+        try:
+            bundles["/".join(path.split("/")[-2:])] = tuple(bundles_of(await api.get(path)))
+        except NotFoundError:
+            continue
+    serving = secret_data(await api.get(installation.serving_secret))
+    return Held(read_authority(secret_data(await api.get(installation.ca_secret)), serving), serving, bundles)
+
+
+async def ask(api: ApiClient, installation: Installation, asked: Asked) -> None:
+    """Leave word for who rotates certificates."""
+    secret = installation.serving_secret if asked is Asked.SERVING else installation.ca_secret
+    await api.merge(secret, {"metadata": {"annotations": {ASKED: asked.value}}})
 
 
 def secrets_path(namespace: str) -> str:
