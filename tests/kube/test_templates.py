@@ -225,6 +225,22 @@ def test_a_mapping_that_comes_a_moment_late_is_waited_for() -> None:
     played(play, replace(SLOW, patience=5.0))
 
 
+def test_a_pod_that_was_told_gets_its_template_when_the_mapping_comes_at_last() -> None:
+    async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
+        put_mapping(api, "another.class")
+        await asyncio.sleep(0.05)
+        put_pod(api, "p1")
+        await until(lambda: events(api))
+        put_mapping(api, "yet-another.class")
+        await asyncio.sleep(0.3)
+        assert not templates(api)
+        put_mapping(api)
+        await until(lambda: templates(api))
+        assert keeper.underivable == len(events(api)) == 1
+
+    played(play)
+
+
 def test_a_template_of_the_name_that_says_something_else_is_told_and_left() -> None:
     async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
         other = make_template(Shape("other.class"), 1).spec

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given
@@ -12,8 +13,10 @@ from webhook.core.mappings import is_extended
 from webhook.core.patch import apply
 from webhook.rewrite.derive import derive
 from webhook.rewrite.original import ANNOTATION
+from webhook.rewrite.reasons import Code
+from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, rewrite
-from webhook.rewrite.templates import PREFIX
+from webhook.rewrite.templates import MOST_DEVICES, PREFIX
 
 GPU, MIG = "nvidia.com/gpu", "nvidia.com/mig-1g.10gb"
 MAPPED = (GPU, MIG)
@@ -248,6 +251,27 @@ def _claims_of(pod: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
         )
         for container in _all_containers(pod)
     ]
+
+
+@st.composite
+def written_amounts(draw: st.DrawFn) -> tuple[str, Fraction]:
+    """Return a quantity between 0 and 1e30 as somebody might write it, and its amount."""
+    digits, exponent = draw(st.integers(0, 40) | st.integers(0, 10**12)), draw(st.integers(-3, 18))
+    suffix, power = draw(st.sampled_from([("", 0), ("m", -3), ("k", 3), ("E", 18), (f"e{exponent}", exponent)]))
+    return f"{digits}{suffix}", digits * Fraction(10) ** power
+
+
+@given(written_amounts())
+def test_a_quantity_becomes_as_many_devices_or_the_pod_stays_as_it_is(written: tuple[str, Fraction]) -> None:
+    text, amount = written
+    pod = {"metadata": {}, "spec": {"containers": [{"name": "main", "resources": {"limits": {GPU: text}}}]}}
+    outcome = rewrite(pod, NAMESPACE, VIEW)
+    if amount.denominator == 1 and amount <= MOST_DEVICES:
+        assert isinstance(outcome, Rewritten)
+        assert [claim.count for claim in outcome.plan.claims] == ([int(amount)] if amount else [])
+    else:
+        assert isinstance(outcome, LeftAlone)
+        assert outcome.code is (Code.TOO_MANY_DEVICES if amount.denominator == 1 else Code.UNPARSABLE_QUANTITY)
 
 
 @given(st.text(max_size=40))

@@ -81,6 +81,8 @@ class TemplateKeeper:
         self._derived: OrderedDict[tuple[str, bytes], Derived] = OrderedDict()
         self._derived_from: tuple[object, ...] = ()
         self._underivable_since: dict[tuple[str, str], float] = {}
+        self._given_up: dict[tuple[str, str], Place] = {}
+        self._given_up_by: tuple[object, ...] = (None, None)
         self._unused_since: dict[Place, float] = {}
         self._refusals: dict[Place, _Refusal] = {}
         self.made = 0
@@ -103,6 +105,7 @@ class TemplateKeeper:
                 continue
 
     async def _provide_all(self) -> None:
+        self._try_what_was_given_up()
         places, self._needs.to_look_at = self._needs.to_look_at, set()
         began = self._clock()
         for place in sorted(places):
@@ -112,6 +115,13 @@ class TemplateKeeper:
             if self._clock() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began = self._clock()
+
+    def _try_what_was_given_up(self) -> None:
+        """Look again at pods whose templates followed from nothing, where mappings or namespaces have changed since."""
+        view = self._view()
+        if view.mappings is not self._given_up_by[0] or view.namespaces is not self._given_up_by[1]:
+            self._given_up_by = (view.mappings, view.namespaces)
+            self._needs.to_look_at.update(self._given_up.values())
 
     async def _provide(self, pod: NeedyPod) -> bool:
         """Make what the pod lacks; False where that must be tried again."""
@@ -187,11 +197,14 @@ class TemplateKeeper:
 
     async def _underivable(self, pod: NeedyPod, name: str) -> bool:
         """Tell the pod once patience is over; until then its mapping may only be late."""
-        now = self._clock()
-        since = self._underivable_since.setdefault((pod.uid, name), now)
+        now, key = self._clock(), (pod.uid, name)
+        if key in self._given_up:
+            return True
+        since = self._underivable_since.setdefault(key, now)
         if now < since + self._pace.patience:
             return False
-        del self._underivable_since[pod.uid, name]
+        del self._underivable_since[key]
+        self._given_up[key] = pod.place
         self.underivable += 1
         message = (
             f"claim template '{name}' does not follow from what the pod asked for by any LegacyMapping here;"
@@ -218,8 +231,10 @@ class TemplateKeeper:
             if now >= since + self._pace.grace and not self._needs.users(place):
                 await self._delete(place)
         self._refusals = {place: refusal for place, refusal in self._refusals.items() if self._needs.users(place)}
-        alive = {pod.uid for pod in self._needs.pods.values()} if self._underivable_since else set()
-        self._underivable_since = {key: at for key, at in self._underivable_since.items() if key[0] in alive}
+        if self._underivable_since or self._given_up:
+            alive = {pod.uid for pod in self._needs.pods.values()}
+            self._underivable_since = {key: at for key, at in self._underivable_since.items() if key[0] in alive}
+            self._given_up = {key: place for key, place in self._given_up.items() if key[0] in alive}
 
     async def _delete(self, place: Place) -> None:
         stored = self._needs.stored.get(place)

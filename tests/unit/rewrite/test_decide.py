@@ -14,8 +14,10 @@ from webhook.core.render import warnings
 from webhook.core.review import Resource, Review
 from webhook.rewrite.decide import PodDecision, decide_pod
 from webhook.rewrite.findings import left_alone
+from webhook.rewrite.original import ANNOTATION
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
+from webhook.rewrite.rewriting import Rewritten
 
 GPU = {"name": "nvidia.com/gpu", "deviceClassName": "gpu.nvidia.com"}
 PODS = Resource("", "v1", "pods")
@@ -198,3 +200,23 @@ def test_a_pod_beyond_all_measure_costs_next_to_nothing(limits: list[dict[str, s
     assert [finding.message for finding in left.findings] == ["left alone: too-many-devices"]
     denied = _decide(pod, _view(resources=[GPU, mig], mode="Deny")).decision
     assert len(denied.findings) == 256
+
+
+def test_a_hostile_annotation_of_256_kib_is_replaced_and_a_thousand_forged_references_are_left() -> None:
+    recorded = {f"c-{number}": {f"nvidia.com/mig-{number}-{'x' * 215}": "32"} for number in range(1000)}
+    pod = _pod("1")
+    pod["metadata"]["annotations"] = {
+        ANNOTATION: json.dumps({"containers": {**recorded, "main": {"nvidia.com/gpu": "9"}}})
+    }
+    assert len(pod["metadata"]["annotations"][ANNOTATION]) > 250_000
+    pod["spec"]["containers"] += [{"name": name} for name in recorded]
+    references = [{"name": f"r-{n}", "resourceClaimTemplateName": f"drawbridge-{n:016x}"} for n in range(1000)]
+    pod["spec"]["resourceClaims"] = references
+    mig = {"pattern": "nvidia.com/mig-(?P<profile>.+)", "deviceClassName": "mig.nvidia.com"}
+    made = _decide(pod, _view(resources=[GPU, mig]))
+    assert isinstance(made.outcome, Rewritten)
+    assert json.loads(made.outcome.pod["metadata"]["annotations"][ANNOTATION]) == {
+        "containers": {"main": {"nvidia.com/gpu": "1"}}
+    }
+    assert made.outcome.pod["spec"]["resourceClaims"][:-1] == references
+    assert [claim.count for claim in made.outcome.plan.claims] == [1]
