@@ -8,8 +8,8 @@ import socket
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.controlplane.api import Api, ApiError, Json
 from tests.controlplane.build import control_plane
+from tests.controlplane.objects import CLASSES, NODES, SLICES
 from tests.controlplane.programs import ProgramEndedError, Programs
 from tests.controlplane.waiting import wait_for
 
@@ -173,6 +174,18 @@ class ControlPlane:
         name = manifest["metadata"]["name"]
         self.api.patch("v1/nodes", name, {"status": manifest["status"]}, subresource="status")
         return self.api.patch("v1/nodes", name, {"spec": {"taints": []}})
+
+    @contextmanager
+    def with_devices(self, nodes: Iterable[Json], classes: Iterable[Json], slices: Iterable[Json]) -> Iterator[None]:
+        """Add nodes, their ResourceSlices, then DeviceClasses, for the length of a with block."""
+        parts = [*((SLICES, made) for made in slices), *((CLASSES, made) for made in classes)]
+        with ExitStack() as exits:
+            for node in nodes:
+                self.add_node(node)
+                exits.callback(self.api.delete, NODES, node["metadata"]["name"])
+            for resource, manifest in parts:
+                exits.enter_context(self.api.temporarily(resource, manifest))
+            yield
 
     def run_pod(self, namespace: str, name: str) -> None:
         """Play the kubelet: the bound pod runs."""

@@ -11,14 +11,11 @@ from tests.controlplane.drawbridge import ControllerProcess, ServeProcess
 from tests.controlplane.gate import Gate, create_quota, denied_by, quota_status, standing
 from tests.controlplane.objects import (
     CLAIMS,
-    CLASSES,
     CLUSTER_DEVICE_QUOTAS,
     GPU_DRIVER,
     MIG_CLASS,
     MIG_SELECTOR,
-    NODES,
     PODS,
-    SLICES,
     TEMPLATES,
     make_claim_object,
     make_device_class,
@@ -45,18 +42,13 @@ LIMITS: tuple[Json, ...] = (
 def counted(cluster: ControlPlane, guarded: str) -> Iterator[str]:
     """A guarded namespace with a quota of two whole GPUs, a node that has three, and a MIG device."""
     api, node = cluster.api, f"node-{guarded}"
-    cluster.add_node(make_node(node))
+    classes = [make_device_class(), make_device_class(MIG_CLASS, MIG_SELECTOR)]
     devices = [make_gpu(0), make_gpu(1), make_gpu(2), make_mig(0)]
-    with (
-        api.temporarily(CLASSES, make_device_class()),
-        api.temporarily(CLASSES, make_device_class(MIG_CLASS, MIG_SELECTOR)),
-        api.temporarily(SLICES, make_slice(node, devices)),
-    ):
+    with cluster.with_devices([make_node(node)], classes, [make_slice(node, devices)]):
         create_quota(api, make_device_quota(guarded, "gpus", *LIMITS))
         too_many = make_claim_object(guarded, "probe", make_exact_request(3))
         wait_for("known quota", lambda: denied_by(api, too_many))
         yield guarded
-    api.delete(NODES, node)
 
 
 def _used(api: Api, namespace: str) -> dict[str, str]:

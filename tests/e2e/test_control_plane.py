@@ -15,10 +15,7 @@ from tests.controlplane.api import ApiError, Json
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.objects import (
     CLAIMS,
-    CLASSES,
-    NODES,
     PODS,
-    SLICES,
     TEMPLATES,
     make_claim_object,
     make_device_class,
@@ -37,11 +34,8 @@ pytestmark = pytest.mark.e2e
 
 def test_a_pod_with_a_template_reference_gets_its_devices_and_a_node(cluster: ControlPlane, namespace: str) -> None:
     api, node = cluster.api, f"node-{namespace}"
-    cluster.add_node(make_node(node))
-    with (
-        api.temporarily(CLASSES, make_device_class()),
-        api.temporarily(SLICES, make_slice(node, [make_gpu(0), make_gpu(1)])),
-    ):
+    slices = [make_slice(node, [make_gpu(0), make_gpu(1)])]
+    with cluster.with_devices([make_node(node)], [make_device_class()], slices):
         api.create(TEMPLATES, make_template(namespace, "two-gpus", make_exact_request(2)))
         api.create(PODS, make_pod(namespace, "train", "two-gpus"))
         pod = cluster.wait_for_pod(namespace, "train")
@@ -52,7 +46,6 @@ def test_a_pod_with_a_template_reference_gets_its_devices_and_a_node(cluster: Co
         cluster.run_pod(namespace, "train")
         cluster.end_pod(namespace, "train")
         wait_for("end of the claim", lambda: not api.list_all(CLAIMS, namespace))
-    api.delete(NODES, node)
 
 
 def test_an_ordinary_user_may_do_what_is_granted_and_nothing_else(cluster: ControlPlane, namespace: str) -> None:

@@ -11,13 +11,10 @@ from tests.controlplane.api import Api, Json
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.objects import (
     CLAIMS,
-    CLASSES,
     GPU_DRIVER,
     MIG_CLASS,
     MIG_SELECTOR,
-    NODES,
     PODS,
-    SLICES,
     TEMPLATES,
     make_device_class,
     make_gpu,
@@ -86,27 +83,17 @@ def slices() -> Iterator[Json]:
 @pytest.fixture(scope="module")
 def devices(cluster: ControlPlane) -> Iterator[Cluster]:
     """Three nodes with whole, partitioned, tainted and shared GPUs, and network cards of all nodes and of a zone."""
-    api = cluster.api
-    made: list[tuple[str, str]] = []
-
-    def create(resource: str, manifest: Json) -> None:
-        api.create(resource, manifest)
-        made.append((resource, manifest["metadata"]["name"]))
-
+    nodes = [make_node(name, {"zone": zone}) for name, zone in zip(NAMES, ("x", "x", "y"), strict=True)]
+    classes = [
+        make_device_class(),
+        make_device_class(MIG_CLASS, MIG_SELECTOR),
+        make_device_class(NIC, f"device.driver == '{NIC}'"),
+        make_device_class(ANY, f"device.driver in ['{GPU_DRIVER}', '{NIC}']"),
+    ]
     namespace = cluster.create_namespace("funnel-")
-    for name, zone in zip(NAMES, ("x", "x", "y"), strict=True):
-        cluster.add_node(make_node(name, {"zone": zone}))
-        made.append((NODES, name))
-    create(CLASSES, make_device_class())
-    create(CLASSES, make_device_class(MIG_CLASS, MIG_SELECTOR))
-    create(CLASSES, make_device_class(NIC, f"device.driver == '{NIC}'"))
-    create(CLASSES, make_device_class(ANY, f"device.driver in ['{GPU_DRIVER}', '{NIC}']"))
-    for part in slices():
-        create(SLICES, part)
-    yield Cluster(cluster, namespace, view_of_live(read_settings({"kubeconfig": cluster.kubeconfig()}, None, {})))
-    cluster.delete_namespace(namespace)
-    for resource, name in reversed(made):
-        api.delete(resource, name)
+    with cluster.with_devices(nodes, classes, slices()):
+        yield Cluster(cluster, namespace, view_of_live(read_settings({"kubeconfig": cluster.kubeconfig()}, None, {})))
+        cluster.delete_namespace(namespace)
 
 
 def ask(device_class: str, *selectors: str, **fields: Any) -> Json:

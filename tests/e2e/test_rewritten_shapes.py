@@ -24,7 +24,6 @@ from tests.controlplane.objects import (
     MIG_SELECTOR,
     NODES,
     PODS,
-    SLICES,
     TEMPLATES,
     make_device_class,
     make_gpu,
@@ -129,13 +128,13 @@ def mapped(cluster: ControlPlane, gate: Gate, replica: ServeProcess, controller:
     with ExitStack() as exits:
         exits.callback(cluster.delete_namespace, namespace)
         exits.enter_context(gate.guarding(namespace, replica.port))
-        for name in NODE_NAMES:
-            cluster.add_node(make_node(name))
-            exits.callback(api.delete, NODES, name)
-            exits.enter_context(api.temporarily(SLICES, make_slice(name, _node_devices())))
-        for name, selector in ((GPU_DRIVER, ""), (MIG_CLASS, MIG_SELECTOR), (SHARED_CLASS, SHARED_SELECTOR)):
-            made = make_device_class(name, selector) if selector else make_device_class(name)
-            exits.enter_context(api.temporarily(CLASSES, made))
+        classes = [
+            make_device_class(),
+            make_device_class(MIG_CLASS, MIG_SELECTOR),
+            make_device_class(SHARED_CLASS, SHARED_SELECTOR),
+        ]
+        slices = [make_slice(name, _node_devices()) for name in NODE_NAMES]
+        exits.enter_context(cluster.with_devices([make_node(name) for name in NODE_NAMES], classes, slices))
         exits.enter_context(api.temporarily(LEGACY_MAPPINGS, make_legacy_mapping(namespace, namespace, *MAPPED)))
         probe = shaped_pod(namespace, "probe", "a=1g+1m+1s")
         wait_for("effect of the mapping", lambda: "resourceClaims" in api.create(PODS, probe, dry_run=True)["spec"])

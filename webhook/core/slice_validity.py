@@ -11,9 +11,9 @@ from webhook.core.strict import Flaw
 from webhook.core.syntax_rules import (
     C_IDENTIFIER,
     SEMVER,
-    dns_label,
     dns_subdomain,
     label_key,
+    named_once,
     objects_of,
     struct_of,
     within,
@@ -46,9 +46,8 @@ def slice_flaws(raw: RawObject) -> Iterator[Flaw]:
     if devices and counters:
         yield Flaw(at.child("sharedCounters"), "must not stand beside `devices`", "publish counters in their own slice")
     yield from within(spec, "devices", at, _MOST_DEVICES)
-    seen: set[str] = set()
+    yield from named_once(devices)
     for device, place in devices:
-        yield from _device_name(device.get("name"), place.child("name"), seen)
         body, inner = (struct_of(device, "basic"), place.child("basic")) if flat else (device, place)
         yield from _device(body, inner)
 
@@ -63,16 +62,6 @@ def _pool(pool: RawObject, at: FieldPath) -> Iterator[Flaw]:
     generation = pool.get("generation")
     if isinstance(generation, int) and generation < 0:
         yield Flaw(at.child("generation"), "must be greater than or equal to 0", "count generations up from 0")
-
-
-def _device_name(name: object, at: FieldPath, seen: set[str]) -> Iterator[Flaw]:
-    if not name:
-        yield Flaw(at, "must be set", "name the device, a DNS label such as 'gpu-0'")
-    elif isinstance(name, str):
-        yield from dns_label(name, at)
-        if name in seen:
-            yield Flaw(at, f"the device '{name}' is there twice", "use another name")
-        seen.add(name)
 
 
 def _device(device: RawObject, at: FieldPath) -> Iterator[Flaw]:

@@ -1,7 +1,7 @@
 """How Kubernetes wants names, keys and values to be written, and the parts of an object that can be looked into."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from webhook.core.fieldpath import FieldPath
@@ -73,3 +73,17 @@ def objects_of(around: RawObject, name: str, at: FieldPath) -> list[tuple[RawObj
     items = value[:MOST_ITEMS] if isinstance(value, list) else []
     place = at.child(name)
     return [(item, place.index(position)) for position, item in enumerate(items) if isinstance(item, dict)]
+
+
+def named_once(entries: Iterable[tuple[RawObject, FieldPath]]) -> Iterator[Flaw]:
+    """Each entry must have a name, a DNS label, that no other has."""
+    seen: set[str] = set()
+    for entry, at in entries:
+        name, place = entry.get("name"), at.child("name")
+        if not name:
+            yield Flaw(place, "must be set", "give it a name, a DNS label such as 'gpu-0'")
+        elif isinstance(name, str):
+            yield from dns_label(name, place)
+            if name in seen:
+                yield Flaw(place, f"the name '{name}' is given twice", "use another name")
+            seen.add(name)

@@ -23,9 +23,9 @@ from webhook.core.suggest import nearest
 from webhook.core.syntax_rules import (
     C_IDENTIFIER,
     LABEL_VALUE,
-    dns_label,
     dns_subdomain,
     label_key,
+    named_once,
     objects_of,
     struct_of,
     within,
@@ -35,7 +35,8 @@ _MOST = 32
 _MOST_ALTERNATIVES = 8
 _PARAMETER_BYTES = 10 * 1024
 _MODES = ("ExactCount", "All")
-_EFFECTS = ("NoSchedule", "NoExecute", "None", "")
+_OPERATORS = ("Equal", "Exists")
+_EFFECTS = ("NoSchedule", "NoExecute", "None")
 
 
 def invalid_values(raw: RawObject) -> tuple[Flaw, ...]:
@@ -77,27 +78,12 @@ def _name(raw: RawObject) -> Iterator[Flaw]:
 def _devices(devices: RawObject, at: FieldPath, flat: bool) -> Iterator[Flaw]:
     requests = objects_of(devices, "requests", at)
     yield from within(devices, "requests", at, _MOST)
-    yield from _named_once([(request, place) for request, place in requests])
+    yield from named_once(requests)
     for request, place in requests:
         yield from _request(request, place, flat)
     names = _request_names(requests)
     yield from _constraints(devices, at, names)
     yield from _configs(devices, at, names)
-
-
-def _named_once(entries: Sequence[tuple[RawObject, FieldPath]]) -> Iterator[Flaw]:
-    """Each entry must have a name, a DNS label, that no other has."""
-    seen: set[str] = set()
-    for entry, at in entries:
-        name = entry.get("name")
-        place = at.child("name")
-        if not name:
-            yield Flaw(place, "must be set", "give it a name, a DNS label such as 'gpu'")
-        elif isinstance(name, str):
-            yield from dns_label(name, place)
-            if name in seen:
-                yield Flaw(place, f"the name '{name}' is given twice", "use another name")
-            seen.add(name)
 
 
 def _request_names(requests: Sequence[tuple[RawObject, FieldPath]]) -> frozenset[str]:
@@ -122,7 +108,7 @@ def _request(request: RawObject, at: FieldPath, flat: bool) -> Iterator[Flaw]:
     elif not asked and not alternatives and not misplaced:
         yield Flaw(at, f"must have {word} or `firstAvailable`", f"say what is asked for in {word}")
     yield from within(request, "firstAvailable", at, _MOST_ALTERNATIVES)
-    yield from _named_once(alternatives)
+    yield from named_once(alternatives)
     if asked and flat:
         yield from _ask(request, at)
     elif asked:
@@ -148,10 +134,7 @@ def _ask(ask: RawObject, at: FieldPath) -> Iterator[Flaw]:
 def _count(ask: RawObject, at: FieldPath) -> Iterator[Flaw]:
     mode, count = ask.get("allocationMode") or "ExactCount", ask.get("count")
     if isinstance(mode, str) and mode not in _MODES:
-        near = nearest(mode, _MODES)
-        edits = (Edit(at.child("allocationMode"), near[0]),) if near else ()
-        message = f"allocation mode '{mode}' does not exist"
-        yield Flaw(at.child("allocationMode"), message, "use 'ExactCount' or 'All'", edits)
+        yield _unknown_word("allocation mode", mode, at.child("allocationMode"), _MODES)
     if not isinstance(count, int) or isinstance(count, bool):
         return
     if mode == "All" and count:
@@ -177,16 +160,24 @@ def _toleration(toleration: RawObject, at: FieldPath) -> Iterator[Flaw]:
     operator, effect = toleration.get("operator") or "Equal", toleration.get("effect") or ""
     if isinstance(key, str) and key:
         yield from label_key(key, at.child("key"))
-    if operator not in ("Equal", "Exists"):
-        yield Flaw(at.child("operator"), f"operator '{operator}' does not exist", "use 'Equal' or 'Exists'")
+    if operator not in _OPERATORS:
+        yield _unknown_word("operator", operator, at.child("operator"), _OPERATORS)
     elif operator == "Exists" and value:
         yield Flaw(
             at.child("value"), "must be empty with operator 'Exists'", "drop it", (Edit(at.child("value"), None),)
         )
     elif isinstance(value, str) and not LABEL_VALUE.matches(value):
         yield Flaw(at.child("value"), f"must be {LABEL_VALUE.what}", "use the value of the taint")
-    if effect not in _EFFECTS:
-        yield Flaw(at.child("effect"), f"effect '{effect}' does not exist", "use 'NoSchedule' or 'NoExecute'")
+    if effect and effect not in _EFFECTS:
+        yield _unknown_word("effect", effect, at.child("effect"), _EFFECTS)
+
+
+def _unknown_word(what: str, word: object, at: FieldPath, known: Sequence[str]) -> Flaw:
+    """Say that a field takes other words, with the one that is meant or all of them."""
+    near = nearest(word, known) if isinstance(word, str) else ()
+    listed = " or ".join(f"'{one}'" for one in known)
+    fix = f"did you mean '{near[0]}'?" if near else f"use {listed}"
+    return Flaw(at, f"{what} '{word}' does not exist", fix, (Edit(at, near[0]),) if near else ())
 
 
 def _constraints(devices: RawObject, at: FieldPath, names: frozenset[str]) -> Iterator[Flaw]:
@@ -281,7 +272,7 @@ def _extended_resource(spec: RawObject, at: FieldPath) -> Iterator[Flaw]:
 def _pod(pod: RawObject, at: FieldPath) -> Iterator[Flaw]:
     spec, at = struct_of(pod, "spec"), at.child("spec")
     claims = objects_of(spec, "resourceClaims", at)
-    yield from _named_once(claims)
+    yield from named_once(claims)
     for claim, place in claims:
         given = [name for name in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(name) is not None]
         if len(given) != 1 and "source" not in claim:
