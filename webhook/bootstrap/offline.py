@@ -63,8 +63,9 @@ class Offline:
     def findings(self, raw: RawObject) -> tuple[Finding, ...]:
         """Return what is found in one object; nothing for a kind that is none of ours."""
         unknown = tuple(unknown_field.findings(raw, exact=self.view.server.exact))
-        rest = (*self._of_kind(raw), *structural(raw))
-        found = (finding for finding in _of_one_cause(rest) if not _explained(finding, unknown))
+        rest = tuple(_of_one_cause((*self._of_kind(raw), *structural(raw))))
+        told = (*unknown, *(finding for finding in rest if finding.rule == invalid_field.NAME and finding.path.steps))
+        found = (finding for finding in rest if not _explained(finding, told))
         return tuple(self.applied(in_order((*unknown, *found))))
 
     def _of_kind(self, raw: RawObject) -> tuple[Finding, ...]:
@@ -135,15 +136,18 @@ def _of_one_cause(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield finding
 
 
-def _explained(finding: Finding, unknown: Iterable[Finding]) -> bool:
+def _explained(finding: Finding, told: Iterable[Finding]) -> bool:
     """Return whether a field at the wrong place is the reason of a finding: what it should have set, or named."""
     if finding.rule == invalid_field.NAME:
         return any(
             finding.path == field.path.parent()
             or any(finding.path == edit.path for fix in field.fixes for edit in fix.edits)
-            for field in unknown
+            for field in told
+            if field.rule == unknown_field.NAME
         )
-    return finding.rule == pod_unused_claim.NAME and any(field.path.steps[-1] in _NAMING for field in unknown)
+    if finding.rule == pod_unused_claim.NAME:
+        return any(field.path.steps[-1] in _NAMING or field.path.steps[-2:-1] == ("claims",) for field in told)
+    return False
 
 
 def rulebook_of(settings: Settings) -> Rulebook:

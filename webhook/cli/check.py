@@ -124,7 +124,7 @@ def _placed(entry: Document | Problem, judges: Mapping[str, Offline], clusters: 
     for key, finding in kept.items():
         where = tuple(found[key]) if clusters else ()
         if isinstance(entry, Problem):
-            place = Extract(Position(entry.line, entry.column), "", 1, exact=False)
+            place = Extract(Position(entry.line, entry.column), entry.shown, 1, exact=bool(entry.shown))
             yield Placed(entry.file, place, {}, "", finding, where)
         else:
             namespace = next(iter(judges.values())).namespace_of(entry.raw)
@@ -134,7 +134,7 @@ def _placed(entry: Document | Problem, judges: Mapping[str, Offline], clusters: 
 def _unreadable(problem: Problem) -> Finding:
     message = f"{problem.field} {problem.message}" if problem.field else problem.message
     if problem.is_manifest:
-        fix = Fix("write it as YAML or JSON with `apiVersion` and `kind`")
+        fix = Fix(problem.fix or "write it as YAML or JSON with `apiVersion` and `kind`")
         return Finding("unreadable-manifest", Severity.DENY, ROOT, message, (fix,))
     return Finding("not-an-object", Severity.WARN, ROOT, message, (Fix("leave it out of what is checked"),))
 

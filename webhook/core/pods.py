@@ -172,7 +172,7 @@ def _container(raw: RawObject, path: FieldPath, field: str, reader: Reader) -> C
         resource_requests=reader.struct(resources, "requests", at) or EMPTY,
         claims=tuple(
             ClaimReference(reader.text(claim, "name", p), reader.text(claim, "request", p), p)
-            for claim, p in reader.structs(resources, "claims", at)
+            for claim, p in reader.structs(resources, "claims", at, inner="name")
         ),
     )
 

@@ -4,21 +4,31 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from webhook.core.quantity import parse_quantity
+
 _NUMBER_AND_UNIT: Final = re.compile(r"\s*([+-]?[0-9][0-9_,]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", re.ASCII)
 _SCALES: Final = {"kilo": "k", "mega": "M", "giga": "G", "tera": "T", "peta": "P", "exa": "E"}
 _BINARY_SCALES: Final = {"kibi": "Ki", "mebi": "Mi", "gibi": "Gi", "tebi": "Ti", "pebi": "Pi", "exbi": "Ei"}
 
 
 def quantities_meant(text: str) -> Iterator[str]:
-    """Yield the quantities that may be meant, best first, some of which may be none either.
+    """Yield the quantities that may be meant, best first.
 
     `20GiB`, `20 Gi`, `20gi`, `1,024Mi`; of `20GB` the decimal one first, though many mean the binary one.
     """
     found = _NUMBER_AND_UNIT.fullmatch(text)
-    if found is None:
-        return
-    number = found[1].replace("_", "").replace(",", "")
-    yield from (f"{number}{unit}" for unit in _units(found[2]))
+    if found is not None:
+        number = found[1].replace("_", "").replace(",", "")
+        yield from (meant for unit in _units(found[2]) if is_quantity(meant := f"{number}{unit}"))
+
+
+def is_quantity(text: str) -> bool:
+    """Return whether Kubernetes reads the text as a quantity."""
+    try:
+        parse_quantity(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _units(unit: str) -> Iterator[str]:

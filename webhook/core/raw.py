@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Json
 from webhook.core.quantity import Quantity, parse_quantity
-from webhook.core.quantity_slips import quantities_meant
+from webhook.core.quantity_slips import is_quantity, quantities_meant
 
 RawObject = Mapping[str, Any]
 EMPTY: RawObject = {}
@@ -144,10 +144,12 @@ class Reader:
             try:
                 return parse_quantity(value)
             except ValueError:
-                self.note(path, f"must be a quantity such as '40Gi', not '{value}'", _quantities_meant(str(value)))
+                self.note(
+                    path, f"must be a quantity such as '40Gi', not '{value}'", tuple(quantities_meant(str(value)))
+                )
                 return None
         boxed = value.get("value") if isinstance(value, dict) else None  # as a ResourceSlice writes it
-        meant = (boxed,) if isinstance(boxed, str) and _is_quantity(boxed) else ()
+        meant = (boxed,) if isinstance(boxed, str) and is_quantity(boxed) else ()
         self._unless_absent(value, path, "a quantity such as '40Gi'", meant)
         return None
 
@@ -183,15 +185,3 @@ def _integers_meant(value: object) -> tuple[Json, ...]:
 def _flags_meant(value: object) -> tuple[Json, ...]:
     flag = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
     return () if flag is None else (flag,)
-
-
-def _quantities_meant(text: str) -> tuple[Json, ...]:
-    return tuple(dict.fromkeys(meant for meant in quantities_meant(text) if _is_quantity(meant)))
-
-
-def _is_quantity(text: str) -> bool:
-    try:
-        parse_quantity(text)
-    except ValueError:
-        return False
-    return True

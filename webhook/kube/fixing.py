@@ -24,14 +24,24 @@ class TextChange:
 
 
 def edits_of(findings: Iterable[Finding]) -> tuple[Edit, ...]:
-    """Return the first fixes that a program can apply, of what is refused or warned of."""
-    return tuple(
-        edit
-        for finding in findings
-        if finding.severity is not Severity.INFO
-        for fix in finding.fixes[:1]
-        for edit in fix.edits
-    )
+    """Return the first fixes that a program can apply, of what is refused or warned of.
+
+    A fix that sets what lies in, around or at the place of another one is left for the next round.
+    """
+    chosen: dict[FieldPath, Edit] = {}
+    for finding in findings:
+        edits = finding.fixes[0].edits if finding.fixes and finding.severity is not Severity.INFO else ()
+        if not any(_clash(edit, other) for edit in edits for other in chosen.values()):
+            chosen.update({edit.path: edit for edit in edits})
+    return tuple(chosen.values())
+
+
+def _clash(edit: Edit, other: Edit) -> bool:
+    if edit.path == other.path:
+        return edit.value != other.value
+    one, two = edit.path.steps, other.path.steps
+    shared = min(len(one), len(two))
+    return one[:shared] == two[:shared]
 
 
 def fixed_text(file: str, text: str, edits: Iterable[tuple[Document, Sequence[Edit]]]) -> TextChange:

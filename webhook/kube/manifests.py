@@ -31,7 +31,8 @@ class Position:
 class Problem:
     """Something in a file that could not be used; `line` and `column` count from 1, `field` may be empty.
 
-    `is_manifest` is False where the document is not even half a Kubernetes object.
+    `is_manifest` is False where the document is not even half a Kubernetes object; `shown` is the line, and `fix`
+    what to do about it, where that is known.
     """
 
     file: str
@@ -40,6 +41,8 @@ class Problem:
     message: str
     column: int = 1
     is_manifest: bool = True
+    shown: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         place = f"{self.field}: " if self.field else ""
@@ -113,7 +116,7 @@ def read_documents(file: str, content: bytes) -> tuple[tuple[Document, ...], tup
         try:
             values = list(values_of(part))
         except yaml.YAMLError as error:
-            problems.append(Problem(file, line + _line_of(error), "", _said(error)))
+            problems.append(_unreadable(file, part, line, error))
             continue
         except (RecursionError, ValueError):
             problems.append(Problem(file, line, "", "must be YAML or JSON"))
@@ -219,11 +222,30 @@ def _inside(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
     return None
 
 
-def _line_of(error: yaml.YAMLError) -> int:
-    mark = getattr(error, "problem_mark", None)
-    return 0 if mark is None else int(mark.line)
+# What YAML's reader says, by its beginning, and what has been slipped then.
+_SLIPS: Mapping[str, str] = {
+    "mapping values are not allowed": "put a text that holds ': ' in quotes, or mend the indentation",
+    "did not find expected": "mend the indentation, the quotes or the brackets here or on the line before",
+    "could not find expected ':'": "put ': ' behind the field's name, or mend the indentation",
+    "found undefined alias": "define the anchor before it, or put the text in quotes",
+    "found character that cannot start any token": "put the text in quotes",
+    "found unexpected end of stream": "close the quote",
+    "found unknown escape character": "double the backslash, or put the text in single quotes",
+}
 
 
-def _said(error: yaml.YAMLError) -> str:
-    problem = getattr(error, "problem", None)
-    return f"must be YAML: {problem}" if problem else "must be YAML"
+def _unreadable(file: str, part: str, line: int, error: yaml.YAMLError) -> Problem:
+    """Return what keeps a document from being read, at its place."""
+    mark, said = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return Problem(file, line, "", f"must be YAML: {said}" if said else "must be YAML")
+    at, column = int(mark.line), int(mark.column)
+    lines = part.splitlines()
+    shown = lines[at] if at < len(lines) else ""
+    if "\t" in shown[: len(shown) - len(shown.lstrip())]:
+        said, fix = "a tab may not indent a line", "indent with spaces"
+    elif "{{" in shown:
+        said, fix = "the file is a template", "check what comes of it, as `helm template` prints it"
+    else:
+        fix = next((fix for start, fix in _SLIPS.items() if str(said).startswith(start)), "")
+    return Problem(file, line + at, "", f"must be YAML: {said}", column + 1, shown=shown, fix=fix)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from webhook.core.finding import Edit, Finding, Fix
 from webhook.core.json_schema import SchemaProblem, SchemaProblemKind, written
+from webhook.core.quantity_slips import quantities_meant
 from webhook.core.suggest import explains, nearest
 from webhook.inventory.case import Case
 from webhook.inventory.configuration import configurations
@@ -59,6 +60,16 @@ def _values(problem: SchemaProblem) -> Iterator[Fix]:
     near = nearest(problem.value, choices) if isinstance(problem.value, str) else ()
     for choice in near:
         yield Fix(f"did you mean '{choice}'?", edits=(Edit(problem.path, choice),))
-    if not near:
+    amounts = tuple(quantities_meant(problem.value)) if _is_no_quantity(problem) else ()
+    for amount in amounts:
+        yield Fix(f"write '{amount}'", edits=(Edit(problem.path, amount),))
+    if not near and not amounts:
         listed = f"write one of {', '.join(map(written, choices))}" if choices else ""
-        yield Fix(problem.advice or listed or f"write a value that {problem.message.partition(', not ')[0]}")
+        wanted = problem.message.partition(", not ")[0]
+        typed = problem.kind is SchemaProblemKind.TYPE
+        told = f"write {wanted.removeprefix('must be ')}" if typed else f"write a value that {wanted}"
+        yield Fix(problem.advice or listed or told)
+
+
+def _is_no_quantity(problem: SchemaProblem) -> bool:
+    return isinstance(problem.value, str) and problem.message.startswith("must be a quantity")

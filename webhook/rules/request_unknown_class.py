@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from webhook.core.claims import Alternative
 from webhook.core.cluster import ClusterView
 from webhook.core.finding import Edit, Finding, Fix, Reason, Severity
-from webhook.core.suggest import MOST_SUGGESTIONS, nearest
+from webhook.core.suggest import MOST_SUGGESTIONS, explains, nearest
 from webhook.inventory.case import Case
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.matching import accepting
@@ -41,11 +41,17 @@ def _fixes(view: ClusterView, alternative: Alternative) -> Iterator[Fix]:
     path = alternative.path.child("deviceClassName")
     for candidate in helpful[:MOST_SUGGESTIONS]:
         yield Fix(f"did you mean '{candidate}'?", edits=(Edit(path, candidate),))
-    for candidate in meant if not helpful else ():
+    slips = [] if helpful else [candidate for candidate in meant if _is_meant(view, candidate, name)]
+    for candidate in slips[:MOST_SUGGESTIONS]:
         yield Fix(f"did you mean '{candidate}'? No device of it is accepted by the selectors of the request")
-    if not meant:
+    if not helpful and not slips:
         there = f"the cluster has {listing(view.device_classes)}" if view.device_classes else "it has none"
         yield Fix(f"create the class, or name one that exists: {there}")
+
+
+def _is_meant(view: ClusterView, candidate: str, name: str) -> bool:
+    """Return whether the class is meant although it does not help: by a slip of the pen, or the resource's name."""
+    return explains(candidate, name) or candidate in _of_extended_resource(view, name)
 
 
 def _of_extended_resource(view: ClusterView, name: str) -> Iterable[str]:

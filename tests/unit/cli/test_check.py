@@ -106,6 +106,27 @@ def test_fix_mends_an_item_of_a_list(cluster: Path, tmp_path: Path) -> None:
     assert "productName" in path.read_text()
 
 
+def test_fixes_of_one_place_are_made_one_after_the_other(tmp_path: Path) -> None:
+    """A list is put in order, and what lies in it is mended at its new place."""
+    either = {"name": "either", "deviceClassName": "gpu.example.com"}
+    big = {**either, "name": "big", "selectors": [{"cel": {"expression": "device.driver == 'gpu.example.com'"}}]}
+    card = {"deviceClassName": "nic.example.com", "count": 2}
+    ways = [either, big, {"name": "card", "exactly": card}]
+    path = written(tmp_path / "claim.yaml", claim_object({"name": "gpu", "firstAvailable": ways}, name="x"))
+    run("--fix", path)
+    (mended,) = yaml.safe_load(path.read_text())["spec"]["devices"]["requests"]
+    assert mended["firstAvailable"] == [big, either, {"name": "card", **card}]
+
+
+def test_a_claim_named_by_a_bare_word_is_named_once_when_it_is_mended(tmp_path: Path) -> None:
+    container = {"name": "c", "image": "x", "resources": {"claims": ["gpu"]}}
+    spec = {"containers": [container], "resourceClaims": [{"name": "gpu", "resourceClaimName": "one"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    path = written(tmp_path / "pod.yaml", pod)
+    assert run("--fix", path).exit_code == 0
+    assert yaml.safe_load(path.read_text())["spec"]["containers"][0]["resources"] == {"claims": [{"name": "gpu"}]}
+
+
 def test_fix_of_standard_input_prints_the_manifest_and_reports_beside_it(cluster: Path) -> None:
     done = run("--cluster", cluster, "--fix", "-", input=MANIFEST)
     assert done.stdout == MANIFEST.replace(MISSPELT, RIGHT)

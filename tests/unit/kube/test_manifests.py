@@ -129,3 +129,24 @@ def test_json_that_is_no_yaml_is_read_and_placed_at_its_beginning(value: str) ->
     [document], problems = read_documents("a.json", f'{{"apiVersion": "v1", "kind": "Pod", "spec": {value}}}'.encode())
     assert problems == ()
     assert document.position(SPEC) == Position(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message", "fix"),
+    [
+        ("a: 1\n\tb: 2\n", (2, 1), "a tab may not indent a line", "indent with spaces"),
+        ("a: b: c\n", (1, 5), "mapping values are not allowed in this context", "in quotes, or mend the indentation"),
+        ("a: {b: 1\nc: 2\n", (2, 2), "did not find expected ',' or '}'", "the brackets here or on the line before"),
+        ("a: @x\n", (1, 4), "found character that cannot start any token", "put the text in quotes"),
+        ('a: "x\nb: 1\n', (3, 1), "found unexpected end of stream", "close the quote"),
+        ("a: {{ .Values.x }}\n", (1, 5), "the file is a template", "`helm template`"),
+    ],
+)
+def test_what_no_reader_of_yaml_takes_is_told_at_its_place_with_what_to_do(
+    text: str, place: tuple[int, int], message: str, fix: str
+) -> None:
+    _, (problem,) = read_documents("x.yaml", f"apiVersion: v1\nkind: A\n---\n{text}".encode())
+    assert (problem.line - 3, problem.column) == place
+    assert problem.message == f"must be YAML: {message}"
+    assert fix in problem.fix
+    assert problem.shown == (text.splitlines()[place[0] - 1] if place[0] <= text.count("\n") else "")

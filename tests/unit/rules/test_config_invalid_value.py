@@ -67,6 +67,18 @@ def test_a_value_that_a_slip_explains_is_refused_with_the_edit(
 
 
 @pytest.mark.parametrize(
+    ("config", "fixes"),
+    [
+        (mps(defaultPinnedDeviceMemoryLimit="10GB"), ["write '10G'", "write '10Gi'"]),
+        (mps(defaultPinnedDeviceMemoryLimit="much"), ["write a quantity of at least '1Mi', such as '4Gi'"]),
+        (mps(defaultActiveThreadPercentage="50%"), ["write an integer"]),
+    ],
+)
+def test_what_may_be_meant_is_offered(config: Raw, fixes: list[str]) -> None:
+    assert [fix.message for fix in only(config).fixes] == fixes
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         (mps(defaultActiveThreadPercentage=101), "must be less than or equal to 100, not 101"),

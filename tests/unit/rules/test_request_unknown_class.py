@@ -48,6 +48,11 @@ def test_a_near_class_that_helps_nothing_is_named_without_an_edit() -> None:
     assert all(fix.edits == () for fix in finding.fixes)
 
 
+def test_a_class_of_another_vendor_that_helps_nothing_is_not_what_is_meant() -> None:
+    [finding] = findings(claim_with(f"{TYPE} == 'tpu'", device_class="gpu.amd.com"))
+    assert finding.fixes[0].message.startswith("create the class, or name one that exists")
+
+
 @pytest.mark.parametrize(
     "name", ["ex.com/gpu", "deviceclass.resource.kubernetes.io/gpu.example.com", "example.com/gpu"]
 )
