@@ -9,7 +9,6 @@ import pytest
 
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import DRAWBRIDGE
-from tests.controlplane.installation import Installation
 from tests.controlplane.objects import (
     CLASSES,
     GPU_DRIVER,
@@ -24,15 +23,14 @@ from tests.controlplane.objects import (
 )
 from tests.controlplane.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("installation")]
 KEY = "nvidia.com/gpu"
 LIMITS = {"limits": {KEY: "1"}}
 
 
 def test_a_live_cluster_is_planned_and_its_quota_opens_the_way(
-    cluster: ControlPlane, installation: Installation, namespace: str, tmp_path: Path
+    cluster: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:
-    assert installation
     node = f"node-{namespace}"
     cluster.add_node(make_node(node, nvidia_com__gpu="2"))
     published = make_slice(node, [make_gpu(0), make_gpu(1)])

@@ -1,6 +1,7 @@
 """Rewrites the pods and pod templates of manifests, as text: what is not rewritten keeps every character."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from webhook.core.pods import pod_template
 from webhook.core.raw import EMPTY, RawObject
 from webhook.kube.fixing import edit_in_place
 from webhook.kube.manifests import Problem, parts_of, read_documents
-from webhook.kube.yaml_edit import dump
+from webhook.kube.rendered import source_of
+from webhook.kube.yaml_edit import dashes_indented, dump, is_json, json_text
 from webhook.kube.yaml_values import values_of
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
@@ -21,6 +23,7 @@ from webhook.rewrite.templates import is_generated_name
 _HELM = "this is a template of a chart: migrate what `helm template` prints, on standard input"
 _KUSTOMIZE = "this is a source of kustomize: migrate what `kubectl kustomize` prints, on standard input"
 _SEPARATOR = "---"
+_MARK = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Migrator:
         self._namespace = namespace
         self._ignored = ignored
         self._written: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
 
     def knows(self, raw: RawObject) -> None:
         """Note a template that the manifests hold already; it is not written again."""
@@ -65,24 +69,33 @@ class Migrator:
             self._written.add((_written_namespace(raw), name))
 
     def migrate(self, file: str, content: bytes) -> Migration:
-        """Return the file rewritten; a document that cannot be read is kept as it is and told."""
+        """Return the file rewritten; a document that cannot be read is kept as it is and told.
+
+        So is a source of kustomize or Helm; what to do is told once for each.
+        """
         try:
             text = content.decode()
         except UnicodeDecodeError:
             return Migration(file, "", "", (), read_documents(file, content)[1])
+        source = source_of(file)
+        if source is not None:
+            advice = () if source.root in self._told else (Problem(source.root, 1, "", source.advice),)
+            self._told.add(source.root)
+            return Migration(file, text, text, (), advice)
         pieces: list[str] = []
         workloads: list[Migrated] = []
         problems: list[Problem] = []
-        for part, line in parts_of(text.removeprefix("\ufeff")):
+        mark = _MARK if text.startswith(_MARK) else ""
+        for part, line in parts_of(text.removeprefix(mark)):
             documents, found = read_documents(file, part.encode())
             problems += [_advised(problem, line, part) for problem in found]
             if any(document.raw.get("kind") == "Kustomization" for document in documents):
                 problems.append(Problem(file, line, "", _KUSTOMIZE))
             lines = {document.at: document.line_of(ROOT) + line - 1 for document in documents}
             rewritten, made = self._part(file, part, lines) if documents else (part, ())
-            pieces += [*self._templates(made, part), rewritten] if part else []
+            pieces += _with_templates(rewritten, tuple(self._templates(made))) if part else []
             workloads += made
-        return Migration(file, text, _joined(pieces), tuple(workloads), tuple(problems))
+        return Migration(file, text, mark + _joined(pieces), tuple(workloads), tuple(problems))
 
     def _part(self, file: str, part: str, lines: Mapping[FieldPath, int]) -> tuple[str, tuple[Migrated, ...]]:
         """Return one YAML document rewritten; it may be a List of several objects."""
@@ -111,12 +124,11 @@ class Migrator:
         outcome = rewrite(pod, namespace, self._view, at=at, any_mode=True, ignored=self._ignored)
         return Migrated(file, line, raw, namespace, outcome)
 
-    def _templates(self, made: Collection[Migrated], part: str) -> Iterator[str]:
-        """Yield the templates that workloads need and that are not written yet, each a document.
+    def _templates(self, made: Collection[Migrated]) -> Iterator[dict[str, Any]]:
+        """Yield the templates that workloads need and that are not written yet.
 
         They get the namespace that the workload itself names: without one both go where they are applied.
         """
-        indented = "\n  - " in part
         for migrated in made:
             if not isinstance(migrated.outcome, Rewritten):
                 continue
@@ -124,8 +136,24 @@ class Migrator:
             for template in migrated.outcome.made():
                 if (namespace, template.name) not in self._written:
                     self._written.add((namespace, template.name))
-                    text = f"{_SEPARATOR}\n{dump(template.manifest(namespace), indented=indented)}"
-                    yield text.replace("\n", "\r\n") if "\r\n" in part else text
+                    yield template.manifest(namespace)
+
+
+def _with_templates(part: str, manifests: Sequence[RawObject]) -> Iterator[str]:
+    """Yield the templates and the document that needs them; of JSON one List, so that the file stays JSON."""
+    if not manifests:
+        yield part
+    elif is_json(part):
+        value = json.loads(part)
+        is_list = value.get("kind") == "List" and isinstance(value.get("items"), list)
+        whole = value if is_list else {"apiVersion": "v1", "kind": "List", "items": [value]}
+        yield json_text({**whole, "items": [*manifests, *whole["items"]]}, like=part)
+    else:
+        indented = dashes_indented(part)
+        for manifest in manifests:
+            text = f"{_SEPARATOR}\n{dump(manifest, indented=indented)}"
+            yield text.replace("\n", "\r\n") if "\r\n" in part else text
+        yield part
 
 
 def _written_namespace(raw: RawObject) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import yaml
@@ -60,16 +60,30 @@ def edit(text: str, before: object, after: object) -> str:
     root = parse_tree(text)
     if root is None or before is after:
         return text
+    return json_text(after, like=text) if is_json(text) else _Editor(text, root).edited(before, after)
+
+
+def dashes_indented(text: str) -> bool:
+    """Return whether a document's lists stand further right than their keys."""
+    try:
+        root = parse_tree(text)
+    except yaml.YAMLError:
+        return False  # libyaml has read what the parser in Python does not
+    return root is not None and _dashes_indented(root)
+
+
+def is_json(text: str) -> bool:
     try:
         json.loads(text)
     except ValueError:
-        return _Editor(text, root).edited(before, after)
-    return json.dumps(after, indent=_json_indent(text), ensure_ascii=False) + "\n"
+        return False
+    return True
 
 
-def _json_indent(text: str) -> int | None:
-    found = re.search(r"\n( +)", text)
-    return len(found.group(1)) if found else None
+def json_text(value: object, *, like: str) -> str:
+    """Return a value as JSON, indented as another text is."""
+    found = re.search(r"\n( +)", like)
+    return json.dumps(value, indent=len(found.group(1)) if found else None, ensure_ascii=False) + "\n"
 
 
 class _Editor:
@@ -144,8 +158,24 @@ class _Editor:
                 self._entry(node, *own[name], before[name], value)
         if added and node.flow:
             self._insert_flow(node, _flow(added)[1:-1])
-        elif added:
-            self._insert(node.end, dump(added, indented=self._indented), node.column)
+            return
+        first = self._insert_before(node, added, before, after)
+        rest = {name: value for name, value in added.items() if name not in first}
+        if rest:
+            self._insert(node.end, dump(rest, indented=self._indented), node.column)
+
+    def _insert_before(
+        self, node: Node, added: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Insert what stands before all else of a block above it, and return that; nothing where it shares its line."""
+        first = dict(takewhile(lambda entry: entry[0] in added and entry[0] not in before, after.items()))
+        at = self._line_start(node.entries[0][0].start) if node.entries else 0
+        if not first or len(first) == len(after) or self._text[at : node.entries[0][0].start].strip():
+            return {}
+        while at and self._is_comment(above := self._line_start(at - 1), node.column):
+            at = above  # what it says belongs to the entry below it
+        self._edits.append(_Edit(at, at, self._lines(dump(first, indented=self._indented), node.column)))
+        return first
 
     def _entry(self, node: Node, key: Node, value: Node, before: object, after: object) -> None:
         if value.start != value.end:
@@ -204,6 +234,11 @@ class _Editor:
         at = self._line_end(end)
         lead = "" if at == 0 or self._text[at - 1] == "\n" else self._newline
         self._edits.append(_Edit(at, at, lead + self._lines(text, column)))
+
+    def _is_comment(self, at: int, column: int) -> bool:
+        """Return whether a line is a comment that is indented so far."""
+        line = self._text[at : self._line_end(at + 1)]
+        return line.lstrip(" ").startswith("#") and len(line) - len(line.lstrip(" ")) == column
 
     def _line_end(self, index: int) -> int:
         """Return where the line after the last character before the index begins."""

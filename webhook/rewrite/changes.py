@@ -32,6 +32,7 @@ def changed_pod(raw: RawObject, changes: Changes) -> dict[str, Any]:
     metadata = raw.get("metadata") or EMPTY
     annotations = {**(metadata.get("annotations") or EMPTY), ANNOTATION: changes.original.text()}
     return {
+        **({} if "metadata" in raw else {"metadata": {}}),  # first, where people look for it
         **raw,
         "metadata": {**metadata, "annotations": annotations},
         "spec": _spec(raw["spec"], changes),

@@ -140,11 +140,17 @@ def test_a_list_is_rewritten_inside() -> None:
     assert all("claims" in item["spec"]["containers"][0]["resources"] for item in documents[2]["items"])
 
 
-def test_json_stays_json() -> None:
-    text = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": POD_SPEC}, indent=2)
-    _, marker, pod = _migrate("-", text=text).stdout.rpartition("---\n")
-    assert marker
-    assert json.loads(pod)["spec"]["resourceClaims"]
+def test_json_stays_json_and_gets_its_templates_in_a_list() -> None:
+    raw = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": POD_SPEC}
+    once = _migrate("-", text=json.dumps(raw, indent=2)).stdout
+    whole = json.loads(once)
+    assert (whole["kind"], [item["kind"] for item in whole["items"]]) == ("List", ["ResourceClaimTemplate", "Pod"])
+    assert whole["items"][1]["spec"]["resourceClaims"]
+    assert once.startswith('{\n  "apiVersion"')
+    assert _migrate("-", text=once).stdout == once
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [raw, raw]})
+    kinds = [item["kind"] for item in json.loads(_migrate("-", text=listed).stdout)["items"]]
+    assert kinds == ["ResourceClaimTemplate", "Pod", "Pod"]
 
 
 def test_anchors_shared_by_containers_are_told_apart() -> None:
@@ -256,6 +262,54 @@ def test_a_chart_template_gets_advice(tmp_path: Path) -> None:
     result = _migrate(path)
     assert result.exit_code == 1
     assert "helm template" in result.stderr
+
+
+KUSTOMIZATION = "resources: [base, other/pod.yaml]\nnamePrefix: dev-\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "target", "said"),
+    [
+        (
+            {"k/kustomization.yaml": KUSTOMIZATION, "k/base/pod.yaml": DEPLOYMENT, "k/other/pod.yaml": DEPLOYMENT},
+            "k",
+            "k/kustomization.yaml:1: this is a source of kustomize: run `kubectl kustomize k | drawbridge migrate -`",
+        ),
+        (
+            {"k/kustomization.yaml": KUSTOMIZATION, "k/base/pod.yaml": DEPLOYMENT},
+            "k/base/pod.yaml",
+            "k/kustomization.yaml:1: this is a source of kustomize: run `kubectl kustomize k | drawbridge migrate -`",
+        ),
+        (
+            {"c/Chart.yaml": "name: c\n", "c/values.yaml": "gpus: 1\n", "c/templates/a.yaml": DEPLOYMENT},
+            "c",
+            "c/Chart.yaml:1: this is a chart: run `helm template c | drawbridge migrate -`",
+        ),
+    ],
+)
+def test_what_makes_manifests_is_left_with_one_advice(
+    files: dict[str, str], target: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    result = _migrate(target, "--in-place")
+    assert (result.exit_code, result.stderr) == (1, f"{said}\n")
+    assert {name: (tmp_path / name).read_text() for name in files} == files
+
+
+def test_a_manifest_that_a_kustomization_beside_it_does_not_name_is_migrated(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: [other.yaml]\n")
+    (tmp_path / "pod.yaml").write_text(DEPLOYMENT)
+    assert _migrate(tmp_path / "pod.yaml").exit_code == 0
+
+
+def test_a_byte_order_mark_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("\ufeff" + SERVICE)
+    _migrate(path, "--in-place")
+    assert path.read_text() == "\ufeff" + SERVICE
 
 
 def test_a_folder_is_read_and_a_missing_file_is_a_wrong_call(manifest: Path) -> None:

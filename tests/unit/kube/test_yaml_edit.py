@@ -22,6 +22,19 @@ def _edited(text: str, *operations: Operation) -> str:
     return changed
 
 
+def test_an_entry_that_comes_first_is_put_first_and_comments_stay_with_what_they_are_about() -> None:
+    text = "t:\n  # about b\n  b: 1\nu: {c: 1}\nv:\n- d: 1\n"
+    before = yaml.safe_load(text)
+    after = {
+        **before,
+        "t": {"a": [1], **before["t"], "z": 2},
+        "u": {"a": 0, **before["u"]},
+        "v": [{"a": 0, **before["v"][0]}],
+    }
+    expected = "t:\n  a:\n  - 1\n  # about b\n  b: 1\n  z: 2\nu: {c: 1, a: 0}\nv:\n- d: 1\n  a: 0\n"
+    assert edit(text, before, after) == expected
+
+
 @pytest.mark.parametrize(
     ("before", "operations", "after"),
     [
