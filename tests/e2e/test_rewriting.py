@@ -7,7 +7,8 @@ import pytest
 
 from tests.controlplane.api import Api, Json
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.gate import create_quota, standing
+from tests.controlplane.gate import Gate, create_quota, standing
+from tests.controlplane.injector import injecting
 from tests.controlplane.objects import (
     CLAIMS,
     CLASSES,
@@ -154,6 +155,35 @@ def test_containers_with_gpu_and_mig_each_get_their_own_and_a_second_pass_change
         assert again["spec"]["resourceClaims"] == pod["spec"]["resourceClaims"]
         assert again["spec"]["containers"] == pod["spec"]["containers"]
         assert again["metadata"]["annotations"] == pod["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("name", ["aa-before-us", "zz-after-us"])
+def test_a_container_that_another_webhook_adds_gets_its_device_too(
+    cluster: ControlPlane, gate: Gate, mapped: str, node: str, name: str
+) -> None:
+    api = cluster.api
+    added = {"name": "mesh", "image": "example.com/mesh:1", "resources": {"limits": {KEY: "1"}}}
+    with (
+        api.temporarily(CLASSES, make_device_class()),
+        injecting(api, gate.cert_dir, mapped, f"{name}-{mapped}", added),
+    ):
+        wait_for("effect of the mapping", lambda: _is_rewritten(api, mapped))
+        wait_for("effect of the injector", lambda: _has_mesh(api.create(PODS, _legacy_pod(mapped), dry_run=True)))
+        pod = _create(cluster, _legacy_pod(mapped, {KEY: "1"}))
+        assert [each["resources"].get("claims") for each in pod["spec"]["containers"]] == [
+            [{"name": "gpu"}],
+            [{"name": "gpu-2"}],
+        ]
+        assert not any(KEY in each["resources"].get("limits", {}) for each in pod["spec"]["containers"])
+        assert json.loads(pod["metadata"]["annotations"][ORIGINAL]) == {
+            "containers": {"main-0": {KEY: "1"}, "mesh": {KEY: "1"}}
+        }
+        assert cluster.wait_for_pod(mapped, pod["metadata"]["name"])["spec"]["nodeName"] == node
+        assert _devices(api, mapped) == {"gpu-0", "gpu-1"}
+
+
+def _has_mesh(pod: Json) -> bool:
+    return "mesh" in [each["name"] for each in pod["spec"]["containers"]]
 
 
 def test_pods_of_a_deployment_share_one_template(cluster: ControlPlane, mapped: str, node: str) -> None:
