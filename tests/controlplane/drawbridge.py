@@ -90,6 +90,14 @@ class ControllerProcess:
             name, [str(DRAWBRIDGE), "controller", "--kubeconfig", str(kubeconfig), *options]
         )
 
+    def metric(self, name: str) -> float:
+        """Return one of the figures that it serves at `/metrics`."""
+        address = self.program.wait_for_output(r'"address":\s*"(http://[^"]+)"')[1]
+        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
+            found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        assert found, f"no metric {name}"
+        return float(found[1])
+
     def stop(self) -> int:
         """SIGTERM: give the lease back and end; returns the exit code."""
         return self.program.stop()

@@ -78,7 +78,9 @@ def _forged(namespace: str, name: str, template: str, recorded: str = "2") -> Js
     return pod
 
 
-def test_a_forged_annotation_gains_what_a_limit_would_and_nothing_else(cluster: ControlPlane, mapped: str) -> None:
+def test_a_forged_annotation_gains_what_a_limit_would_and_nothing_else(
+    cluster: ControlPlane, controller: ControllerProcess, mapped: str
+) -> None:
     api = cluster.api
     honest, other, larger = (
         make_template(shape, count).name
@@ -91,6 +93,7 @@ def test_a_forged_annotation_gains_what_a_limit_would_and_nothing_else(cluster: 
     assert cluster.wait_for_pod(mapped, "as-by-a-limit")["spec"]["nodeName"]
     wait_for("both told", lambda: len(_told(cluster, mapped, "TemplateNotDerivable")) == 2, 12)
     assert time.monotonic() - began < 10
+    assert controller.metric("drawbridge_templates_underivable_total") == 2
     told = " ".join(_told(cluster, mapped, "TemplateNotDerivable"))
     assert other in told
     assert larger in told
