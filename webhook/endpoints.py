@@ -13,12 +13,15 @@ from webhook.core.finding import Finding, Severity, in_order, unjudged
 from webhook.core.mappings import LegacyMapping, parse_mapping
 from webhook.core.pods import pod_template
 from webhook.core.policies import KIND as POLICY
+from webhook.core.policies import ClaimPolicy
 from webhook.core.policies_parse import parse_policy
 from webhook.core.quotas import DeviceQuota, parse_quota
 from webhook.core.raw import Misfit, RawObject, Reader
 from webhook.core.review import Review
 from webhook.inventory.case import Case, never
 from webhook.inventory.pod_case import PodCase, pod_case
+from webhook.policy.cases import UNPOLICED, Policing, of_dra
+from webhook.policy.compile import compile_policy
 from webhook.quota.charge import QuotaCharge, Tariff
 from webhook.quota.charges import charges_of, known_holders, tariff_of
 from webhook.quota.ledger import Standing
@@ -100,7 +103,7 @@ def _claim(review: Review, raw: RawObject) -> Claim:
     return replace(claim, metadata=replace(claim.metadata, namespace=review.namespace))
 
 
-def _is_unchanged(case: Case) -> bool:
+def is_unchanged(case: Case) -> bool:
     """Return whether an update of a DeviceClass leaves selectors and config as they are (contract 4)."""
     subject, before = case.subject, case.before
     if not isinstance(subject, DeviceClass) or before is None:
@@ -108,23 +111,36 @@ def _is_unchanged(case: Case) -> bool:
     return (subject.selectors, subject.config, subject.misfits) == (before.selectors, before.config, before.misfits)
 
 
-def mutate_claims(review: Review, view: ClusterView, rulebook: Rulebook, expired: Callable[[], bool]) -> Decision:
-    """Refuse what does not compile, in our words; a refusal carries every other denial that needs no ledger."""
+def mutate_claims(
+    review: Review,
+    view: ClusterView,
+    rulebook: Rulebook,
+    expired: Callable[[], bool],
+    policing: Policing = UNPOLICED,
+) -> Decision:
+    """Refuse what does not compile, in our words; a refusal carries every other denial that needs no ledger.
+
+    What is not refused is given the defaults of policies.
+    """
     case = case_of(review, view, rulebook, expired)
     if case is None:
         return Allow()
     # A request to a live server proves that its version is served.
     truth = (*SERVER_TRUTH, *VERSIONS) if view.server.assume_defaults else SERVER_TRUTH
-    findings = _findings(case, SERVER_TRUTH if _is_unchanged(case) else (*COMPILING, *truth), rulebook)
+    findings = _findings(case, SERVER_TRUTH if is_unchanged(case) else (*COMPILING, *truth), rulebook)
     if any(finding.severity is Severity.DENY for finding in findings):
-        others = _findings(case, SCHEMA, rulebook)
-        findings = (*findings, *(finding for finding in others if finding.severity is Severity.DENY))
-    return decided(findings)
+        schema = _findings(case, SCHEMA, rulebook)
+        policies = policing.judged(of_dra(case, policing.asked(review), schema)).findings
+        others = (*schema, *rulebook.severities.applied(policies))
+        return decided((*findings, *(finding for finding in others if finding.severity is Severity.DENY)))
+    given = policing.defaults(of_dra(case, policing.asked(review)))
+    audit = {"defaults": ", ".join(given.policies)} if given.policies else {}
+    return decided(findings, patch=given.patch, audit=audit)
 
 
 def validate_claims(case: Case, rulebook: Rulebook) -> tuple[Finding, ...]:
     """Return what the schema rules find; the ledger has its say afterwards."""
-    checks = () if _is_unchanged(case) else (*SCHEMA, *ON_SERVER)
+    checks = () if is_unchanged(case) else (*SCHEMA, *ON_SERVER)
     return _findings(case, (*checks, *CLASS_CHANGES), rulebook)
 
 
@@ -277,4 +293,6 @@ def config_findings(raw: RawObject, kind: str, view: ClusterView) -> tuple[Findi
         found += [*cel.of_quota(parsed, view), *quota_without_effect.findings(parsed, view)]
     elif isinstance(parsed, LegacyMapping):
         found += [*cel.of_mapping(parsed, view), *mapping_conflict.findings(parsed, view)]
+    elif isinstance(parsed, ClaimPolicy):
+        found = [*compile_policy(parsed, view.server.version).flaws]
     return in_order(found)

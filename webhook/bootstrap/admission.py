@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from webhook.bootstrap.policing import ClusterSource, PolicyDesk
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow, Decision, decided
@@ -20,6 +21,7 @@ from webhook.endpoints import (
     Kinds,
     Pods,
     case_of,
+    is_unchanged,
     made_by_a_workload,
     mutate_claims,
     mutate_pods,
@@ -32,6 +34,8 @@ from webhook.endpoints import (
 )
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, QuotaStanding, Refused, Wanted
+from webhook.policy.cases import of_dra, of_pods
+from webhook.policy.judge import Judgement
 from webhook.quota.charge import QuotaCharge
 from webhook.quota.charges import tariff_of
 from webhook.quota.ledger import Standing
@@ -44,16 +48,6 @@ from webhook.server.work import Work
 
 _LOOKS_AGAIN = 5
 _LOOK_AGAIN_SECONDS = 0.05
-
-
-class ClusterSource(Protocol):
-    """Where the current view comes from; `view` is one assignment away from the next."""
-
-    @property
-    def view(self) -> ClusterView: ...
-
-    def unready(self) -> str:
-        """Return why nothing can be decided by the view yet; empty where it can."""
 
 
 class Templates(Protocol):
@@ -77,6 +71,7 @@ class Admission:
     work: Work
     templates: Templates
     count_unknown_kind: Callable[[str], None]
+    policies: PolicyDesk = field(default_factory=PolicyDesk)
 
     def handlers(self) -> Mapping[str, app.Handler]:
         """Return the handlers by path; a kind that an endpoint does not know is allowed and counted (contract 7.4)."""
@@ -100,7 +95,10 @@ class Admission:
         return handler
 
     async def mutate_claims(self, review: Review, budget: Budget) -> Decision:
-        return await self.work.run(mutate_claims, review, self._view(), self.rulebook, budget.spent)
+        return await self.work.run(self._mutated, review, self._view(), budget)
+
+    def _mutated(self, review: Review, view: ClusterView, budget: Budget) -> Decision:
+        return mutate_claims(review, view, self.rulebook, budget.spent, self.policies.of(view))
 
     async def mutate_pods(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - one shape for all
         made = await self.work.run(
@@ -117,28 +115,50 @@ class Admission:
         if case is None:
             return Allow()
         subject = case.subject
-        findings = await self.work.run(validate_claims, case, self.rulebook)
+        found = await self.work.run(validate_claims, case, self.rulebook)
+        said = await self.work.run(self._policies_of_claim, review, case, found)
+        findings = (*found, *said.findings)
         refused = any(finding.severity is Severity.DENY for finding in findings)
         if isinstance(subject, Claim) and not refused:
-            said = self._quota if subject.kind == CLAIM else self._early_quota
-            findings = (*findings, *await said(subject, case, review, budget))
-        return decided(findings)
+            quota = self._quota if subject.kind == CLAIM else self._early_quota
+            findings = (*findings, *await quota(subject, case, review, budget))
+        return decided(findings, audit=said.audit)
+
+    def _policies_of_claim(self, review: Review, case: Case, found: Sequence[Finding]) -> Judgement:
+        """Return what policies say of a claim, template or class; nothing of a class that stays as it is."""
+        if is_unchanged(case):
+            return Judgement()
+        policing = self.policies.of(case.view)
+        return self._told(policing.judged(of_dra(case, policing.asked(review), found)))
+
+    def _policies_of_pods(self, review: Review, pods: Pods) -> Judgement:
+        """Return what policies say of a pod, or of a workload and the pods that it makes."""
+        policing = self.policies.of(pods.case.view)
+        cases = of_pods(pods.case, review.object or {}, policing.asked(review), pods.findings)
+        return self._told(policing.judged(*cases))
+
+    def _told(self, said: Judgement) -> Judgement:
+        """Return what policies said with the severities that are set, counted."""
+        return replace(self.policies.counted(said), findings=self._applied(said.findings))
 
     async def validate_pods(self, review: Review, budget: Budget) -> Decision:
-        return decided(await self._of_pods(review, budget))
+        findings, audit = await self._of_pods(review, budget)
+        return decided(findings, audit=audit)
 
     async def validate_workloads(self, review: Review, budget: Budget) -> Decision:
         """Warn at most (architecture 2)."""
-        return decided(finding.lowered(Severity.WARN) for finding in await self._of_pods(review, budget))
+        findings, audit = await self._of_pods(review, budget)
+        return decided((finding.lowered(Severity.WARN) for finding in findings), audit=audit)
 
-    async def _of_pods(self, review: Review, budget: Budget) -> tuple[Finding, ...]:
-        """Return what is found in a pod or in a workload's pods, and what quotas would say of their claims now."""
+    async def _of_pods(self, review: Review, budget: Budget) -> tuple[tuple[Finding, ...], Mapping[str, str]]:
+        """Return what is found in a pod or in a workload's pods, and what policies and quotas say of them now."""
         pods = await self._seen_pods(review, budget)
         if pods is None:
-            return ()
+            return (), {}
+        said = await self.work.run(self._policies_of_pods, review, pods)
         wrong = (unjudged(misfit.path, "wrong-type", misfit.message) for misfit in pods.case.pod.misfits)
         quota = await self._early_quota_of_pods(pods, review, budget)
-        return (*self._applied((*pods.findings, *wrong)), *quota)
+        return (*self._applied((*pods.findings, *wrong)), *said.findings, *quota), said.audit
 
     async def _seen_pods(self, review: Review, budget: Budget) -> Pods | None:
         """Return the pods, for a person's work after waiting a moment for what is missing.

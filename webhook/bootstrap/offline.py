@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import CLASS, parse_device_class, parse_slice
 from webhook.core.finding import Finding, Severity, in_order
-from webhook.core.pods import pod_template
+from webhook.core.pods import POD, pod_template
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.render import Style
 from webhook.core.shapes import SLICE
@@ -37,6 +38,8 @@ from webhook.settings import Settings
 
 if TYPE_CHECKING:
     from webhook.bootstrap.offline_quota import OfflineQuotas
+    from webhook.endpoints import Pods
+    from webhook.policy.cases import Policing
 
 _NAMING = ("claims", "resourceClaims")  # fields by which a container would name claims
 
@@ -60,6 +63,12 @@ class Offline:
 
         return OfflineQuotas(self.stored, self.view, self.rulebook)
 
+    @cached_property
+    def policing(self) -> "Policing":
+        from webhook.policy.cases import Policing, shelf_of
+
+        return Policing(shelf_of(self.view), datetime.now(UTC).date())
+
     def findings(self, raw: RawObject) -> tuple[Finding, ...]:
         """Return what is found in one object; nothing for a kind that is none of ours."""
         unknown = tuple(unknown_field.findings(raw, exact=self.view.server.exact))
@@ -76,7 +85,7 @@ class Offline:
         if group == GROUP and name == CLASS:
             found = parse_device_class(raw)
             before = self.stored.device_classes.get(found.name)
-            return self._judged(Case(found, "", self.view, raw=raw, before=before))
+            return self._with_policies(Case(found, "", self.view, raw=raw, before=before))
         if group == GROUP and name == SLICE:
             return tuple(invalid(parse_slice(raw).misfits))
         if pod_template(raw) is not None:
@@ -93,17 +102,38 @@ class Offline:
         pods = pods_in(raw, self.namespace_of(raw), self.view)
         if pods is None:
             return ()
-        return (*pods.findings, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
+        found = (*pods.findings, *self._policies_of_pods(pods, raw))
+        return (*found, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
+
+    def _policies_of_pods(self, pods: "Pods", raw: RawObject) -> tuple[Finding, ...]:
+        if not self.view.policies:
+            return ()
+        from webhook.policy.cases import asked_of_file, of_pods
+
+        cases = of_pods(pods.case, raw, asked_of_file(raw, self.policing.today), pods.findings)
+        found = self.policing.judged(*cases).findings
+        is_pod = raw.get("kind") == POD
+        return found if is_pod else tuple(finding.lowered(Severity.WARN) for finding in found)
 
     def _of_claim(self, raw: RawObject, kind: str) -> tuple[Finding, ...]:
         """Return what is found in a claim or template; one that is refused takes nothing of a quota."""
         claim = parse_claim(raw)
         claim = replace(claim, metadata=replace(claim.metadata, namespace=self.namespace_of(raw)))
-        found = self._judged(Case(claim, claim.metadata.namespace, self.view, raw=raw))
+        found = self._with_policies(Case(claim, claim.metadata.namespace, self.view, raw=raw))
         refused = any(finding.severity is Severity.DENY for finding in self.applied(found))
         if refused or not self.view.quotas:
             return found
         return (*found, *(self.quotas.findings(claim) if kind == CLAIM else self.quotas.early(claim)))
+
+    def _with_policies(self, case: Case) -> tuple[Finding, ...]:
+        """Return what the rules find in a claim, template or class, and what policies say of it."""
+        found = self._judged(case)
+        if not self.view.policies or self.rulebook.exempt(case.namespace):
+            return found
+        from webhook.policy.cases import asked_of_file, of_dra
+
+        asked = asked_of_file(case.raw, self.policing.today)
+        return (*found, *self.policing.judged(of_dra(case, asked, found)).findings)
 
     def applied(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         return self.rulebook.severities.applied(findings, server=False)

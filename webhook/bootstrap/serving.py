@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from random import SystemRandom
 
-from webhook.bootstrap.admission import Admission, ClusterSource, Templates
+from webhook.bootstrap.admission import Admission, Templates
 from webhook.bootstrap.numbers import CacheNumbers
 from webhook.bootstrap.offline import rulebook_of
+from webhook.bootstrap.policing import ClusterSource, PolicyDesk, PolicyWatch
 from webhook.bootstrap.presenting import certificate_files
 from webhook.bootstrap.sources import ApiSource, FolderSource
 from webhook.core.render import Style
@@ -69,16 +70,18 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
         minimum = MinimumVersion(settings.tls_min_version)
         certificate = ServingCertificate(directory, minimum, _now, metrics, log, settings.client_ca)
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log, metrics)
+        desk = PolicyDesk(count=metrics.policy_outcome)
         admission = Admission(
-            cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates, metrics.unknown_kind
+            cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates, metrics.unknown_kind, desk
         )
+        policies = PolicyWatch(desk, cluster.source, work, metrics, log)
         needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))
         edge = make_edge(
             needs,
             Listen(settings.host, settings.port, settings.health_port, settings.drain_seconds),
             certificate,
             checks=lambda: (Check("cluster", cluster.source.unready()),),
-            background=(*renewing, *cluster.background),
+            background=(*renewing, *cluster.background, policies.follow),
             client_subjects=frozenset(settings.client_subjects),
         )
         return run(edge, announce)

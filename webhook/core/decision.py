@@ -36,5 +36,5 @@ def decided(
     """Return Deny where a finding is a denial, else Allow; findings come in the order of contract 7.6."""
     ordered = in_order(findings)
     if any(finding.severity is Severity.DENY for finding in ordered):
-        return Deny(ordered)
+        return Deny(ordered, audit)
     return Allow(ordered, patch, audit)

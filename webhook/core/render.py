@@ -16,6 +16,7 @@ MOST_WARNINGS = 10
 MOST_FIXES = 3
 ANNOTATION_BYTES = 8 * 1024
 _ELLIPSIS = "..."
+_POLICY = "policy/"
 _SENTENCE_END = re.compile(r"; |\. |(?<=\?) ")
 
 
@@ -27,6 +28,8 @@ class Style:
     reference_text: bool = False
 
     def see(self, rule: str) -> str:
+        if rule.startswith(_POLICY):
+            return f"drawbridge policies show {rule.removeprefix(_POLICY)}"
         return f"{self.docs_url.rstrip('/')}/{rule}" if self.docs_url else f"drawbridge rule {rule}"
 
 

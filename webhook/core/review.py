@@ -1,5 +1,6 @@
 """One parsed AdmissionRequest (`admission.k8s.io/v1`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webhook.core.raw import RawObject
@@ -29,6 +30,8 @@ class Review:
     sub_resource: str = ""
     username: str = ""
     groups: tuple[str, ...] = ()
+    user_uid: str = ""
+    user_extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dry_run: bool = False
     object: RawObject | None = None
     old_object: RawObject | None = None

@@ -83,11 +83,20 @@ def matching(
 def judge(policies: Iterable[CompiledPolicy], case: PolicyCase, trace: Trace | None = None) -> Judgement:
     """Return what the policies say; `trace` is told every expression, with the values of its parts."""
     labels = case.namespace_labels() if case.namespace else None
+    return judge_concerned(sorted(matching(policies, case.resource, labels), key=_name), case, trace)
+
+
+def _name(compiled: CompiledPolicy) -> str:
+    return compiled.policy.name
+
+
+def judge_concerned(policies: Iterable[CompiledPolicy], case: PolicyCase, trace: Trace | None = None) -> Judgement:
+    """The same of policies that are known to look at the resource in its namespace, in the order of their names."""
     words = Words(case)
     found: list[Finding] = []
     audit: dict[str, str] = {}
     outcomes: list[tuple[str, Outcome]] = []
-    for compiled in sorted(matching(policies, case.resource, labels), key=lambda one: one.policy.name):
+    for compiled in policies:
         if not compiled.policy.match.object_selector.matches(case.labels):
             continue
         one = _Judging(compiled, case, words, trace)
@@ -95,6 +104,13 @@ def judge(policies: Iterable[CompiledPolicy], case: PolicyCase, trace: Trace | N
         found += [*one.findings, *one.notes]
         audit |= one.audit
     return Judgement(in_order(found), audit, tuple(outcomes))
+
+
+def concerns(compiled: CompiledPolicy, case: PolicyCase) -> bool:
+    """Return whether the policy holds for the object: it is in its share, not excepted, and its conditions hold."""
+    if not compiled.policy.match.object_selector.matches(case.labels) or not in_share(compiled.policy, case.namespace):
+        return False
+    return _Judging(compiled, case, Words(case), None).is_concerned()
 
 
 def in_share(policy: ClaimPolicy, namespace: str) -> bool:
@@ -154,6 +170,15 @@ class _Judging:
         if self.findings:
             return _OUTCOMES[self._severity]
         return Outcome.FAILED if self._failed else Outcome.PASSED
+
+    def is_concerned(self) -> bool:
+        """Return whether the object is not excepted, and the conditions hold by one of the parameters."""
+        if self._exception() is not None:
+            return False
+        try:
+            return any(self._concerns(self._around(param)) for param in self._params())
+        except EvaluationFailedError:
+            return False
 
     def _exception(self) -> PolicyException | None:
         """Return the exception that holds longest, if one holds."""

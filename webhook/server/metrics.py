@@ -61,6 +61,18 @@ class Metrics:
         self._unjudged = Counter(
             "drawbridge_unjudged", "What was let pass because it cannot be judged.", ("what",), registry=registry
         )
+        self._policy_outcomes = Counter(
+            "drawbridge_policy_outcomes",
+            "What became of each policy that looked at an object.",
+            ("policy", "outcome"),
+            registry=registry,
+        )
+        self.policies_broken = Gauge(
+            "drawbridge_policies_broken",
+            "Policies whose newest version does not work, by what is done instead.",
+            ("instead",),
+            registry=registry,
+        )
         self._seconds = Histogram(
             "drawbridge_admission_duration_seconds",
             "From the request's head to its answer.",
@@ -140,6 +152,9 @@ class Metrics:
 
     def unjudged(self, what: str) -> None:
         self._unjudged.labels(self._bounded(what or "unnamed")).inc()
+
+    def policy_outcome(self, policy: str, result: str) -> None:
+        self._policy_outcomes.labels(self._bounded(f"policy/{policy}"), result).inc()
 
     def fault(self, endpoint: str, code: int) -> None:
         self._faults.labels(endpoint, str(code)).inc()

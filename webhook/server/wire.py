@@ -33,7 +33,9 @@ class _GroupVersion(msgspec.Struct):
 
 class _User(msgspec.Struct):
     username: str | None = None
+    uid: str | None = None
     groups: tuple[str, ...] | None = None
+    extra: dict[str, tuple[str, ...] | None] | None = None
 
 
 class _Request(msgspec.Struct):
@@ -76,6 +78,8 @@ def parse_review(raw: bytes, timeout_seconds: float | None = None) -> Review:
         sub_resource=request.subResource or "",
         username=user.username or "",
         groups=user.groups or (),
+        user_uid=user.uid or "",
+        user_extra={name: values or () for name, values in (user.extra or {}).items()},
         dry_run=request.dryRun or False,
         object=new,
         old_object=_struct("oldObject", request.oldObject),
@@ -197,16 +201,14 @@ def _patch(operations: Iterable[Operation]) -> list[dict[str, Any]]:
 
 
 def _status(review: Review, findings: Iterable[Finding], style: Style) -> dict[str, Any]:
-    """Return the metav1.Status of a denial: 422 Invalid where the object is wrong, 403 Forbidden where it is only not
-    permitted here (messages.md), with details, without which kubectl cannot show an Invalid.
-    """
+    """Return the metav1.Status of a denial, with details, without which kubectl cannot show an Invalid."""
     denials = [finding for finding in findings if finding.severity is Severity.DENY]
-    invalid = any(finding.permitted for finding in denials)
     kind = review.request_kind or review.kind
+    code, reason = _reason(denials)
     return {
         "status": "Failure",
-        "code": 422 if invalid else 403,
-        "reason": "Invalid" if invalid else "Forbidden",
+        "code": code,
+        "reason": reason,
         "message": message(denials, style),
         "details": {
             "group": kind.group,
@@ -215,6 +217,20 @@ def _status(review: Review, findings: Iterable[Finding], style: Style) -> dict[s
             "causes": _causes(denials, style),
         },
     }
+
+
+# The reasons that a policy may name, with their codes (plugin/policy/validating, reasonToCode).
+_CODES = {"Unauthorized": 401, "Forbidden": 403, "RequestEntityTooLarge": 413, "Invalid": 422}
+
+
+def _reason(denials: Iterable[Finding]) -> tuple[int, str]:
+    """Return code and reason: 422 Invalid where the object is wrong, 403 Forbidden where it is only not permitted here.
+
+    A policy may name another one, which holds where all denials agree on it (messages.md).
+    """
+    named = {finding.status or ("Invalid" if finding.permitted else "Forbidden") for finding in denials}
+    reason = named.pop() if len(named) == 1 else "Invalid" if "Invalid" in named else "Forbidden"
+    return _CODES[reason], reason
 
 
 def _causes(denials: list[Finding], style: Style) -> list[dict[str, str]]:

@@ -1,0 +1,75 @@
+"""The policies in use: compiled, found by what they look at, and never replaced by a version that does not work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webhook.core.cluster import ClusterView
+from webhook.core.finding import Finding
+from webhook.core.policies import ClaimPolicy, PolicyResource
+from webhook.policy.compile import CompiledPolicy, compile_policy
+from webhook.policy.judge import matching
+
+Labels = Mapping[str, str]
+_MOST_PLACES = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """The policies of one moment, in the order of their names.
+
+    `broken` are the flaws of policies whose newest version does not work, by name; `kept` those of them of which an
+    earlier version goes on. Which policies concern a place is found out once.
+    """
+
+    policies: tuple[CompiledPolicy, ...] = ()
+    broken: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    _places: dict[tuple[PolicyResource, str], tuple[Labels | None, tuple[CompiledPolicy, ...]]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def concerning(self, resource: PolicyResource, namespace: str, labels: Labels | None) -> tuple[CompiledPolicy, ...]:
+        """Return the policies that look at a resource in a namespace, which has these labels; None is no namespace."""
+        known = self._places.get((resource, namespace))
+        if known is not None and (known[0] is labels or known[0] == labels):
+            return known[1]
+        found = matching(self.policies, resource, labels)
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        self._places[resource, namespace] = labels, found
+        return found
+
+
+class PolicyBook:
+    """Makes the shelf of a view; what has not changed is taken over from the one before."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Mapping[str, ClaimPolicy], str] | None = None
+        self._newest: Mapping[str, CompiledPolicy] = {}
+        self._working: Mapping[str, CompiledPolicy] = {}
+        self.shelf = Shelf()
+
+    def of(self, view: ClusterView) -> Shelf:
+        """Return the policies of the view; a new version with flaws leaves the last one that worked in use."""
+        version = view.server.version
+        if self._of is not None and self._of[0] is view.policies and self._of[1] == version:
+            return self.shelf
+        newest = {name: self._compiled(policy, version) for name, policy in view.policies.items()}
+        working = {
+            name: one if one.works else self._working[name]
+            for name, one in newest.items()
+            if one.works or name in self._working
+        }
+        broken = {name: one.flaws for name, one in newest.items() if not one.works}
+        used = {**newest, **working}
+        self.shelf = Shelf(
+            tuple(used[name] for name in sorted(used)), broken, frozenset(broken.keys() & working.keys())
+        )
+        self._newest, self._working, self._of = newest, working, (view.policies, version)
+        return self.shelf
+
+    def _compiled(self, policy: ClaimPolicy, version: str) -> CompiledPolicy:
+        known = self._newest.get(policy.name)
+        if known is not None and known.policy is policy and self._of is not None and self._of[1] == version:
+            return known
+        return compile_policy(policy, version)
