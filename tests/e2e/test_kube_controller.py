@@ -175,6 +175,27 @@ def test_a_pod_in_flight_over_a_change_of_its_mapping_still_gets_its_template(
         assert (status["observedGeneration"], status["previous"]) == (2, before)
 
 
+def test_mappings_that_fight_both_say_so_in_their_status(
+    cluster: ControlPlane, installation: Installation, namespace: str, mapping: None
+) -> None:
+    assert mapping is None
+    first = cluster.api.get(MAPPINGS, namespace)
+
+    def standing(name: str) -> dict[str, str]:
+        conditions = cluster.api.get(MAPPINGS, name).get("status", {}).get("conditions", [])
+        return {condition["type"]: condition["status"] for condition in conditions}
+
+    with controller(cluster, installation):
+        wait_for("readiness", lambda: standing(namespace) == {"Ready": "True", "Conflict": "False"})
+        second = {**first, "metadata": {"name": f"{namespace}-again"}}
+        with cluster.api.temporarily(MAPPINGS, second):
+            fight = {"Ready": "False", "Conflict": "True"}
+            wait_for("conflict", lambda: standing(namespace) == standing(f"{namespace}-again") == fight)
+            shown = cluster.kubectl("get", "legacymapping", namespace, "--no-headers").stdout
+            assert "False" in shown
+        wait_for("peace", lambda: standing(namespace) == {"Ready": "True", "Conflict": "False"})
+
+
 def test_one_leads_and_the_next_takes_over_at_once(cluster: ControlPlane, installation: Installation) -> None:
     with ExitStack() as exits:
         first = exits.enter_context(controller(cluster, installation, name="controller-1"))
