@@ -10,7 +10,7 @@ import click
 from webhook.bootstrap.offline import offline
 from webhook.cli.changes import difference, write_changes
 from webhook.cli.migrate_plan import plan
-from webhook.cli.migrate_report import REPORTS
+from webhook.cli.migrate_report import REPORTS, Report
 from webhook.cli.options import cluster_options, fail, settings_from, told
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError, SettingsError
@@ -100,7 +100,7 @@ def migrate(
         click.echo("".join(difference(migrations)), nl=False)
     else:
         click.echo(_whole(migrations), nl=False)
-    click.echo(REPORTS[report](migrations), err=True, nl=False)
+    click.echo(REPORTS[report](Report(migrations, tuple(successors(view)))), err=True, nl=False)
     raise SystemExit(UNREADABLE if any(migration.problems for migration in migrations) else 0)
 
 

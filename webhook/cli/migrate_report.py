@@ -1,44 +1,112 @@
-"""The report of a migration: what moved, what could not and why, and what behaves otherwise (contract 3)."""
+"""The report of a migration: what moved, what could not and why, what quota is needed, what changes (contract 3)."""
 
-import html
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from webhook.cli.page import Html, element, items, page, table
+from webhook.cli.report import API_VERSION
+from webhook.core.pods import pod_template, replicas_of
 from webhook.core.raw import EMPTY
+from webhook.core.render import printable
 from webhook.kube.migration import Migrated, Migration
+from webhook.kube.yaml_edit import dump
+from webhook.rewrite.losses import why_kept
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten
 
 REWRITTEN, LEFT_ALONE, NOT_NEEDED = "rewritten", "left-alone", "not-needed"
+UNKNOWN_KIND = "unknown-kind"
+"""The reason for what is told of objects of a kind that is not known here; no pod is ever left alone for it."""
+
+_UNKNOWN_ADVICE = "change it by hand, or have its pods rewritten when they are created"
+_QUEUE = "kueue.x-k8s.io/queue-name"
+_CHANGES = (
+    "a quota refuses the claim, not the pod: a pod over its quota waits where it was refused before",
+    "a ResourceQuota with scopes does not count claims",
+    "the scheduler scores nodes by claims in another way than by limits, and preempts no pod for devices",
+    "tools that read `limits`, such as dashboards, do not see the devices",
+    "autoscalers of nodes must heed claims: `drawbridge migrate plan` tells which does not",
+)
 
 
-def json_report(migrations: Iterable[Migration]) -> str:
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The migrated files, and the DeviceQuotas that open the way for what quota-continuity keeps."""
+
+    migrations: Sequence[Migration]
+    quotas: Sequence[Mapping[str, Any]] = ()
+
+    def workloads(self) -> tuple[Migrated, ...]:
+        return tuple(migrated for migration in self.migrations for migrated in migration.workloads)
+
+    def changes(self) -> tuple[str, ...]:
+        """Return what behaves otherwise for all that was rewritten (dra.md 7.6)."""
+        moved = any(isinstance(one.outcome, Rewritten) and one.outcome.plan.claims for one in self.workloads())
+        return _CHANGES if moved else ()
+
+    def quotas_for(self, migrated: Migrated) -> tuple[Mapping[str, Any], ...]:
+        """Return the DeviceQuotas that an object waits for."""
+        if not isinstance(migrated.outcome, LeftAlone) or migrated.outcome.code is not Code.QUOTA_CONTINUITY:
+            return ()
+        return tuple(quota for quota in self.quotas if quota["metadata"]["namespace"] == migrated.namespace)
+
+    def needed(self) -> tuple[Mapping[str, Any], ...]:
+        """Return the DeviceQuotas that some object waits for, each once."""
+        return tuple(quota for quota in self.quotas if any(quota in self.quotas_for(one) for one in self.workloads()))
+
+
+def json_report(report: Report) -> str:
     """Return the MigrationReport as one JSON object."""
-    objects = [_entry(migrated) for migration in migrations for migrated in migration.workloads]
-    report = {"apiVersion": "drawbridge.dev/v1alpha1", "kind": "MigrationReport", "objects": objects}
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    whole = {
+        "apiVersion": API_VERSION,
+        "kind": "MigrationReport",
+        "objects": [_entry(migrated) for migrated in report.workloads()],
+        "quotas": [dict(quota) for quota in report.needed()],
+        "changes": list(report.changes()),
+        "problems": [
+            {"file": problem.file, "line": problem.line, "message": problem.message}
+            for migration in report.migrations
+            for problem in migration.problems
+        ],
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
-def text_report(migrations: Iterable[Migration]) -> str:
-    """Return a line for each workload, and below it what each container gets and what is to be known."""
-    return "".join(f"{line}\n" for migration in migrations for line in _lines(migration))
+def text_report(report: Report) -> str:
+    """Return a line for each workload, below it what each container gets and what is to be known; then the rest."""
+    lines = []
+    for migration in report.migrations:
+        lines += [str(problem) for problem in migration.problems]
+        for migrated in migration.workloads:
+            lines += [_head(migrated), *(f"  {line}" for line in _told(migrated))]
+    for quota in report.needed():
+        lines.append("needed before those who wait for a quota can move:")
+        lines += [f"  {line}" for line in dump(dict(quota)).splitlines()]
+    if report.changes():
+        lines += ["what changes for all that was rewritten:", *(f"  {change}" for change in report.changes())]
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
-def html_report(migrations: Iterable[Migration]) -> str:
-    """Return the report as one HTML page without anything from elsewhere."""
-    rows = "".join(_row(migrated) for migration in migrations for migrated in migration.workloads)
-    head = "".join(f"<th>{title}</th>" for title in ("Object", "File", "Outcome", "What becomes of it"))
-    style = "body{font-family:sans-serif}td,th{text-align:left;vertical-align:top;padding:.3em .8em .3em 0}"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Migration report</title>'
-        f"<style>{style}</style></head>\n<body><h1>Migration report</h1>"
-        f"<table><tr>{head}</tr>\n{rows}</table></body></html>\n"
-    )
+def html_report(report: Report) -> str:
+    """Return the report as one HTML page."""
+    rows = (_row(migrated) for migrated in report.workloads())
+    titles = ("Object", "File", "Outcome", "What becomes of it")
+    parts: list[Html] = [element("p", _counted(report)), table("Pods and workloads", titles, rows)]
+    problems = [str(problem) for migration in report.migrations for problem in migration.problems]
+    if problems:
+        parts += [element("h2", "What was left"), items(problems)]
+    if report.needed():
+        parts += [element("h2", "Quotas that are needed first")]
+        parts += [element("pre", "---\n".join(dump(dict(quota)) for quota in report.needed()))]
+    if report.changes():
+        parts += [element("h2", "What changes for all that was rewritten"), items(report.changes())]
+    return page("Migration report", *parts)
 
 
-REPORTS: Mapping[str, Callable[[Iterable[Migration]], str]] = {
+REPORTS: Mapping[str, Callable[[Report], str]] = {
     "text": text_report,
     "json": json_report,
     "html": html_report,
@@ -51,27 +119,40 @@ def _entry(migrated: Migrated) -> dict[str, Any]:
         "object": _identity(migrated),
         "file": migrated.file,
         "line": migrated.line,
-        "outcome": _outcome(outcome),
-        "reason": outcome.code.value if isinstance(outcome, LeftAlone) else None,
+        "outcome": _outcome(migrated),
+        "reason": _reason(migrated) or None,
         "containers": [],
         "templates": [],
+        "unmapped": list(migrated.unmapped),
     }
     if isinstance(outcome, LeftAlone):
         entry |= {"message": outcome.detail, "advice": outcome.code.advice}
+    if migrated.hidden:
+        entry |= {"message": _hidden(migrated), "advice": _UNKNOWN_ADVICE}
     if isinstance(outcome, Rewritten):
         entry |= {
             "containers": list(_containers(outcome)),
             "templates": [template.name for template in outcome.made()],
-            "notes": list(_notes(outcome)),
+            "devices": list(_devices(migrated, outcome)),
+            "lost": [{"what": str(lost), "why": lost.why} for lost in outcome.lost],
+            "notes": list(_notes(migrated, outcome)),
         }
     return entry
 
 
-def _outcome(outcome: Rewritten | LeftAlone | None) -> str:
-    if isinstance(outcome, Rewritten):
+def _outcome(migrated: Migrated) -> str:
+    if isinstance(migrated.outcome, Rewritten):
         return REWRITTEN
-    served = outcome is None or outcome.code is Code.SERVED_BY_SCHEDULER
-    return NOT_NEEDED if served else LEFT_ALONE
+    if migrated.hidden:
+        return LEFT_ALONE
+    return NOT_NEEDED if migrated.outcome is None or migrated.outcome.code is Code.SERVED_BY_SCHEDULER else LEFT_ALONE
+
+
+def _reason(migrated: Migrated) -> str:
+    """Return the reason code; empty where there is none."""
+    if isinstance(migrated.outcome, LeftAlone):
+        return migrated.outcome.code.value
+    return UNKNOWN_KIND if migrated.hidden else ""
 
 
 def _identity(migrated: Migrated) -> dict[str, str]:
@@ -108,47 +189,95 @@ def _containers(outcome: Rewritten) -> Iterator[dict[str, Any]]:
         yield {"name": name, "requests": requests}
 
 
-def _notes(outcome: Rewritten) -> Iterator[str]:
-    """Yield what behaves otherwise than before, as far as it is seen in this pod (dra.md 7.6)."""
+def _devices(migrated: Migrated, outcome: Rewritten) -> Iterator[dict[str, Any]]:
+    """Yield how many devices of each class all pods of a workload claim: what a quota must allow."""
+    counts: dict[str, int] = {}
+    for claim in outcome.plan.claims:
+        counts[claim.shape.device_class_name] = counts.get(claim.shape.device_class_name, 0) + claim.count
+    pods = replicas_of(migrated.raw)
+    for name, count in counts.items():
+        yield {"deviceClassName": name, "perPod": count, "pods": pods, "total": count * pods}
+
+
+def _notes(migrated: Migrated, outcome: Rewritten) -> Iterator[str]:
+    """Yield what behaves otherwise than before, as far as it is seen in this workload (dra.md 7.6)."""
     for name in outcome.changes.tolerations:
         yield f"tolerates taint `{name}`, as the plugin ExtendedResourceToleration would have made it"
+    mappings = outcome.survey.serving_mappings()
     for condition in outcome.kept:
-        yield f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone"
-    if outcome.plan.claims:
-        yield "a quota refuses the claim now, not the pod: the pod then waits instead of being refused"
+        why = why_kept(condition, mappings)
+        yield f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone: {why}"
+    for name in sorted(set(migrated.unmapped) - {lost.name for lost in outcome.lost}):
+        yield f"still asks for `{name}`, which no mapping serves"
+    if _is_queued(migrated):
+        classes = sorted({claim.shape.device_class_name for claim in outcome.plan.claims})
+        listed = ", ".join(f"'{name}'" for name in classes)
+        yield f"Kueue admits it only where its `deviceClassMappings` have {listed}"
 
 
-def _lines(migration: Migration) -> Iterator[str]:
-    for problem in migration.problems:
-        yield f"{problem}"
-    for migrated in migration.workloads:
-        outcome = migrated.outcome
-        who = _identity(migrated)
-        head = f"{migrated.file}:{migrated.line}: {who['kind']} {who['namespace']}/{who['name']}: {_outcome(outcome)}"
-        if isinstance(outcome, LeftAlone):
-            yield f"{head} ({outcome.code.value}): {outcome.detail}"
-            yield f"  fix: {outcome.code.advice}"
-        elif isinstance(outcome, Rewritten):
-            yield head
-            for container in _containers(outcome):
-                for request in container["requests"]:
-                    yield (
-                        f"  {container['name']}: {request['resource']} becomes {request['count']} of class "
-                        f"'{request['deviceClassName']}' ({', '.join(request['templates'])})"
-                    )
-            yield from (f"  note: {note}" for note in _notes(outcome))
+def _is_queued(migrated: Migrated) -> bool:
+    pod = pod_template(migrated.raw)
+    places = (migrated.raw, pod[0] if pod else EMPTY)
+    found = ((place.get("metadata") or EMPTY).get("labels") for place in places)
+    return any(isinstance(labels, dict) and _QUEUE in labels for labels in found)
 
 
-def _row(migrated: Migrated) -> str:
-    who = _identity(migrated)
-    told = _lines(Migration(migrated.file, "", "", (migrated,), ()))
-    details = "<br>".join(html.escape(line.strip()) for line in list(told)[1:])
+def _hidden(migrated: Migrated) -> str:
+    names = ", ".join(f"`{name}`" for name in migrated.hidden)
+    return f"something in it asks for {names}, and where this kind keeps its pods is not known here"
+
+
+def _head(migrated: Migrated) -> str:
+    who, reason = _identity(migrated), _reason(migrated)
+    head = f"{migrated.file}:{migrated.line}: {who['kind']} {who['namespace']}/{who['name']}: {_outcome(migrated)}"
     if isinstance(migrated.outcome, LeftAlone):
-        details = f"{html.escape(migrated.outcome.detail)}<br>{details}"
-    cells = (f"{who['kind']} {who['namespace']}/{who['name']}", f"{migrated.file}:{migrated.line}", _reason(migrated))
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + f"<td>{details}</td></tr>\n"
+        return f"{head} ({reason}): {migrated.outcome.detail}"
+    return f"{head} ({reason}): {_hidden(migrated)}" if migrated.hidden else head
 
 
-def _reason(migrated: Migrated) -> str:
-    code = f" ({migrated.outcome.code.value})" if isinstance(migrated.outcome, LeftAlone) else ""
-    return _outcome(migrated.outcome) + code
+def _told(migrated: Migrated) -> Iterator[str]:
+    """Yield what is to be known of a workload beside its outcome."""
+    outcome = migrated.outcome
+    if migrated.hidden:
+        yield f"fix: {_UNKNOWN_ADVICE}"
+    if isinstance(outcome, LeftAlone):
+        yield f"fix: {outcome.code.advice}"
+    if not isinstance(outcome, Rewritten):
+        if _reason(migrated) != Code.NO_COUNTERPART.value:
+            yield from (f"note: asks for `{name}`, which no mapping serves" for name in migrated.unmapped)
+        return
+    for container in _containers(outcome):
+        for request in container["requests"]:
+            templates = ", ".join(dict.fromkeys(request["templates"]))
+            yield (
+                f"{container['name']}: {request['resource']} becomes {request['count']} of class "
+                f"'{request['deviceClassName']}' ({templates})"
+            )
+    if not outcome.plan.claims:
+        yield "limits of 0 go, and nothing is claimed"
+    for devices in _devices(migrated, outcome):
+        if devices["pods"] != 1:
+            yield f"needs {devices['total']} of class '{devices['deviceClassName']}' for {devices['pods']} pods"
+    yield from (f"lost: {lost}: {lost.why}" for lost in outcome.lost)
+    yield from (f"note: {note}" for note in _notes(migrated, outcome))
+
+
+def _counted(report: Report) -> str:
+    outcomes = [_outcome(migrated) for migrated in report.workloads()]
+    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in (REWRITTEN, LEFT_ALONE, NOT_NEEDED))
+
+
+_CLASSES = {REWRITTEN: "good", LEFT_ALONE: "bad", NOT_NEEDED: "calm"}
+
+
+def _row(migrated: Migrated) -> tuple[object, ...]:
+    who, outcome, reason = _identity(migrated), _outcome(migrated), _reason(migrated)
+    detail = [migrated.outcome.detail] if isinstance(migrated.outcome, LeftAlone) else []
+    detail += [_hidden(migrated)] if migrated.hidden else []
+    shown = f"{outcome} ({reason})" if reason else outcome
+    return (
+        f"{who['kind']} {who['namespace']}/{who['name']}",
+        f"{migrated.file}:{migrated.line}",
+        element("span", shown, class_=_CLASSES[outcome]),
+        items([*detail, *_told(migrated)]),
+    )

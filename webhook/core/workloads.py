@@ -88,9 +88,27 @@ def trimmed(raw: RawObject) -> dict[str, Any] | None:
 
 
 def _asks(pod: RawObject) -> bool:
-    if ORIGINAL in annotations_of(pod):
-        return True
-    return any(is_extended(str(name)) for container in _containers(pod) for name in _limits(container))
+    return ORIGINAL in annotations_of(pod) or any(map(is_extended, limits_of(pod)))
+
+
+def limits_of(pod: RawObject) -> tuple[str, ...]:
+    """Return the names in the limits of a pod's containers, each once, in order."""
+    names = (str(name) for container in _containers(pod) for name in _limits(container))
+    return tuple(dict.fromkeys(names))
+
+
+def hidden_limits(raw: RawObject) -> tuple[str, ...]:
+    """Return the names in the limits of whatever looks like a container inside an object, of any kind at any depth."""
+    names: dict[str, None] = {}
+    waiting: list[object] = [raw]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            names.update(dict.fromkeys(limits_of({"spec": value})))
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+    return tuple(names)
 
 
 def annotations_of(pod: RawObject) -> RawObject:

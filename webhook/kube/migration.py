@@ -8,8 +8,10 @@ from typing import Any
 from webhook.core.claims import TEMPLATE
 from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import ROOT, FieldPath
+from webhook.core.mappings import is_extended
 from webhook.core.pods import pod_template
 from webhook.core.raw import EMPTY, RawObject
+from webhook.core.workloads import hidden_limits, limits_of
 from webhook.kube.fixing import edit_in_place
 from webhook.kube.manifests import Problem, parts_of, read_documents
 from webhook.kube.rendered import source_of
@@ -18,6 +20,7 @@ from webhook.kube.yaml_values import values_of
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, rewrite
+from webhook.rewrite.serving import unserved
 from webhook.rewrite.templates import is_generated_name
 
 _HELM = "this is a template of a chart: migrate what `helm template` prints, on standard input"
@@ -28,13 +31,19 @@ _MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """One pod or workload of a file; `raw` is as it was. The outcome is None where nothing in it is mapped."""
+    """One pod or workload of a file; `raw` is as it was. The outcome is None where nothing in it is mapped.
+
+    `unmapped` are the extended resources that it asks for and no mapping serves; `hidden` the mapped ones that are
+    asked for somewhere inside an object of a kind that is not known here.
+    """
 
     file: str
     line: int
     raw: RawObject
     namespace: str
     outcome: Rewritten | LeftAlone | None
+    unmapped: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +125,15 @@ class Migrator:
         return _edited(part, value, after), tuple(made)
 
     def _object(self, file: str, line: int, raw: RawObject) -> Migrated | None:
+        namespace = _written_namespace(raw) or self._namespace
         found = pod_template(raw)
         if found is None:
-            return None
-        namespace = _written_namespace(raw) or self._namespace
+            names = hidden_limits(raw)
+            hidden = tuple(name for name in names if is_extended(name) and not unserved((name,), namespace, self._view))
+            return Migrated(file, line, raw, namespace, None, hidden=hidden) if hidden else None
         pod, at = found
         outcome = rewrite(pod, namespace, self._view, at=at, any_mode=True, ignored=self._ignored)
-        return Migrated(file, line, raw, namespace, outcome)
+        return Migrated(file, line, raw, namespace, outcome, unserved(limits_of(pod), namespace, self._view))
 
     def _templates(self, made: Collection[Migrated]) -> Iterator[dict[str, Any]]:
         """Yield the templates that workloads need and that are not written yet.

@@ -8,13 +8,13 @@ from typing import Any
 from webhook.core.autoscalers import Autoscaler
 from webhook.core.cluster import ClusterView
 from webhook.core.mappings import LegacyMapping, MainResource, MappingMode, is_extended
-from webhook.core.pods import ORIGINAL, parse_pod
-from webhook.core.workloads import Family, annotations_of
+from webhook.core.pods import ORIGINAL
+from webhook.core.workloads import Family, annotations_of, limits_of
 from webhook.rewrite.facts import serving_class
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, Survey, obstacles, rewritten, survey
-from webhook.rewrite.serving import Served, labels_of, selecting, serve
+from webhook.rewrite.serving import Served, serve, unserved
 from webhook.rewrite.successors import successors
 from webhook.rewrite.supply import devices_for
 from webhook.rewrite.templates import Shape
@@ -133,7 +133,7 @@ def plan_of(
     unmapped: dict[str, list[str]] = {}
     for family in found:
         owner = owner_plan(family, view)
-        for name in _unmapped(family, view):
+        for name in unserved(limits_of(family.head.pod), family.head.namespace, view):
             unmapped.setdefault(name, []).append(f"{family.kind} {family.head.namespace}/{family.name}")
         if owner is not None:
             by_namespace.setdefault(owner.namespace, []).append(owner)
@@ -201,12 +201,6 @@ def _notes(family: Family, outcome: Rewritten | LeftAlone) -> Iterator[str]:
         yield from (f"{lost} is not heeded any more: {lost.why}" for lost in outcome.lost)
         for condition in outcome.kept:
             yield f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone"
-
-
-def _unmapped(family: Family, view: ClusterView) -> Iterator[str]:
-    names = {name for container in parse_pod(family.head.pod).containers for name in container.limits}
-    mappings = selecting(view.mappings.values(), labels_of(view, family.head.namespace) or {})
-    yield from sorted(name for name in names if is_extended(name) and serve(name, mappings, any_mode=True) is None)
 
 
 def _namespace(name: str, owners: Sequence[OwnerPlan], view: ClusterView, *, installed: bool) -> NamespacePlan:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from webhook.core.cluster import ClusterView
-from webhook.core.mappings import LegacyMapping, MappedResource, MappingMode
+from webhook.core.mappings import LegacyMapping, MappedResource, MappingMode, is_extended
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 DEFAULT_NAMESPACE = "default"
@@ -63,3 +63,10 @@ def labels_of(view: ClusterView, namespace: str) -> Mapping[str, str] | None:
 
 def selecting(mappings: Iterable[LegacyMapping], labels: Mapping[str, str]) -> tuple[LegacyMapping, ...]:
     return tuple(mapping for mapping in mappings if mapping.namespace_selector.matches(labels))
+
+
+def unserved(names: Iterable[str], namespace: str, view: ClusterView) -> tuple[str, ...]:
+    """Return the extended resources among names that no mapping serves in a namespace, whatever its mode; sorted."""
+    mappings = selecting(view.mappings.values(), labels_of(view, namespace) or {})
+    found = {name for name in names if is_extended(name) and serve(name, mappings, any_mode=True) is None}
+    return tuple(sorted(found))

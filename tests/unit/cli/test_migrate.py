@@ -8,6 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from tests.support.html import PageStructure
 from webhook.cli import main
 
 DEPLOYMENT = """\
@@ -347,3 +348,99 @@ def test_the_quotas_that_migrate_prints_make_the_move_possible(manifest: Path, t
     ]
     cluster.write_text(cluster.read_text() + printed)
     assert ": rewritten" in _migrate(manifest, "--cluster", cluster).stderr
+
+
+def _report(*arguments: str | Path, text: str = "") -> Any:
+    return json.loads(_migrate(*arguments, "--report", "json", text=text).stderr)
+
+
+def test_the_report_says_what_a_quota_must_allow(manifest: Path) -> None:
+    (entry,) = _report(manifest)["objects"]
+    assert entry["devices"] == [{"deviceClassName": "gpu.nvidia.com", "perPod": 2, "pods": 2, "total": 4}]
+    assert "  needs 4 of class 'gpu.nvidia.com' for 2 pods\n" in _migrate(manifest).stderr
+
+
+def test_the_report_holds_the_quota_that_is_needed_first(manifest: Path, tmp_path: Path) -> None:
+    cluster = tmp_path / "cluster.yaml"
+    quota = "---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: gpus, namespace: %s}\n"
+    quota += "spec: {hard: {requests.nvidia.com/gpu: 4}}\n"
+    cluster.write_text(CLASSES + quota % "ml" + quota % "other")
+    printed = _documents(_migrate("quota", "--cluster", cluster).stdout)
+    assert [made["metadata"]["namespace"] for made in printed] == ["ml", "other"]
+    assert _report(manifest, "--cluster", cluster)["quotas"] == printed[:1]
+    assert "    devices: 4\n" in _migrate(manifest, "--cluster", cluster).stderr
+    moved = _report(manifest, "--cluster", cluster, "--ignore", "quota-continuity")
+    assert (moved["quotas"], moved["objects"][0]["outcome"]) == ([], "rewritten")
+
+
+@pytest.mark.parametrize(
+    ("form", "said"), [("text", "lost: limit `nvidia.com/priority`: HAMi"), ("html", "lost: limit")]
+)
+def test_what_no_claim_can_say_is_reported_and_never_dropped_unasked(form: str, said: str) -> None:
+    text = DEPLOYMENT.replace("memory: 4Gi", "nvidia.com/priority: 1")
+    kept = _migrate("-", "--mapping", "hami", text=text)
+    assert kept.stdout == text
+    assert "left-alone (no-counterpart): limit `nvidia.com/priority` has no counterpart in a claim" in kept.stderr
+    told = _migrate("-", "--mapping", "hami", "--ignore", "no-counterpart", "--report", form, text=text)
+    assert "nvidia.com/priority: 1" not in told.stdout
+    assert said in told.stderr
+    (entry,) = _report("-", "--mapping", "hami", "--ignore", "no-counterpart", text=text)["objects"]
+    assert [lost["what"] for lost in entry["lost"]] == ["limit `nvidia.com/priority`"]
+
+
+def test_a_preference_that_is_lost_is_told() -> None:
+    metadata = {"annotations": {"hami.io/gpu-scheduler-policy": "binpack"}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", **metadata}, "spec": POD_SPEC}
+    (entry,) = _report("-", "--mapping", "hami", text=yaml.safe_dump(pod))["objects"]
+    assert entry["outcome"] == "rewritten"
+    assert [lost["what"] for lost in entry["lost"]] == ["annotation `hami.io/gpu-scheduler-policy`"]
+
+
+def test_a_kind_that_is_not_known_is_told_where_it_asks_the_old_way() -> None:
+    jobs = [{"name": "w", "template": {"spec": {"template": TEMPLATE}}}]
+    raw = {"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": {"name": "js"}}
+    text = yaml.safe_dump({**raw, "spec": {"replicatedJobs": jobs}})
+    result = _migrate("-", text=text)
+    assert (result.exit_code, result.stdout) == (0, text)
+    assert "JobSet default/js: left-alone (unknown-kind): something in it asks for `nvidia.com/gpu`" in result.stderr
+    assert _report("-", text=text)["objects"][0]["reason"] == "unknown-kind"
+
+
+def test_a_name_that_no_mapping_serves_is_told(manifest: Path) -> None:
+    manifest.write_text(DEPLOYMENT.replace("memory: 4Gi", "rdma/hca: 1"))
+    assert "  note: still asks for `rdma/hca`, which no mapping serves\n" in _migrate(manifest).stderr
+    manifest.write_text(DEPLOYMENT.replace("nvidia.com/gpu", "rdma/hca"))
+    assert "not-needed\n  note: asks for `rdma/hca`, which no mapping serves\n" in _migrate(manifest).stderr
+
+
+def test_a_workload_of_a_queue_needs_its_class_there(manifest: Path) -> None:
+    queued = "  namespace: ml\n  labels: {kueue.x-k8s.io/queue-name: gpus}\n"
+    manifest.write_text(DEPLOYMENT.replace("  namespace: ml\n", queued, 1))
+    said = "  note: Kueue admits it only where its `deviceClassMappings` have 'gpu.nvidia.com'\n"
+    assert said in _migrate(manifest).stderr
+
+
+def test_what_changes_for_all_is_told_once_and_only_where_something_moved(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(DEPLOYMENT + "---\n" + DEPLOYMENT.replace("trainer", "other"))
+    assert _migrate(path).stderr.count("a quota refuses the claim, not the pod") == 1
+    path.write_text(SERVICE)
+    assert _report(path)["changes"] == []
+
+
+def test_a_limit_of_nothing_goes_and_that_is_told(manifest: Path) -> None:
+    manifest.write_text(DEPLOYMENT.replace("nvidia.com/gpu: 2", "nvidia.com/gpu: 0"))
+    assert "  limits of 0 go, and nothing is claimed\n" in _migrate(manifest).stderr
+
+
+def test_the_page_of_the_report_is_well_formed(manifest: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "chart" / "Chart.yaml"
+    chart.parent.mkdir()
+    chart.write_text("name: c\n")
+    page = PageStructure(_migrate(manifest.parent, "--report", "html").stderr)
+    assert page.open == []
+    assert {attributes.get("scope") for tag, attributes in page.seen if tag == "th"} == {"col", "row"}
+    text = "".join(page.text)
+    assert "1 rewritten, 0 left-alone, 0 not-needed" in text
+    assert "this is a chart: run" in text
+    assert "What changes for all that was rewritten" in text

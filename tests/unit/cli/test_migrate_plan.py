@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from tests.support.html import PageStructure
 from webhook.cli import main
 
 GPU = "nvidia.com/gpu"
-VOID = {"meta", "br"}
 
 
 def _plan(cluster: Path, *arguments: str, color: bool = False) -> Result:
@@ -291,31 +290,8 @@ def test_a_broken_manifest_is_told_and_the_others_are_planned(cluster: Path) -> 
     assert "Deployment trainer" in result.stdout
 
 
-class _Structure(HTMLParser):
-    """Notes what a page is made of, and that every element is closed in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def _page(cluster: Path) -> _Structure:
-    return _Structure(_plan(cluster, "-o", "html").stdout)
+def _page(cluster: Path) -> PageStructure:
+    return PageStructure(_plan(cluster, "-o", "html").stdout)
 
 
 def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(cluster: Path) -> None:
