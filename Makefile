@@ -7,7 +7,7 @@ SECONDS ?= 600
 LONG_TESTS := tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
-.PHONY: long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -62,6 +62,9 @@ long-tests: install  ## The laws of charging and of the ledger on 100,000 exampl
 	  running="$$running $$!"; \
 	done; \
 	for one in $$running; do wait $$one || failed=1; done; test -z "$$failed"
+
+rotation: controlplane  ## 30,000 admission calls through an API server while certificates and the CA are replaced.
+	ROTATION_CALLS=30000 $(BIN)/pytest -s tests/e2e/test_certificate_rotation.py -k no_call_fails
 
 demo: install  ## Four decisions over HTTPS against a standalone server; no Kubernetes needed.
 	$(BIN)/python examples/demo.py

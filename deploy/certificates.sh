@@ -1,5 +1,5 @@
 #!/bin/sh
-# Issues the serving certificate, stores it as the Secret that the pods mount, and tells the API server its CA.
+# For the component provided-certificates: issues the serving certificate, stores it as the Secret that the pods mount, and tells the API server its CA.
 # Run it again before the certificate ends: the CA stays, and the pods take the new pair without a restart.
 # usage: deploy/certificates.sh [FOLDER]   (keep FOLDER: it holds the key of the CA, which never enters the cluster)
 set -eu

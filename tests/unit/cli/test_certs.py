@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from certs.inspect import read_certificate, signed_by
@@ -109,3 +110,40 @@ def test_verify_names_what_a_client_would_refuse(tmp_path: Path) -> None:
 def test_an_empty_directory_is_named(tmp_path: Path) -> None:
     assert certs("show", "--cert-dir", str(tmp_path)).exit_code == 2
     assert certs("verify", "--cert-dir", str(tmp_path)).exit_code == 1
+
+
+def test_show_is_a_table(tmp_path: Path) -> None:
+    issued(tmp_path, "a.example.com")
+    head, ca, serving, _ = certs("show", "--cert-dir", str(tmp_path)).output.splitlines()
+    assert head.split() == ["CERTIFICATE", "VALID", "FROM", "UNTIL", "LEFT", "FINGERPRINT"]
+    assert (ca.split()[0], serving.split()[0]) == ("ca.crt", "tls.crt")
+    assert ("729 days" in ca, "29 days" in serving) == (True, True)
+    assert {line.index("20") for line in (ca, serving)} == {head.index("VALID FROM")}
+
+
+def test_a_ca_is_replaced_at_once_in_a_folder_only_when_that_is_said(tmp_path: Path) -> None:
+    issued(tmp_path, "a.example.com")
+    ca, had = (tmp_path / "ca.crt").read_bytes(), names(tmp_path)
+    refused = certs("rotate", "--cert-dir", str(tmp_path), "--ca")
+    assert (refused.exit_code, "say `--ca --now`" in refused.output) == (2, True)
+    assert (tmp_path / "ca.crt").read_bytes() == ca
+    assert certs("rotate", "--cert-dir", str(tmp_path), "--ca", "--now").exit_code == 0
+    assert (tmp_path / "ca.crt").read_bytes() != ca
+    assert names(tmp_path) == had
+    assert certs("verify", "--cert-dir", str(tmp_path)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("rotate", "--now", "--cert-dir", "x"), "--now is for the CA: `--ca --now`"),
+        (("rotate",), "give `--cert-dir DIR`, or a cluster by `--kubeconfig FILE`"),
+        (("show",), "give `--cert-dir DIR`, or a cluster by `--kubeconfig FILE`"),
+        (("verify", "--kubeconfig", "/nowhere"), "--kubeconfig '/nowhere' cannot be used"),
+        (("rotate", "--kubeconfig", "x", "--host", "a"), "in a cluster the names follow from the Service"),
+    ],
+)
+def test_what_cannot_be_done_is_told(arguments: tuple[str, ...], problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    result = certs(*arguments)
+    assert (result.exit_code, problem in result.output) == (2, True), result.output
