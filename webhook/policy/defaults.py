@@ -113,7 +113,7 @@ def _is_shared(case: Case, alternative: Alternative, name: str) -> bool:
     """Return whether a device that the request may get is shared and publishes the capacity."""
     return any(
         device.allow_multiple_allocations and any(_bare(held) == _bare(name) for held in device.capacity)
-        for device, _ in able(case, alternative).devices()
+        for device, _ in able(case, alternative).devices(case.expired)
     )
 
 
