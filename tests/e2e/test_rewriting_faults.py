@@ -204,6 +204,34 @@ def _refusals(cluster: ControlPlane, namespace: str, pod: str) -> list[str]:
     ]
 
 
+def test_a_migration_can_go_through_its_phases_and_back(cluster: ControlPlane, mapped: str) -> None:
+    api = cluster.api
+    path, pod = f"/api/v1/namespaces/{mapped}/pods", shaped_pod(mapped, "probe", "a=1g")
+    _created(cluster, mapped, "moved")
+    assert cluster.wait_for_pod(mapped, "moved")["spec"]["nodeName"]
+    before = api.get(PODS, "moved", mapped)["spec"]
+
+    def outcome() -> tuple[str, bool]:
+        """Return what the author of a pod is told, and whether the pod would be rewritten."""
+        try:
+            answer = api.send("POST", path, pod, query={"dryRun": "All"})
+        except ApiError as error:
+            return error.message, False
+        return " ".join(answer.warnings), "resourceClaims" in answer.body["spec"]
+
+    for mode, told in (("Report", "[legacy-report]"), ("Deny", "[legacy-denied]"), ("Off", ""), ("Rewrite", "")):
+        api.patch(LEGACY_MAPPINGS, f"map-{mapped}", {"spec": {"mode": mode}})
+        wanted = mode == "Rewrite"
+
+        def changed(told: str = told, wanted: bool = wanted) -> bool:
+            words, rewritten = outcome()
+            return rewritten is wanted and (told in words if told else "[legacy-" not in words)
+
+        wait_for(f"mode {mode}", changed)
+        assert api.get(PODS, "moved", mapped)["spec"] == before, "what runs stays as it is"
+        assert len(api.list_all(TEMPLATES, mapped)) == 1
+
+
 def test_pods_that_were_created_while_no_controller_ran_get_their_templates(
     cluster: ControlPlane, gate: Gate, controller: ControllerProcess, mapped: str
 ) -> None:
