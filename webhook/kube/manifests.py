@@ -156,13 +156,14 @@ def _take(value: object, place: Document, documents: list[Document], problems: l
         return
     for position, item in enumerate(items):
         inner = replace(place, at=place.at.child("items").index(position))
-        _take(_typed(item, value), inner, documents, problems)
+        _take(typed(item, value), inner, documents, problems)
 
 
-def _typed(item: object, around: Mapping[str, Any]) -> object:
+def typed(item: object, around: Mapping[str, Any]) -> object:
     """Return an item of a typed list (`ResourceSliceList`) with the kind that the list implies."""
-    name = around["kind"].removesuffix("List")
-    if not isinstance(item, dict) or not name or name == around["kind"]:
+    kind = around.get("kind")
+    name = kind.removesuffix("List") if isinstance(kind, str) else ""
+    if not isinstance(item, dict) or not name or name == kind or not isinstance(around.get("apiVersion"), str):
         return item
     return {"apiVersion": around["apiVersion"], "kind": name, **item}
 

@@ -13,7 +13,7 @@ from webhook.core.pods import pod_template
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.workloads import hidden_limits, limits_of
 from webhook.kube.fixing import edit_in_place
-from webhook.kube.manifests import Problem, parts_of, read_documents
+from webhook.kube.manifests import Problem, parts_of, read_documents, typed
 from webhook.kube.rendered import source_of
 from webhook.kube.yaml_edit import dashes_indented, dump, is_json, json_text
 from webhook.kube.yaml_values import values_of
@@ -25,6 +25,7 @@ from webhook.rewrite.templates import is_generated_name
 
 _HELM = "this is a template of a chart: migrate what `helm template` prints, on standard input"
 _KUSTOMIZE = "this is a source of kustomize: migrate what `kubectl kustomize` prints, on standard input"
+_UNCHANGEABLE = "its text cannot be changed without loss: write it in a plainer way (no keys after `?`), or as JSON"
 _SEPARATOR = "---"
 _MARK = "\ufeff"
 
@@ -102,12 +103,15 @@ class Migrator:
                 problems.append(Problem(file, line, "", _KUSTOMIZE))
             lines = {document.at: document.line_of(ROOT) + line - 1 for document in documents}
             rewritten, made = self._part(file, part, lines) if documents else (part, ())
+            if rewritten is None:
+                rewritten, made = part, ()
+                problems.append(Problem(file, line, "", _UNCHANGEABLE))
             pieces += _with_templates(rewritten, tuple(self._templates(made))) if part else []
             workloads += made
         return Migration(file, text, mark + _joined(pieces), tuple(workloads), tuple(problems))
 
-    def _part(self, file: str, part: str, lines: Mapping[FieldPath, int]) -> tuple[str, tuple[Migrated, ...]]:
-        """Return one YAML document rewritten; it may be a List of several objects."""
+    def _part(self, file: str, part: str, lines: Mapping[FieldPath, int]) -> tuple[str | None, tuple[Migrated, ...]]:
+        """Return one YAML document rewritten, None where its text cannot be changed; it may be a List of objects."""
         value, *others = values_of(part)
         if others:
             return part, ()  # documents that only `...` ends are none that kubectl would read
@@ -122,7 +126,7 @@ class Migrator:
                 found = pod_template(raw)
                 assert found is not None
                 after = _put(after, (*at.steps, *found[1].steps), _tidy(found[0], migrated.outcome.pod))
-        return _edited(part, value, after), tuple(made)
+        return part if value is after else edit_in_place(part, value, after), tuple(made)
 
     def _object(self, file: str, line: int, raw: RawObject) -> Migrated | None:
         namespace = _written_namespace(raw) or self._namespace
@@ -179,7 +183,7 @@ def _objects(value: object, at: FieldPath) -> Iterator[tuple[RawObject, FieldPat
     items = value.get("items")
     if isinstance(items, list) and "spec" not in value:
         for index, item in enumerate(items):
-            yield from _objects(item, at.child("items").index(index))
+            yield from _objects(typed(item, value), at.child("items").index(index))
     else:
         yield value, at
 
@@ -212,14 +216,6 @@ def _tidied(old: RawObject, new: RawObject) -> RawObject:
     if resources:
         return {**new, "resources": resources}
     return {key: value for key, value in new.items() if key != "resources"}
-
-
-def _edited(part: str, before: object, after: object) -> str:
-    """Return the document's text with the changes; written anew, without its comments, where it must be."""
-    if before is after:
-        return part
-    text = edit_in_place(part, before, after)
-    return f"{_SEPARATOR}\n{dump(after)}" if text is None else text
 
 
 def _joined(pieces: Iterable[str]) -> str:

@@ -57,10 +57,13 @@ def edit(text: str, before: object, after: object) -> str:
 
     What both share is recognised by identity: parts of `after` that are new must be new objects.
     """
-    root = parse_tree(text)
-    if root is None or before is after:
+    if before is after:
         return text
-    return json_text(after, like=text) if is_json(text) else _Editor(text, root).edited(before, after)
+    if is_json(text):
+        return json_text(after, like=text)
+    whole = text if text.endswith("\n") else f"{text}\n"
+    root = parse_tree(whole)
+    return text if root is None else _Editor(whole, root).edited(before, after)
 
 
 def dashes_indented(text: str) -> bool:

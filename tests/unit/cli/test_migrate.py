@@ -306,6 +306,28 @@ def test_a_manifest_that_a_kustomization_beside_it_does_not_name_is_migrated(tmp
     assert _migrate(tmp_path / "pod.yaml").exit_code == 0
 
 
+def test_what_cannot_be_changed_without_loss_is_left_and_told() -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    ? a # why\n    : b\nspec:\n  containers:\n"
+    text = pod + "  - name: main\n    resources: {limits: {nvidia.com/gpu: 1}}\n"
+    result = _migrate("-", text=text)
+    assert (result.exit_code, result.stdout) == (1, text)
+    assert "<stdin>:1: its text cannot be changed without loss" in result.stderr
+
+
+def test_a_list_of_one_kind_is_rewritten_inside() -> None:
+    items = [{"metadata": {"name": "a"}, "spec": POD_SPEC}]
+    text = yaml.safe_dump({"apiVersion": "v1", "kind": "PodList", "items": items})
+    _, pods = _documents(_migrate("-", text=text).stdout)
+    assert pods["items"][0]["spec"]["resourceClaims"]
+
+
+def test_a_file_without_a_last_line_end_gets_no_empty_lines() -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: main\n"
+    text = pod + "    resources:\n      limits:\n        nvidia.com/gpu: 1"
+    after = _migrate("-", text=text).stdout
+    assert "\n\n" not in after
+
+
 def test_a_byte_order_mark_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("\ufeff" + SERVICE)
