@@ -59,13 +59,13 @@ def content(authority: Authority) -> Data:
     }
 
 
-def staged(step: Step, authority: Authority, now: datetime, random: Random) -> Authority:
-    """Return the CAs after a step that concerns them."""
+def staged(step: Step, authority: Authority, now: datetime, random: Random, domains: tuple[str, ...]) -> Authority:
+    """Return the CAs after a step that concerns them; a new one is believed for names in the domains alone."""
     match step:
         case Step.REPLACE_CA:
-            return Authority(issue_ca(make_key(), now, random))
+            return Authority(issue_ca(make_key(), now, random, domains))
         case Step.MAKE_NEXT_CA:
-            return replace(authority, next=issue_ca(make_key(), now, random))
+            return replace(authority, next=issue_ca(make_key(), now, random, domains))
         case Step.SIGN_WITH_NEXT_CA:
             before = b"" if authority.current is None else authority.current.certificate
             return Authority(authority.next, None, authority.retired + before)

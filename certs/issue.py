@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -47,15 +47,25 @@ def make_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def issue_ca(key: ec.EllipticCurvePrivateKey, now: datetime, random: Random) -> Pair:
-    """Return a CA that may sign certificates of servers and no further CA."""
+def issue_ca(key: ec.EllipticCurvePrivateKey, now: datetime, random: Random, domains: Sequence[str] = ()) -> Pair:
+    """Return a CA that may sign certificates of servers and no further CA.
+
+    With domains it is believed for names in them and for loopback alone (RFC 5280, section 4.2.1.10).
+    """
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"drawbridge CA {random(4).hex()}")])
     builder = (
         _begun(name, name, key, now, now + CA_LIFE, random)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs=True), critical=True)
     )
+    if domains:
+        builder = builder.add_extension(x509.NameConstraints(_subtrees(domains), None), critical=True)
     return _pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def _subtrees(domains: Sequence[str]) -> list[x509.GeneralName]:
+    names = (_general_name(name) for name in (*domains, *ALWAYS))
+    return [x509.IPAddress(ip_network(n.value)) if isinstance(n, x509.IPAddress) else n for n in names]
 
 
 def issue_serving(

@@ -125,6 +125,12 @@ class Rig:
         command = [str(DRAWBRIDGE), "certs", *arguments, "--kubeconfig", str(self.cluster.kubeconfig())]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
+    def refusals(self) -> list[str]:
+        """Return what the programs say of rights that they lack, and of a Secret that could not be watched."""
+        programs = [self.certs.program, *(replica.program for replica in self.replicas)]
+        lines = [line for program in programs for line in program.output().splitlines()]
+        return [line for line in lines if "forbidden" in line or '"msg":"serving-secret"' in line]
+
     def secret(self, name: str) -> dict[str, bytes]:
         data: Json = self.api.get(SECRETS, name, NAMESPACE).get("data", {})
         return {key: base64.b64decode(value) for key, value in data.items()}
@@ -247,6 +253,7 @@ def test_no_call_fails_while_certificates_are_renewed_and_the_ca_is_replaced(rig
     assert not load.failures
     assert load.creates * CALLS_A_CREATE >= CALLS
     assert len(seen) == len(rotations) + 1
+    assert rig.refusals() == []
     assert rig.command("verify").returncode == 0
     print(f"{load.creates * CALLS_A_CREATE} admission calls, {load.handshakes} new connections, 0 failed")
 

@@ -11,7 +11,7 @@ import pytest
 
 from certs.store import Directory
 from tests.kube.fake_api import FakeApi, fake_api, silent, until
-from webhook.kube.client import NotFoundError
+from webhook.kube.client import NotFoundError, UnavailableError
 from webhook.kube.reflector import Pace
 from webhook.kube.serving_secret import ServingSecret
 
@@ -67,6 +67,20 @@ def test_a_secret_that_is_not_there_is_told(tmp_path: Path) -> None:
         async with fake_api("secrets") as api, api.client() as client:
             with pytest.raises(NotFoundError):
                 await ServingSecret(client, NAMESPACE, NAME, Directory(tmp_path), silent()).first(5)
+
+    asyncio.run(test())
+
+
+def test_a_start_waits_for_the_api_server_too(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with secrets() as api, api.client() as client:
+            fill(api, tls_crt="certificate", tls_key="key")
+            api.fail(503, times=1)
+            secret = ServingSecret(client, NAMESPACE, NAME, Directory(tmp_path), silent())
+            assert await secret.first(10)
+            api.fail(503, times=100)
+            with pytest.raises(UnavailableError):
+                await ServingSecret(client, NAMESPACE, NAME, Directory(tmp_path), silent()).first(0.05)
 
     asyncio.run(test())
 

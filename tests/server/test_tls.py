@@ -192,6 +192,26 @@ def test_readiness_ends_with_the_certificate(tmp_path: Path) -> None:
     assert certificate.problem() == "the serving certificate is not valid yet"
 
 
+def test_a_pair_that_was_rejected_by_a_wrong_clock_is_taken_when_it_is_put_right(tmp_path: Path) -> None:
+    keep_fresh(Directory(tmp_path), [], now(), secrets.token_bytes)
+    clock = [now()]
+    metrics = Metrics()
+    with (tmp_path / "log").open("w") as stream:
+        log = make_log(LineSink(stream))
+        certificate = ServingCertificate(tmp_path, MinimumVersion.TLS_1_3, lambda: clock[0], metrics, log)
+        directory = Directory(tmp_path)
+        renew(directory, directory.read(), Action.RENEW_SERVING, [], now(), secrets.token_bytes)
+        stored = read_certificate((tmp_path / "tls.crt").read_bytes()).serial
+        clock[0] = now() + timedelta(days=60)
+        for _ in range(3):
+            certificate.refresh()
+        rejected = metrics.registry.get_sample_value("drawbridge_tls_reloads_total", {"result": "rejected"})
+        assert (rejected, certificate.certificate.serial != stored) == (1, True)
+        clock[0] = now()
+        certificate.refresh()
+        assert certificate.certificate.serial == stored
+
+
 def test_readiness_names_each_check_that_fails(tmp_path: Path) -> None:
     checks = (Check("cluster", "not synced: ResourceSlice"), Check("policies"))
     with serving(SERVED, tmp_path, checks=checks) as server:

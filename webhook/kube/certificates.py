@@ -192,7 +192,7 @@ class CertificateKeeper:
             marks = {OURS: "drawbridge", ASKED: None}
             await self._write(self._installation.serving_secret, seen.serving_secret, data, marks)
         else:
-            authority = staged(action, seen.authority, seen.now, self._random)
+            authority = staged(action, seen.authority, seen.now, self._random, self._installation.domains)
             answered = action in (Step.REPLACE_CA, Step.MAKE_NEXT_CA)
             marks = {OURS: "drawbridge", **({ASKED: None} if answered else {})}
             await self._write(self._installation.ca_secret, seen.ca_secret, content(authority), marks)

@@ -35,6 +35,11 @@ class Installation:
         return service, f"{service}.cluster.local"
 
     @property
+    def domains(self) -> tuple[str, ...]:
+        """Return the domains that the CA is believed for: whoever steals its key can pose as nothing else."""
+        return f"{self.namespace}.svc", f"{self.namespace}.svc.cluster.local"
+
+    @property
     def serving_secret(self) -> str:
         return self._secret("tls")
 

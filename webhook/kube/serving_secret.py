@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from certs.issue import Pair
 from certs.store import SERVING_CERTIFICATE, SERVING_KEY, Directory
 from webhook.core.raw import RawObject
-from webhook.kube.client import ApiClient, ApiError, GarbledError
+from webhook.kube.client import ApiClient, ApiError, GarbledError, UnavailableError
 from webhook.kube.installation import secret_data, secret_path, secrets_path
 from webhook.kube.reflector import Backoff, Pace
 
@@ -31,16 +31,20 @@ class ServingSecret:
         self._taken: Pair | None = None
 
     async def first(self, seconds: float) -> bool:
-        """Wait that long for a pair; return whether there is one. ApiError where the Secret could not be read."""
+        """Wait that long for a pair; return whether there is one. ApiError where the Secret cannot be read."""
+        failed: ApiError | None = None
         try:
             async with asyncio.timeout(seconds):
                 while self._taken is None:
-                    self._take(await self._api.get(secret_path(self._namespace, self._name)))
-                    if self._taken is None:
-                        await asyncio.sleep(_AGAIN_SECONDS)
+                    try:
+                        self._take(await self._api.get(secret_path(self._namespace, self._name)))
+                    except UnavailableError as error:
+                        failed = error
+                    await asyncio.sleep(0 if self._taken else _AGAIN_SECONDS)
         except TimeoutError:
-            return False
-        return True
+            if failed is not None:
+                raise failed from None
+        return self._taken is not None
 
     async def follow(self, random: Random, pace: Pace) -> None:
         """Take each change, forever; while the API server does not answer, what was taken last stays."""

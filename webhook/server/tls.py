@@ -53,6 +53,7 @@ class ServingCertificate:
         self._metrics = metrics
         self._log = log
         self._signature = self._look()
+        self._rejected: _Signature = ()
         try:
             self._loaded = self._load()
         except (OSError, ssl.SSLError, CertificateError) as error:
@@ -82,17 +83,22 @@ class ServingCertificate:
             self.refresh()
 
     def refresh(self) -> None:
-        """Take the files if they have changed; if they cannot be served, go on with what there is."""
+        """Take the files if they have changed; if they cannot be served, go on with what there is, and try again.
+
+        What is rejected may be taken later without a change: when a clock that stood wrong is put right.
+        """
         signature = self._look()
         if signature == self._signature:
             return
-        self._signature = signature
         try:
             loaded = self._load()
         except (OSError, ssl.SSLError, CertificateError) as error:
-            self._metrics.tls_reload("rejected")
-            self._log.error("certificate-rejected", why=_words(error))
+            if signature != self._rejected:
+                self._rejected = signature
+                self._metrics.tls_reload("rejected")
+                self._log.error("certificate-rejected", why=_words(error))
             return
+        self._signature = signature
         self._publish(loaded)
         self._metrics.tls_reload("loaded")
         self._log.info("certificate-loaded", serial=loaded.certificate.serial)

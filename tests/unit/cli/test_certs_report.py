@@ -21,9 +21,10 @@ def numbers(length: int) -> bytes:
 @pytest.fixture(scope="module")
 def rotating() -> Held:
     """Between the stages: the old CA has signed what is served, both are trusted by one configuration."""
-    first = staged(Step.REPLACE_CA, Authority(), NOW, numbers)
+    first = staged(Step.REPLACE_CA, Authority(), NOW, numbers, HERE.domains)
     serving = issued(first, HERE.hosts, NOW, numbers)
-    both = staged(Step.SIGN_WITH_NEXT_CA, staged(Step.MAKE_NEXT_CA, first, NOW, numbers), NOW, numbers)
+    following = staged(Step.MAKE_NEXT_CA, first, NOW, numbers, HERE.domains)
+    both = staged(Step.SIGN_WITH_NEXT_CA, following, NOW, numbers, HERE.domains)
     return Held(both, serving, {MUTATING: (both.bundle(), b""), VALIDATING: (both.bundle(),)})
 
 
