@@ -94,10 +94,16 @@ def _note(entry: CatalogueAttribute | CatalogueCapacity) -> str:
         f"before {until}" if until else "",
         f"now `{entry.renamed_to}`" if entry.renamed_to else "",
         f"gate `{entry.gate}`" if entry.gate else "",
-        "optional" if entry.optional and not entry.gate else "",
+        _optional(entry),
         entry.source,
     )
     return "; ".join(filter(None, parts))
+
+
+def _optional(entry: CatalogueAttribute | CatalogueCapacity) -> str:
+    if not entry.optional or entry.gate:
+        return ""
+    return " ".join(("optional", *(f"({kind})" for kind in sorted(entry.optional_kinds))))
 
 
 def _model(model: Model) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ class CatalogueName:
     """What attributes and capacities have in common.
 
     `kinds` are the kinds of device (see `DeviceKind`) that publish it, empty for all; `optional` is True where a
-    device of these kinds may lack it. `gate` is the driver's feature gate that it needs. `source` says where it is
-    documented, in words.
+    device of these kinds may lack it, or only one of the `optional_kinds`, where some are named. `gate` is the driver's
+    feature gate that it needs. `source` says where it is documented, in words.
     """
 
     name: str
@@ -41,6 +41,11 @@ class CatalogueName:
     renamed_to: str = ""
     gate: str = ""
     source: str = ""
+    optional_kinds: frozenset[str] = frozenset()
+
+    def may_lack(self, kind: str) -> bool:
+        """Return whether a device of a kind that publishes it need not have it."""
+        return self.optional and (not self.optional_kinds or kind in self.optional_kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,19 +168,23 @@ class _Context:
 
     def shared(self, entry: _Entry) -> dict[str, Any]:
         """Return the fields that attributes and capacities share, but for the name."""
+        optional_kinds = (
+            self.kinds_of(entry, "optional") if isinstance(entry.raw.get("optional"), list) else frozenset()
+        )
         return {
             "kinds": self.kinds_of(entry),
-            "optional": entry.flag("optional"),
+            "optional": bool(optional_kinds) or entry.flag("optional"),
+            "optional_kinds": optional_kinds,
             "lifetime": entry.lifetime(),
             "renamed_to": qualified(entry.text("renamedTo"), self.driver) if entry.text("renamedTo") else "",
             "gate": entry.text("gate"),
             "source": entry.source(self.sources),
         }
 
-    def kinds_of(self, entry: _Entry) -> frozenset[str]:
-        found = frozenset(entry.texts("kinds"))
+    def kinds_of(self, entry: _Entry, field: str = "kinds") -> frozenset[str]:
+        found = frozenset(entry.texts(field))
         if not found <= self.kinds:
-            raise BrokenPackError(f"{entry.place}: `kinds` must be kinds of the pack")
+            raise BrokenPackError(f"{entry.place}: `{field}` must be kinds of the pack")
         return found
 
 

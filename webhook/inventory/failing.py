@@ -20,9 +20,10 @@ from webhook.core.device import Device, device_of
 from webhook.core.finding import Fix, Replacement, Span
 from webhook.core.mending import replaced
 from webhook.inventory.case import Case, compiled_new
+from webhook.inventory.documented import Lack, lack_of
 from webhook.inventory.inventory import Inventory, inventory_of
 from webhook.inventory.knowledge import knowledge_of
-from webhook.inventory.matching import outcome_on, outcomes_of, stored_environment
+from webhook.inventory.matching import accepting, outcome_on, outcomes_of, stored_environment
 from webhook.inventory.outcomes import in_all, numbers
 from webhook.inventory.schema import STANDARD_DOMAIN
 
@@ -36,7 +37,8 @@ class Failure:
     """One selector and the devices on which it ends in an error, of those that it meets.
 
     `missing` are the readings that find nothing on one of them, first the `blamed` ones, which an error names; `error`
-    is the text on the first. `strangers` is True where no known device fails, but any device of another driver would.
+    is the text on the first. `strangers` is True where no known device fails, but any device of another driver would;
+    `lack` tells why one fails that the catalogue knows, where none that is there does.
     """
 
     selector: Selector
@@ -48,9 +50,12 @@ class Failure:
     error: str
     blamed: int = 0
     strangers: bool = False
+    lack: Lack | None = None
 
     @property
     def everywhere(self) -> bool:
+        if self.lack is not None:
+            return self.lack.never
         return bool(self.failing) and len(self.failing) == len(self.met)
 
 
@@ -93,6 +98,19 @@ def failure_on_strangers(case: Case, before: Sequence[Selector], selector: Selec
     return Failure(selector, ast, tuple(before), (), (), missing, outcome, blamed, strangers=True)
 
 
+def documented_failure(case: Case, before: Sequence[Selector], selector: Selector, ast: Ast) -> Failure | None:
+    """Return how a selector fails on devices that the catalogue knows; None where it does not, or where one is judged.
+
+    It must fail on no known device.
+    """
+    lack = lack_of(case, before, ast)
+    met = None if lack is None else accepting(case.view, inventory_of(case.view), before, case.expired)
+    if lack is None or met is None or (lack.never and met):
+        return None
+    error = f"{_NO_KEY}{lack.access.name}"
+    return Failure(selector, ast, tuple(before), met, (), (lack.access,), error, blamed=1, lack=lack)
+
+
 def _missing(ast: Ast, devices: Iterable[Device], errors: Collection[str]) -> tuple[tuple[Access, ...], int]:
     """Return the readings without a guard that find nothing on some of the devices, each name once.
 
@@ -126,6 +144,7 @@ def _driver_guards(case: Case, failure: Failure) -> Iterator[tuple[str, tuple[Re
     """Yield the guard that asks for the driver, where only devices of other drivers fail."""
     inventory = inventory_of(case.view)
     drivers = {inventory.devices[number].driver for number in failure.failing}
+    drivers |= set() if failure.lack is None else {failure.lack.driver}
     source, root = failure.selector.expression, failure.ast.root
     for domain in dict.fromkeys(access.domain for access in failure.missing if access.domain):
         if domain in drivers or not _is_driver(case.view, domain):
@@ -199,6 +218,8 @@ def _is_safe(case: Case, failure: Failure, text: str | None) -> bool:
 
 def may_succeed(case: Case, failure: Failure) -> bool:
     """Return whether the catalogue knows of devices that class and request may get, and that have what is missing."""
+    if failure.lack is not None:
+        return not failure.lack.never
     return any(_is_possible(case, failure, access) for access in failure.missing) or not failure.missing
 
 
@@ -223,7 +244,9 @@ def _is_possible(case: Case, failure: Failure, access: Access) -> bool:
 
 def is_disputed(inventory: Inventory, failure: Failure) -> bool:
     """Return whether the second CEL engine takes the selector to accept a device on which it fails."""
-    shown = (_shown(inventory.devices[number]) for number in failure.failing[:_MOST_ASKED])
+    examples = () if failure.lack is None else failure.lack.examples
+    failing = (inventory.devices[number] for number in failure.failing[:_MOST_ASKED])
+    shown = map(_shown, (*examples, *failing))
     return any(referee(failure.selector.expression, failure.ast, device) is True for device in shown)
 
 

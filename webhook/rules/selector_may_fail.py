@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from webhook.core.claims import Alternative
 from webhook.core.finding import Edit, Finding, Fix, Severity
 from webhook.inventory.case import Case
-from webhook.inventory.failing import Failure, failure_of, guards, is_disputed, may_succeed
+from webhook.inventory.failing import Failure, documented_failure, failure_of, guards, is_disputed, may_succeed
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.matching import accepting
-from webhook.inventory.unguarded import WHY, fallback, place_of, said
+from webhook.inventory.unguarded import WHY, fallback, place_of, said, without
 
 NAME = "selector-may-fail"
 
@@ -19,7 +19,8 @@ def check(case: Case) -> Iterator[Finding]:
         if alternative is None or device_class is None:
             continue
         own = alternative.selectors[: alternative.selectors.index(selector)]
-        failure = failure_of(case, (*device_class.selectors, *own), selector, ast)
+        before = (*device_class.selectors, *own)
+        failure = failure_of(case, before, selector, ast) or documented_failure(case, before, selector, ast)
         if failure is not None:
             yield _finding(case, failure, alternative)
 
@@ -32,7 +33,7 @@ def _finding(case: Case, failure: Failure, alternative: Alternative) -> Finding:
         rule=NAME,
         severity=Severity.DENY if certain and not disputed else Severity.WARN,
         path=failure.selector.path,
-        message=f"ends in an error on {_which(failure)} of class '{alternative.device_class_name}': {said(failure)}",
+        message=f"ends in an error {_where(failure, alternative.device_class_name)}",
         fixes=fixes or (fallback(failure),),
         source=failure.selector.expression,
         span=place_of(failure),
@@ -41,8 +42,12 @@ def _finding(case: Case, failure: Failure, alternative: Alternative) -> Finding:
     )
 
 
-def _which(failure: Failure) -> str:
-    return "every device" if failure.everywhere else f"{len(failure.failing)} of {len(failure.met)} devices"
+def _where(failure: Failure, device_class: str) -> str:
+    if failure.lack is not None and not failure.everywhere:
+        return without(failure.lack)
+    told = said(failure) if failure.lack is None else without(failure.lack)
+    which = "on every device" if failure.everywhere else f"on {len(failure.failing)} of {len(failure.met)} devices"
+    return f"{which} of class '{device_class}': {told}"
 
 
 def _other_classes(case: Case, failure: Failure, alternative: Alternative) -> Iterator[Fix]:

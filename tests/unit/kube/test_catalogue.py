@@ -178,6 +178,7 @@ def test_a_pack_is_read_when_it_is_asked_for_and_once(tmp_path: Path) -> None:
         ({"attributes": {"a": {"type": "string", "source": "x"}}}, "attribute a: `source` must be one of the pack's"),
         ({"attributes": {"a": {"type": "string", "kinds": ["x"]}}}, "attribute a: `kinds` must be kinds of the pack"),
         ({"capacities": {"a": {"optional": "yes"}}}, "capacity a: `optional` must be true or false"),
+        ({"capacities": {"a": {"optional": ["x"]}}}, "capacity a: `optional` must be kinds of the pack"),
         ({"models": [{"products": ["A"], "slices": "7"}]}, "model: `slices` must be an integer"),
         ({"drivers": {}}, "pack: `drivers` is not known"),
     ],

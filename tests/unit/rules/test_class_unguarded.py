@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.build import device, make_claim, make_class, make_slice, make_view, request
+from webhook.core.catalogue import CatalogueAttribute, DeviceKind, DriverPack
 from webhook.core.cluster import ClusterView
 from webhook.core.finding import Severity
 from webhook.inventory.case import Case
@@ -69,3 +70,27 @@ def test_a_standard_attribute_is_asked_for_and_no_driver_is_called_so() -> None:
 def test_claims_are_none_of_its_business() -> None:
     case = Case(make_claim(request("gpu", f"{A}.profile == '1g'")), "team-a", make_view(GPU, NIC))
     assert "class-unguarded" not in {finding.rule for finding in judged(case, SCHEMA)}
+
+
+def test_what_a_device_need_not_have_is_warned_of_though_all_have_it() -> None:
+    link = CatalogueAttribute("gpu.example.com/link", optional=True, types=frozenset({"string"}))
+    pack = DriverPack("gpu.example.com", attributes={link.name: link})
+    cluster = make_view(make_slice(device("gpu-0", link="nv")), catalogue={pack.driver: pack})
+    read = f"{OWN} && {A}.link == 'nv'"
+    assert said(cluster, read) == [
+        (
+            "ends in an error without `link`, which devices of 'gpu.example.com' need not have",
+            f"{OWN} && has({A}.link) && {A}.link == 'nv'",
+        )
+    ]
+    assert said(cluster, OWN, f"has({A}.link)", f"{A}.link == 'nv'") == []
+
+
+def test_what_no_kind_has_that_the_class_leaves_is_told_where_none_is_there() -> None:
+    kinds = tuple(DeviceKind(name, {"gpu.example.com/type": name}) for name in ("gpu", "part"))
+    profile = CatalogueAttribute("gpu.example.com/profile", frozenset({"part"}), types=frozenset({"string"}))
+    pack = DriverPack("gpu.example.com", kinds=kinds, attributes={profile.name: profile})
+    whole = f"{OWN} && {A}.type == 'gpu' && {A}.profile == '1g'"
+    assert [message for message, _ in said(make_view(catalogue={pack.driver: pack}), whole)] == [
+        "ends in an error on every device that it could accept: no `profile` on devices of kind 'gpu'"
+    ]

@@ -1,12 +1,14 @@
 """selector-may-fail: an error does not skip a device but stops the pod on its node."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from tests.support.build import device, make_claim, make_class, make_slice, make_view, request
-from webhook.core.catalogue import CatalogueAttribute, DeviceKind, DriverPack
+from webhook.core.catalogue import CatalogueAttribute, DeviceKind, DriverPack, StatedDriver
 from webhook.core.cluster import ClusterView
+from webhook.core.devices import ResourceSlice
 from webhook.core.finding import Finding, Severity
 from webhook.inventory.case import Case
 from webhook.rules import SCHEMA, judged
@@ -150,3 +152,84 @@ def test_all_that_is_missing_is_guarded_where_one_guard_is_not_enough() -> None:
     [finding] = findings("everything", selector, cluster=make_view(GPUS, NICS, part, classes=CLASSES))
     [edit] = finding.fixes[0].edits
     assert str(edit.value).count("has(") == 2
+
+
+KINDS = tuple(DeviceKind(name, {f"{DRIVER}/type": name}) for name in ("gpu", "part"))
+ENTRIES = (
+    CatalogueAttribute("type", types=frozenset({"string"})),
+    CatalogueAttribute("model", types=frozenset({"string"})),
+    CatalogueAttribute("link", optional=True, types=frozenset({"string"})),
+    CatalogueAttribute("uuid", optional=True, optional_kinds=frozenset({"part"}), types=frozenset({"string"})),
+    CatalogueAttribute("profile", frozenset({"part"}), types=frozenset({"string"})),
+    CatalogueAttribute("pairing", optional=True, gate="Pairing", types=frozenset({"string"})),
+)
+DOCUMENTED = DriverPack(
+    DRIVER,
+    kinds=KINDS,
+    attributes={f"{DRIVER}/{entry.name}": replace(entry, name=f"{DRIVER}/{entry.name}") for entry in ENTRIES},
+)
+COMPLETE = make_slice(
+    device("gpu-0", type="gpu", model="E100", link="nv", uuid="a", pairing="1"),
+    device("part-0", type="part", model="E100", link="nv", uuid="b", profile="1g", pairing="2"),
+)
+
+
+def documented(device_class: str, selector: str, *slices: ResourceSlice, **fields: object) -> list[tuple[str, ...]]:
+    """Return severity, message and first edit of the findings of this rule where the catalogue is known."""
+    cluster = make_view(*slices, classes=CLASSES, catalogue={DRIVER: DOCUMENTED}, **fields)  # type: ignore[arg-type]
+    found = [one for one in findings(device_class, selector, cluster=cluster) if one.rule == "selector-may-fail"]
+    edits = [one.fixes[0].edits for one in found]
+    return [
+        (one.severity.value, one.message, *(str(edit.value) for edit in made))
+        for one, made in zip(found, edits, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("slices", [(), (COMPLETE,)], ids=["nothing published", "all have it"])
+def test_what_a_device_need_not_have_is_warned_of_with_a_guard_though_all_have_it(
+    slices: Sequence[ResourceSlice],
+) -> None:
+    read = f"{A}.link == 'nv'"
+    without = f"ends in an error without `link`, which devices of '{DRIVER}' need not have"
+    assert documented("driver", read, *slices) == [("warn", without, f"has({A}.link) && {read}")]
+
+
+def test_only_the_kinds_count_that_class_and_request_leave() -> None:
+    without = f"ends in an error without `uuid`, which devices of '{DRIVER}' of kind 'part' need not have"
+    assert [said[:2] for said in documented("parts", f"{A}.uuid == 'b'", COMPLETE)] == [("warn", without)]
+    assert [said[:2] for said in documented("driver", f"{A}.uuid == 'b'", COMPLETE)] == [("warn", without)]
+    assert documented("whole", f"{A}.uuid == 'a'", COMPLETE) == []
+    assert documented("driver", f"{A}.uuid == 'a' && {A}.type == 'gpu'", COMPLETE) == []
+
+
+def test_a_kind_that_is_not_there_does_not_count_where_others_are() -> None:
+    whole = make_slice(device("gpu-0", type="gpu", model="E100", uuid="a"))
+    assert documented("driver", f"{A}.uuid == 'a'", whole) == []
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        f"has({A}.link) && {A}.link == 'nv'",
+        f"{A}.?link.orValue('') == 'nv'",
+        f"'link' in {A} && {A}.link == 'nv'",
+        f"{A}.model == 'E100' || {A}.link == 'nv'",
+        f"{A}.model == 'E100' ? {A}.link == 'nv' : true",
+        f"{A}.model == 'E100'",
+    ],
+)
+def test_what_is_guarded_or_beside_another_way_out_is_left_alone(selector: str) -> None:
+    assert documented("driver", selector, COMPLETE) == []
+
+
+def test_an_attribute_whose_gate_is_on_is_not_optional() -> None:
+    read = f"{A}.pairing == '1'"
+    assert len(documented("driver", read, COMPLETE)) == 1
+    assert documented("driver", read, COMPLETE, drivers={DRIVER: StatedDriver(gates={"Pairing": True})}) == []
+
+
+def test_what_no_documented_device_of_the_class_has_is_refused_where_none_is_there() -> None:
+    message = "ends in an error on every device of class 'whole': no `profile` on devices of kind 'gpu'"
+    assert [said[:2] for said in documented("whole", f"{A}.profile == '1g'")] == [("deny", message)]
+    assert documented("parts", f"{A}.profile == '1g'") == []
+    assert documented("driver", f"{A}.profile == '1g'") == []
