@@ -89,7 +89,8 @@ def test_what_a_device_need_not_have_is_warned_of_though_all_have_it() -> None:
 def test_what_no_kind_has_that_the_class_leaves_is_told_where_none_is_there() -> None:
     kinds = tuple(DeviceKind(name, {"gpu.example.com/type": name}) for name in ("gpu", "part"))
     profile = CatalogueAttribute("gpu.example.com/profile", frozenset({"part"}), types=frozenset({"string"}))
-    pack = DriverPack("gpu.example.com", kinds=kinds, attributes={profile.name: profile})
+    type_ = CatalogueAttribute("gpu.example.com/type", types=frozenset({"string"}))
+    pack = DriverPack("gpu.example.com", kinds=kinds, attributes={one.name: one for one in (type_, profile)})
     whole = f"{OWN} && {A}.type == 'gpu' && {A}.profile == '1g'"
     assert [message for message, _ in said(make_view(catalogue={pack.driver: pack}), whole)] == [
         "ends in an error on every device that it could accept: no `profile` on devices of kind 'gpu'"
