@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from webhook.cel.closures import Closure, Frame
 from webhook.cel.qualify import qualified, qualified_if_present, unwrapped
-from webhook.cel.values import MISSING, NONE, Optional, Value
+from webhook.cel.values import MISSING, NONE, LazyMap, Optional, Value
 
 
 class Link(NamedTuple):
@@ -26,6 +26,10 @@ def chain(root: Closure, links: Sequence[Link], tested: bool) -> Closure:
             return _optional_field(root, link) if link.optional else _field(root, link)
         if not link.optional:
             return _one_link(root, link)
+    if all(type(link.key) is str and not link.optional for link in links):
+        for link in links:
+            root = _field(root, link)
+        return root
     return lambda frame: _all_links(root(frame), links, frame)
 
 
@@ -62,7 +66,8 @@ def _field(root: Closure, link: Link) -> Closure:
 
     def get(frame: Frame) -> Value:
         value = root(frame)
-        if type(value) is dict and name in value:
+        kind = type(value)
+        if (kind is dict or kind is LazyMap) and name in value:
             return value[name]
         return _all_links(value, others, frame)
 

@@ -17,11 +17,12 @@ from webhook.core.policies import (
     PolicyException,
     PolicyMode,
     PolicyResource,
+    Validation,
 )
 from webhook.core.raw import RawObject
 from webhook.policy.case import PolicyCase
 from webhook.policy.compile import CompiledExpression, CompiledPolicy, CompiledValidation
-from webhook.policy.running import Budget, EvaluationFailedError, Variables
+from webhook.policy.running import Budget, EvaluationFailedError, Variables, failed_evaluation
 from webhook.policy.vocabulary import PARAMS, VARIABLES
 from webhook.policy.wording import evaluation_problem, message_of, place_of
 from webhook.policy.words import Words
@@ -96,8 +97,9 @@ def judge_concerned(policies: Iterable[CompiledPolicy], case: PolicyCase, trace:
     found: list[Finding] = []
     audit: dict[str, str] = {}
     outcomes: list[tuple[str, Outcome]] = []
+    labels = case.labels
     for compiled in policies:
-        if not compiled.policy.match.object_selector.matches(case.labels):
+        if not compiled.policy.match.object_selector.matches(labels):
             continue
         one = _Judging(compiled, case, words, trace)
         outcomes.append((compiled.policy.name, one.outcome()))
@@ -147,7 +149,8 @@ class _Judging:
         self._trace = trace
         mode = compiled.policy.mode if in_share(compiled.policy, case.namespace) else PolicyMode.AUDIT
         self._severity = _SEVERITIES[mode]
-        self._budget = Budget(compiled, words)
+        self._budget = Budget()
+        self._is_quick = trace is None and compiled.is_bounded(words.extent)
         self._failed = False
 
     def outcome(self) -> Outcome:
@@ -182,6 +185,8 @@ class _Judging:
 
     def _exception(self) -> PolicyException | None:
         """Return the exception that holds longest, if one holds."""
+        if not self._policy.exceptions:
+            return None
         case = self._case
         holding = [
             exception
@@ -276,14 +281,13 @@ class _Judging:
         return around
 
     def _validate(self, validation: CompiledValidation, variables: Variables) -> None:
-        path = place_of(self._case, validation.validation.field)
         try:
             if self._value(validation.expression, variables) is True:
                 return
         except EvaluationFailedError as failed:
-            self._fail(failed.path, failed.problem, path)
+            self._fail(failed.path, failed.problem, validation.validation.field)
             return
-        self.findings.append(self._finding(path, self._message(validation, variables), validation))
+        self.findings.append(self._finding(self._message(validation, variables), validation.validation))
 
     def _message(self, validation: CompiledValidation, variables: Variables) -> str:
         """Return the message; where its expression gives none that can be shown, the one that is written."""
@@ -295,15 +299,15 @@ class _Judging:
                 said = ""
         return message_of(validation.validation, said)
 
-    def _finding(self, path: FieldPath, message: str, validation: CompiledValidation) -> Finding:
+    def _finding(self, message: str, validation: Validation) -> Finding:
         return Finding(
             rule=self._policy.rule,
             severity=self._severity,
-            path=path,
+            path=place_of(self._case, validation.field),
             message=message,
             fixes=(Fix(f"change it so, or ask those who keep policy '{self._policy.name}' for an exception"),),
             permitted=False,
-            status=validation.validation.reason.value,
+            status=validation.reason.value,
         )
 
     def _annotate(self, variables: Variables) -> None:
@@ -318,9 +322,9 @@ class _Judging:
                 known = self.audit.get(name)
                 self.audit[name] = value if known in (None, value) else f"{known}, {value}"
 
-    def _fail(self, place: FieldPath, problem: str, path: FieldPath | None = None) -> None:
+    def _fail(self, place: FieldPath, problem: str, field: FieldPath | None = None) -> None:
         """Go by the failurePolicy: a finding as if a validation did not hold, or a note that nothing was judged."""
-        at = place_of(self._case, None) if path is None else path
+        at = place_of(self._case, field)
         if self._policy.failure_policy is FailurePolicy.FAIL:
             self.findings.append(evaluation_problem(self._policy, at, self._severity, place, problem))
         else:
@@ -330,6 +334,11 @@ class _Judging:
 
     def _value(self, expression: CompiledExpression, variables: Variables) -> Value:
         """Return the value of an expression; EvaluationFailedError in our words."""
+        if self._is_quick:
+            try:
+                return expression.program(variables)
+            except EvaluationError as error:
+                raise failed_evaluation(expression, str(error)) from None
         if self._trace is None:
             return self._budget.value(expression, variables)
         values: dict[int, list[Value]] = {}

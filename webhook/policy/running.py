@@ -1,7 +1,7 @@
 """Running the expressions of a policy on one object, within the cost that the API server allows.
 
-An expression whose worst case is within the limits, for lists and texts as long as the object's, runs as a closure that
-counts nothing. Any other is counted step by step and ended at the limit, which takes some twenty times as long.
+A policy whose worst case is within the limits, for lists and texts as long as the object's, runs as closures that count
+nothing. Any other is counted step by step and ended at the limit, which takes some twenty times as long.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,9 @@ from typing import Final
 
 from webhook.cel.compile import MOST_COST
 from webhook.cel.counting import Observe, counted_with
-from webhook.cel.values import LIMIT_PASSED, EvaluationError, MapKey, Value
+from webhook.cel.values import LIMIT_PASSED, MapKey, Value
 from webhook.core.fieldpath import FieldPath
-from webhook.policy.compile import MOST_POLICY_COST, CompiledExpression, CompiledPolicy
-from webhook.policy.words import Words
+from webhook.policy.compile import MOST_POLICY_COST, CompiledExpression
 
 Variables = Mapping[MapKey, Value]
 """The values of the variables by their names."""
@@ -30,24 +29,23 @@ class EvaluationFailedError(Exception):
         self.problem = problem
 
 
-class Budget:
-    """What is left of the cost that one policy may have on one object."""
+def failed_evaluation(expression: CompiledExpression, error: str) -> EvaluationFailedError:
+    """Return the error of an expression in our words."""
+    return EvaluationFailedError(expression.source.path, in_our_words(error))
 
-    def __init__(self, compiled: CompiledPolicy, words: Words) -> None:
-        self._bounded = compiled.is_bounded(words.extent)
+
+class Budget:
+    """What is left of the cost that one policy may have on one object, counted step by step."""
+
+    def __init__(self) -> None:
         self._left = MOST_POLICY_COST
 
     def value(self, expression: CompiledExpression, variables: Variables, observe: Observe | None = None) -> Value:
         """Return the value; EvaluationFailedError where there is none. `observe` is told the values of all parts."""
-        if self._bounded and observe is None:
-            try:
-                return expression.program(variables)
-            except EvaluationError as error:
-                raise EvaluationFailedError(expression.source.path, in_our_words(str(error))) from None
         outcome = counted_with(expression.ast, variables, min(MOST_COST, self._left), observe)
         self._left -= min(outcome.cost, self._left)
         if outcome.error is not None:
-            raise EvaluationFailedError(expression.source.path, in_our_words(outcome.error))
+            raise failed_evaluation(expression, outcome.error)
         return outcome.result
 
 
