@@ -38,10 +38,10 @@ class Gate:
         # The last of an option counts: a test may give a kubeconfig of its own.
         return ServeProcess(self.cluster.programs, [*kubeconfig, *options], name, self.cert_dir)
 
-    def controller(self, *options: str) -> ControllerProcess:
+    def controller(self, *options: str, name: str = "controller") -> ControllerProcess:
         """Start a controller and wait until it leads; of an option given twice the last counts."""
         controller = ControllerProcess(
-            self.cluster.programs, self.installation.controller_kubeconfig, (*CONTROLLER_OPTIONS, *options)
+            self.cluster.programs, self.installation.controller_kubeconfig, (*CONTROLLER_OPTIONS, *options), name
         )
         controller.program.wait_for_output("^drawbridge: controller running")
         return controller

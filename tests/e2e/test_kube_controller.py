@@ -213,18 +213,6 @@ def test_one_leads_and_the_next_takes_over_at_once(cluster: ControlPlane, instal
         assert cluster.api.get(LEASES, "drawbridge-controller", NAMESPACE)["spec"].get("holderIdentity", "") == ""
 
 
-def test_a_leader_that_is_killed_is_followed_when_its_lease_has_run_out(
-    cluster: ControlPlane, installation: Installation
-) -> None:
-    with ExitStack() as exits:
-        first = exits.enter_context(controller(cluster, installation, name="controller-1"))
-        second = ControllerProcess(cluster.programs, installation.controller_kubeconfig, (), "controller-2")
-        exits.callback(second.stop)
-        second.program.wait_for_output("health")
-        first.kill()
-        second.program.wait_for_output(RUNNING, 60)
-
-
 def test_without_a_usable_kubeconfig_it_ends_with_2_and_says_so(cluster: ControlPlane) -> None:
     process = ControllerProcess(cluster.programs, cluster.folder / "absent", (), "controller-without")
     process.program.wait_for_output("cannot be used")

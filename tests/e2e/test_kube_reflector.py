@@ -1,9 +1,7 @@
 """The reflector on a real API server: restarts, silence, compaction, many pages."""
 
 import asyncio
-import json
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.etcd import compact
 from tests.controlplane.forwarder import behind_forwarder
 from tests.controlplane.objects import CLASSES, make_device_class
 from tests.kube.fake_api import Copy, silent, until
@@ -136,7 +135,7 @@ def test_a_compacted_version_is_relisted_exactly_once(cluster: ControlPlane, pre
                 cluster.api.delete(CLASSES, f"{prefix}deleted")
                 _create(cluster, prefix, "new")
                 await _meanwhile(cluster.kill_apiserver)
-                _compact(cluster)
+                compact(cluster)
                 await _meanwhile(cluster.start_apiserver)
                 forwarder.backend = backend
                 await until(lambda: seen.names() == {"kept", "new"}, seconds=PATIENCE)
@@ -144,22 +143,6 @@ def test_a_compacted_version_is_relisted_exactly_once(cluster: ControlPlane, pre
                 assert seen.reflector.relists == {"expired": 1}
 
     asyncio.run(run())
-
-
-def _compact(cluster: ControlPlane) -> None:
-    """Let etcd forget all but the newest revision, as the API server has it do every five minutes."""
-    revision = _etcd(cluster, "kv/range", {"key": "AA=="})["header"]["revision"]
-    _etcd(cluster, "kv/compaction", {"revision": revision, "physical": True})
-
-
-def _etcd(cluster: ControlPlane, path: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{cluster._etcd_port}/v3/{path}",
-        json.dumps(body).encode(),
-        {"content-type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
 
 
 def test_the_server_tells_its_version_and_gates(cluster: ControlPlane) -> None:
