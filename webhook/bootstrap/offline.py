@@ -29,6 +29,8 @@ from webhook.rules import (
     Severities,
     invalid_field,
     judged,
+    pod_unknown_claim,
+    pod_unknown_template,
     pod_unused_claim,
     request_unknown_class,
     unknown_field,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from webhook.endpoints import Pods
     from webhook.policy.cases import Policing
 
+_ABSENT = (request_unknown_class.NAME, pod_unknown_template.NAME, pod_unknown_claim.NAME)
 _NAMING = ("claims", "resourceClaims")  # fields by which a container would name claims
 
 
@@ -155,14 +158,15 @@ class Offline:
 
 
 def _of_one_cause(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield the findings; a class whose name the API server refuses is told once, with the class that may be meant."""
+    """Yield the findings; a name that the API server refuses, and so nothing has, is told once, with what is meant."""
     listed = tuple(findings)
     refused = {finding.path for finding in listed if finding.rule == invalid_field.NAME}
-    meant = {finding.path: finding for finding in listed if finding.rule == request_unknown_class.NAME}
+    meant = {finding.path: finding for finding in listed if finding.rule in _ABSENT}
     for finding in listed:
         if finding.rule == invalid_field.NAME and finding.path in meant:
-            yield replace(finding, fixes=meant[finding.path].fixes)
-        elif finding.rule != request_unknown_class.NAME or finding.path not in refused:
+            better = tuple(fix for fix in meant[finding.path].fixes if fix.edits)
+            yield replace(finding, fixes=better or finding.fixes)
+        elif finding.rule not in _ABSENT or finding.path not in refused:
             yield finding
 
 

@@ -11,6 +11,7 @@ from webhook.cel.source import NOWHERE, SourceError
 from webhook.cel.syntax import RESERVED
 
 _WORDS: Final = {"and": "&&", "AND": "&&", "And": "&&", "or": "||", "OR": "||", "Or": "||", "not": "!", "NOT": "!"}
+_PATTERN_MATCH = re.compile(r"""=~\s*("[^"]*"|'[^']*')""")
 _DOUBLED: Final = {"=": "==", "&": "&&", "|": "||"}
 _CLOSERS: Final = {"(": ")", "[": "]", "{": "}"}
 _CURLY_QUOTES: Final = re.compile("[\u2018\u2019\u201c\u201d\u00ab\u00bb]")
@@ -101,6 +102,15 @@ def _doubled_operators(text: str, tokens: Tokens) -> Iterator[Problem]:
             right = "<=" if text[start:end] == "=<" else ">="
             yield Problem(
                 f"'{text[start:end]}' is not an operator", start, end, f"use `{right}`", ((start, end, right),)
+            )
+        elif sign == "=" and (pattern := _PATTERN_MATCH.match(text, start)):
+            called = f".matches({pattern[1]})"
+            yield Problem(
+                "`=~` is not an operator",
+                start,
+                start + 2,
+                f"write {called}",
+                ((len(text[:start].rstrip()), pattern.end(), called),),
             )
         else:
             what = "does not compare" if sign == "=" else "does not join conditions"

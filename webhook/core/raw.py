@@ -89,6 +89,10 @@ class Reader:
         self, raw: RawObject, name: str, path: FieldPath, *, inner: str = ""
     ) -> Iterator[tuple[RawObject, FieldPath]]:
         """Yield the objects of a list with their paths; `inner` as of `struct`, with dots where it lies deeper."""
+        meant = _object_meant(raw.get(name), inner)
+        if meant:
+            self.note(path.child(name), "must be a list", (list(meant),))
+            return
         for value, at in self.items(raw, name, path, (dict,)):
             if isinstance(value, dict):
                 yield value, at

@@ -40,12 +40,18 @@ SEMVER = Rule(
 
 def dns_label(text: str, at: FieldPath) -> Iterator[Flaw]:
     if not DNS_LABEL.matches(text):
-        yield Flaw(at, f"must be {DNS_LABEL.what}, at most 63", "use such a name")
+        yield Flaw(at, f"must be {DNS_LABEL.what}, at most 63", _such_a_name(text, DNS_LABEL))
 
 
-def dns_subdomain(text: str, at: FieldPath, most: int = 253, fix: str = "use such a name") -> Iterator[Flaw]:
+def dns_subdomain(text: str, at: FieldPath, most: int = 253, fix: str = "") -> Iterator[Flaw]:
     if len(text) > most or not DNS_SUBDOMAIN.matches(text):
-        yield Flaw(at, f"must be {DNS_SUBDOMAIN.what}, at most {most}", fix)
+        yield Flaw(at, f"must be {DNS_SUBDOMAIN.what}, at most {most}", fix or _such_a_name(text, DNS_SUBDOMAIN))
+
+
+def _such_a_name(text: str, rule: Rule) -> str:
+    """Return what to do about a name: in words alone, for what refers to it must change with it."""
+    near = re.sub("[^a-z0-9.]" if rule is DNS_SUBDOMAIN else "[^a-z0-9]", "-", text.lower()).strip("-.")
+    return f"use such a name, as '{near}' is" if rule.matches(near) else "use such a name"
 
 
 def label_key(text: str, at: FieldPath) -> Iterator[Flaw]:

@@ -97,6 +97,7 @@ MENDED = {
     ),
     "has as a method": ("device.attributes['d'].has(x)", "has(device.attributes['d'].x)"),
     "has of a key": ("has(device.attributes['d']['x'])", "has(device.attributes['d'].x)"),
+    "a pattern behind `=~`": ("device.driver =~ 'a.*' && true", "device.driver.matches('a.*') && true"),
     "the flag of a pattern": ("device.driver.matches('a', 'i')", "device.driver.matches('(?i)a')"),
     "nothing behind and": ("device.driver == 'x' &&", "device.driver == 'x'"),
     "a key that is not closed": ("device.attributes['d'.x == 'y'", "device.attributes['d'].x == 'y'"),

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.support.structural import RIGHT, WRONG, Case, Json, claim, exactly
+from tests.support.structural import RIGHT, WRONG, Case, Json, claim, exactly, pod, template
 from webhook.cli import main
 
 STRICT = ("unknown-field", "invalid-field")
@@ -84,6 +84,8 @@ def test_many_mistakes_are_a_hundred_findings_at_most(tmp_path: Path) -> None:
         ({"allocationMode": "all"}, "did you mean 'All'?"),
         ({"selectors": [{"cel": "true"}]}, "write it in `expression`"),
         ({"selectors": ["true"]}, "write it in `cel.expression`"),
+        ({"selectors": "true"}, "write a list, with '- ' before what stands there"),
+        ({"deviceClassName": ""}, "name a DeviceClass; `kubectl get deviceclasses`"),
         ({"selectors": [1]}, "write an object"),
         (
             {"deviceClassName": "nvidia.com/gpu"},
@@ -104,3 +106,31 @@ def test_a_condition_that_is_empty_is_told_once_as_the_api_server_does(selector:
     file.write_text(yaml.safe_dump(claim(exactly(selectors=[selector]))))
     done = CliRunner().invoke(main, ["check", "-o", "json", str(file)])
     assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["cel-syntax"]
+
+
+def test_a_template_whose_name_is_none_is_told_once_with_the_one_that_is_meant(tmp_path: Path) -> None:
+    made = {**template({"spec": {"devices": {"requests": [exactly()]}}}), "metadata": {"name": "imex-channel"}}
+    user = pod([{"name": "gpu", "resourceClaimTemplateName": "Imex_Channel"}], {"name": "gpu"})
+    file = tmp_path / "pod.yaml"
+    file.write_text(yaml.safe_dump_all([made, user]))
+    cluster = tmp_path / "cluster"
+    cluster.mkdir()
+    done = CliRunner().invoke(main, ["check", "-o", "json", "--cluster", str(cluster), str(file)])
+    (finding,) = (entry for entry in json.loads(done.stdout)["findings"] if entry["object"]["kind"] == "Pod")
+    assert (finding["rule"], finding["severity"]) == ("invalid-field", "deny")
+    assert [fix["message"] for fix in finding["fixes"]] == ["did you mean 'imex-channel'?"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("Frac_GPU", "use such a name, as 'frac-gpu' is"),
+        ("gpu.one", "use such a name, as 'gpu-one' is"),
+        ("-", "use such a name"),
+    ],
+)
+def test_a_name_that_is_none_is_told_with_one_that_is(name: str, fix: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(yaml.safe_dump(claim(exactly(name))))
+    (finding,) = strict_findings(file)
+    assert [entry["message"] for entry in finding["fixes"]] == [fix]
