@@ -14,7 +14,7 @@ from webhook.rewrite.migration_plan import Ask, MigrationPlan, NamespacePlan, Ou
 from webhook.rewrite.phases import Step
 
 COLOURS = {Outcome.MOVES: "green", Outcome.MOVED: "green", Outcome.BLOCKED: "red", Outcome.NOT_NEEDED: "bright_black"}
-_HEADING = ("NAMESPACE", "OWNER", "PODS", "ASKS", "BECOMES", "MAPPING", "OUTCOME")
+_HEADING = ("NAMESPACE", "PHASE", "OWNER", "PODS", "ASKS", "BECOMES", "MAPPING", "OUTCOME")
 
 Steps = Mapping[Phase, tuple[Step, ...]]
 
@@ -123,7 +123,7 @@ def _table(plan: MigrationPlan) -> str:
     for namespace in plan.namespaces:
         for owner in namespace.owners:
             colours[len(rows)] = COLOURS[owner.outcome]
-            rows += _rows(owner)
+            rows += _rows(owner, namespace.phase)
         below[len(rows) - 1] = [f"  {printable(text)}" for text in _told_once(namespace)]
     lines = aligned([[printable(cell) for cell in row] for row in rows]).splitlines()
     shown: list[str] = []
@@ -135,11 +135,12 @@ def _table(plan: MigrationPlan) -> str:
     return "\n".join(shown)
 
 
-def _rows(owner: OwnerPlan) -> Iterator[tuple[str, ...]]:
+def _rows(owner: OwnerPlan, phase: Phase) -> Iterator[tuple[str, ...]]:
     for number, ask in enumerate(owner.asks or (None,)):
         first = number == 0
         yield (
             owner.namespace if first else "",
+            phase.value if first else "",
             str(owner) if first else "",
             str(owner.family.count) if first else "",
             asked(ask) if ask else "",

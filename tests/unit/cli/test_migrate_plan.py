@@ -133,10 +133,8 @@ def test_every_reason_is_told_with_the_quota_that_migrate_quota_prints(cluster: 
     printed = CliRunner().invoke(main, ["migrate", "quota", "--cluster", str(cluster)]).stdout
     assert report["namespaces"][0]["deviceQuotas"] == list(yaml.safe_load_all(printed))
     text = _plan(cluster).stdout
-    assert (
-        "team-b     Deployment b  3     main: 1 nvidia.com/gpu  1 gpu.nvidia.com  nvidia   blocked: other-scheduler,"
-        in text
-    )
+    row = "team-b     coexist  Deployment b  3     main: 1 nvidia.com/gpu  1 gpu.nvidia.com  nvidia   blocked: other-s"
+    assert row in text
     assert "    |     devices: 8" in text
     assert "    kubectl edit limitrange most --namespace team-b" in text
 
