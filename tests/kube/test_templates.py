@@ -281,6 +281,18 @@ def test_a_refused_template_is_asked_for_once_whatever_the_number_of_pods_and_ea
     played(play, replace(SLOW, again=60.0))
 
 
+def test_an_api_server_without_an_answer_is_asked_once_a_tick_whatever_the_number_of_pods() -> None:
+    async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
+        api.fail(503, method="POST", part="resourceclaimtemplates", times=2)
+        for number in range(50):
+            put_pod(api, f"p{number}")
+        await until(lambda: keeper.made == 1)
+        assert api.count("POST", "resourceclaimtemplates") == 3
+        assert not events(api)
+
+    played(play)
+
+
 def test_pods_without_generated_templates_are_not_even_kept() -> None:
     async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
         put_pod(api, "other", "somebodys-template")

@@ -49,10 +49,14 @@ class KeepPace:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """That the API server refused a template, in words for pods; it is not tried before `until`."""
+    """That a template could not be made, in words for pods; it is not tried before `until`.
+
+    `advice` says what to do; it is empty where the API server only had no answer.
+    """
 
     until: float
     message: str
+    advice: str
 
 
 class TemplateKeeper:
@@ -82,7 +86,10 @@ class TemplateKeeper:
         self._derived_from: tuple[object, ...] = ()
         self._underivable_since: dict[tuple[str, str], float] = {}
         self._given_up: dict[tuple[str, str], Place] = {}
-        self._given_up_by: tuple[object, ...] = (None, None)
+        self._later: set[Place] = set()
+        self._later_at = 0.0
+        self._tried_by: tuple[object, ...] = (None, None)
+        self._told: set[tuple[str, str]] = set()
         self._unused_since: dict[Place, float] = {}
         self._refusals: dict[Place, _Refusal] = {}
         self.made = 0
@@ -105,23 +112,30 @@ class TemplateKeeper:
                 continue
 
     async def _provide_all(self) -> None:
-        self._try_what_was_given_up()
+        self._call_back()
         places, self._needs.to_look_at = self._needs.to_look_at, set()
         began = self._clock()
         for place in sorted(places):
             pod = self._needs.pods.get(place)
             if pod is not None and not await self._provide(pod):
-                self._needs.to_look_at.add(place)  # looked at again at the next tick or change
+                self._later.add(place)
             if self._clock() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began = self._clock()
 
-    def _try_what_was_given_up(self) -> None:
-        """Look again at pods whose templates followed from nothing, where mappings or namespaces have changed since."""
-        view = self._view()
-        if view.mappings is not self._given_up_by[0] or view.namespaces is not self._given_up_by[1]:
-            self._given_up_by = (view.mappings, view.namespaces)
+    def _call_back(self) -> None:
+        """Look again at pods that wait: once a tick, for they may be thousands while each new pod wakes the keeper.
+
+        Where mappings or namespaces have changed, at all of them, and at those whose templates followed from nothing.
+        """
+        view, now = self._view(), self._clock()
+        changed = view.mappings is not self._tried_by[0] or view.namespaces is not self._tried_by[1]
+        if changed:
+            self._tried_by = (view.mappings, view.namespaces)
             self._needs.to_look_at.update(self._given_up.values())
+        if changed or now >= self._later_at:
+            self._needs.to_look_at |= self._later
+            self._later, self._later_at = set(), now + self._pace.tick
 
     async def _provide(self, pod: NeedyPod) -> bool:
         """Make what the pod lacks; False where that must be tried again."""
@@ -159,11 +173,8 @@ class TemplateKeeper:
     async def _make(self, pod: NeedyPod, template: Template) -> bool:
         place = pod.namespace, template.name
         refusal = self._refusals.get(place)
-        if refusal is not None:
-            if self._clock() < refusal.until:
-                await self._events.warn(_about(pod), "TemplateNotCreated", refusal.message)
-                return False
-            del self._refusals[place]
+        if refusal is not None and self._clock() < refusal.until:
+            return await self._refused(pod, refusal)
         manifest = template.manifest(pod.namespace)
         manifest["metadata"] = {**manifest["metadata"], "annotations": {MADE_BY: MAKER}}
         try:
@@ -174,17 +185,24 @@ class TemplateKeeper:
             return True  # the namespace is gone, and its pods go with it
         except (UnavailableError, GarbledError) as error:
             self._log.warning("template not made", template=template.name, namespace=pod.namespace, why=str(error))
+            self._refusals[place] = _Refusal(self._clock() + self._pace.tick, str(error), "")
             return False
         except ApiError as error:
             self.refused += 1
-            message = f"claim template '{template.name}' could not be created: {error}; {_advice(error)}"
-            self._refusals[place] = _Refusal(self._clock() + self._pace.again, message)
-            await self._events.warn(_about(pod), "TemplateNotCreated", message)
-            return False
+            message = f"claim template '{template.name}' could not be created: {error}"
+            self._refusals[place] = _Refusal(self._clock() + self._pace.again, message, _advice(error))
+            return await self._refused(pod, self._refusals[place])
         self._needs.made(stored)
         self.made += 1
         self._log.info("template made", template=template.name, namespace=pod.namespace, pod=pod.name)
         return True
+
+    async def _refused(self, pod: NeedyPod, refusal: _Refusal) -> bool:
+        """Tell the pod what to do, once, for the API server's own words change with every number in them."""
+        if refusal.advice and (pod.uid, refusal.advice) not in self._told:
+            self._told.add((pod.uid, refusal.advice))
+            await self._events.warn(_about(pod), "TemplateNotCreated", f"{refusal.message}; {refusal.advice}")
+        return False
 
     async def _is_as_made(self, pod: NeedyPod, template: Template) -> bool:
         try:
@@ -231,10 +249,11 @@ class TemplateKeeper:
             if now >= since + self._pace.grace and not self._needs.users(place):
                 await self._delete(place)
         self._refusals = {place: refusal for place, refusal in self._refusals.items() if self._needs.users(place)}
-        if self._underivable_since or self._given_up:
+        if self._underivable_since or self._given_up or self._told:
             alive = {pod.uid for pod in self._needs.pods.values()}
             self._underivable_since = {key: at for key, at in self._underivable_since.items() if key[0] in alive}
             self._given_up = {key: place for key, place in self._given_up.items() if key[0] in alive}
+            self._told = {key for key in self._told if key[0] in alive}
 
     async def _delete(self, place: Place) -> None:
         stored = self._needs.stored.get(place)

@@ -14,8 +14,10 @@ def findings(mapping: LegacyMapping, view: ClusterView) -> Iterator[Finding]:
     if mapping.mode is MappingMode.OFF:
         return
     for other in view.mappings.values():
-        if other.name == mapping.name or other.priority != mapping.priority or other.mode is MappingMode.OFF:
+        if other.name == mapping.name or other.priority != mapping.priority:
             continue
+        if other.mode is MappingMode.OFF or other.misfits:
+            continue  # it serves nothing
         if not _meet(mapping, other, view):
             continue
         for resource in mapping.resources:

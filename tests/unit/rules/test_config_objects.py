@@ -109,6 +109,7 @@ def test_two_mappings_of_one_priority_conflict_where_their_namespaces_meet() -> 
     assert found(mapping("second", GPU, priority=1), with_mapping(mapping("first", GPU))) == []
     assert found(mapping("second", GPU, mode="Off"), with_mapping(mapping("first", GPU))) == []
     assert found(mapping("first", GPU), with_mapping(mapping("first", GPU))) == []
+    assert found(mapping("second", GPU), with_mapping(mapping("first", GPU, mode="Odd"))) == []
 
 
 def review(raw: Json, old: Json | None = None) -> Review:
