@@ -11,10 +11,11 @@ from webhook.core.suggest import MOST_SUGGESTIONS
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.changes import smallest_changes
 from webhook.inventory.failing import failure_of
-from webhook.inventory.funnel import Funnel, funnel_of
+from webhook.inventory.funnel import Funnel, funnel_of, together
 from webhook.inventory.inventory import inventory_of
 from webhook.inventory.oddities import oddities
 from webhook.inventory.pod_case import pod_case
+from webhook.inventory.readiness import awaited
 from webhook.rules import COMPILING, SCHEMA, judged
 
 _MOST_NODES = 5
@@ -85,7 +86,9 @@ def explained(judge: Offline, subjects: Subjects) -> Iterator[Explained]:
         assert funnel is not None  # nobody waits, so the time is never over
         fixes = () if funnel.matched else tuple(_fixes(case, funnel))[:MOST_SUGGESTIONS]
         clauses = (step.clause for step in funnel.steps if step.clause is not None)
-        yield Explained(asked, funnel, fixes, (*_errors(case, asked.alternative), *oddities(inventory, clauses)))
+        waiting = awaited(judge.view, inventory, together(funnel.steps)) if funnel.matched else ()
+        notes = (*_errors(case, asked.alternative), *waiting, *oddities(inventory, clauses))
+        yield Explained(asked, funnel, fixes, notes)
 
 
 def _fixes(case: Case, funnel: Funnel) -> Iterator[Fix]:

@@ -10,8 +10,11 @@ from webhook.core.cluster import ClusterView
 from webhook.core.device import AttributeValue
 from webhook.core.render import aligned, cut
 from webhook.inventory.inventory import inventory_of
+from webhook.inventory.oddities import all_oddities
+from webhook.inventory.readiness import reported, written_binding
 from webhook.inventory.schema import AttributeSchema, DomainSchema
 from webhook.inventory.summary import DriverSummary, ShapeSummary, driver_summaries, idle_claims
+from webhook.inventory.taints import written as written_taint
 from webhook.quota.report import age_of
 
 _MOST_VALUES = 5
@@ -24,7 +27,15 @@ def inventory_text(view: ClusterView) -> str:
         return "no devices are published"
     heading = ("DRIVER", "POOLS", "NODES", "DEVICES", "PLANNED", "SHAPES", "INCOMPLETE POOLS")
     blocks = [aligned([heading, *(_driver_row(summary) for summary in summaries)])]
-    return "\n\n".join([*blocks, *(_shapes(summary) for summary in summaries if summary.shapes)])
+    notes = "\n".join(f"note: {note}" for note in _notes(view))
+    return "\n\n".join(
+        [*blocks, *(_shapes(summary) for summary in summaries if summary.shapes), *filter(None, [notes])]
+    )
+
+
+def _notes(view: ClusterView) -> list[str]:
+    """Return what is odd about the devices, and which of those that claims hold are waited for or broken."""
+    return [*all_oddities(inventory_of(view)), *reported(view)]
 
 
 def _shapes(summary: DriverSummary) -> str:
@@ -51,7 +62,9 @@ def _driver_row(summary: DriverSummary) -> tuple[str, ...]:
 
 def _told(shape: ShapeSummary) -> list[str]:
     capacity = (f"{_bare(name)}={value}" for name, value in shape.capacity)
-    return [*(f"{_bare(name)}={written(value)}" for name, value in shape.attributes), *capacity]
+    attributes = (f"{_bare(name)}={written(value)}" for name, value in shape.attributes)
+    taints = (f"taint={written_taint(taint)}" for taint in shape.taints)
+    return [*attributes, *capacity, *taints, *written_binding(shape.binding)]
 
 
 def _bare(name: str) -> str:
@@ -80,7 +93,7 @@ def inventory_json(view: ClusterView) -> dict[str, Any]:
         }
         for summary in driver_summaries(view)
     ]
-    return {"apiVersion": API_VERSION, "kind": "InventoryReport", "drivers": drivers}
+    return {"apiVersion": API_VERSION, "kind": "InventoryReport", "drivers": drivers, "notes": _notes(view)}
 
 
 def _shape_json(shape: ShapeSummary) -> dict[str, Any]:
@@ -90,6 +103,10 @@ def _shape_json(shape: ShapeSummary) -> dict[str, Any]:
         "shareable": shape.shareable,
         "attributes": dict(shape.attributes),
         "capacity": {name: str(quantity) for name, quantity in shape.capacity},
+        "taints": [written_taint(taint) for taint in shape.taints],
+        "bindingConditions": list(shape.binding.conditions),
+        "bindingFailureConditions": list(shape.binding.failure_conditions),
+        "bindsToNode": shape.binding.to_node,
     }
 
 
@@ -119,7 +136,8 @@ def _types(attribute: AttributeSchema) -> str:
 def _values(attribute: AttributeSchema) -> str:
     shown = [f"{written(value)} ({count})" for value, count in _by_count(attribute)[:_MOST_VALUES]]
     more = len(attribute.values) - len(shown)
-    return cut(", ".join(shown), _CELL) + (f", and {more} more" if more else "")
+    least = "" if attribute.is_whole else "at least "
+    return cut(", ".join(shown), _CELL) + (f", and {least}{more} more" if more else "")
 
 
 def _by_count(attribute: AttributeSchema) -> list[tuple[AttributeValue, int]]:

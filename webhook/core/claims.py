@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from webhook.core.device import NO_BINDING, Binding, parse_binding
+from webhook.core.device_status import DeviceStatus, parse_device_statuses
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.quantity import Quantity
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
@@ -123,6 +125,7 @@ class AllocatedDevice:
     device: str
     admin_access: bool = False
     consumed: Mapping[str, Quantity] | None = None
+    binding: Binding = NO_BINDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +149,8 @@ class Metadata:
 class Claim:
     """A ResourceClaim, or a ResourceClaimTemplate as the claim that it would make.
 
-    `allocated` is None before allocation; `consumers` is how many pods (`status.reservedFor`) may use it. `misfits`
-    are the fields that could not be read.
+    `allocated` is None before allocation; `consumers` is how many pods (`status.reservedFor`) may use it,
+    `device_statuses` what drivers report of its devices. `misfits` are the fields that could not be read.
     """
 
     kind: str
@@ -158,6 +161,7 @@ class Claim:
     config: tuple[OpaqueConfig, ...] = ()
     allocated: tuple[AllocatedDevice, ...] | None = None
     consumers: int = 0
+    device_statuses: tuple[DeviceStatus, ...] = ()
     misfits: tuple[Misfit, ...] = ()
 
     def alternatives(self) -> Iterator[Alternative]:
@@ -196,6 +200,7 @@ def parse_claim(raw: RawObject) -> Claim:
         config=parse_config(devices, path, reader),
         allocated=None if kind == TEMPLATE else _allocated(raw, reader),
         consumers=0 if kind == TEMPLATE else _consumers(raw, reader),
+        device_statuses=() if kind == TEMPLATE else parse_device_statuses(raw, reader),
         misfits=tuple(reader.misfits),
     )
 
@@ -343,4 +348,5 @@ def _result(raw: Mapping[str, Any], path: FieldPath, reader: Reader) -> Allocate
         device=reader.text(raw, "device", path),
         admin_access=reader.flag(raw, "adminAccess", path),
         consumed=consumed,
+        binding=parse_binding(raw, path, reader),
     )

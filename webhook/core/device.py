@@ -6,7 +6,8 @@ from typing import Final
 
 from webhook.core.cache import BoundedCache
 from webhook.core.capacities import Capacity
-from webhook.core.raw import RawObject
+from webhook.core.fieldpath import FieldPath
+from webhook.core.raw import RawObject, Reader
 from webhook.core.rows import Layout, Row, cells_of, layout_of, shared
 
 
@@ -39,6 +40,16 @@ class Binding:
 
 
 NO_BINDING: Final = Binding()
+
+
+def parse_binding(raw: RawObject, path: FieldPath, reader: Reader) -> Binding:
+    """Return what a device, or the result of an allocation that has it, says of what is waited for."""
+    binding = Binding(
+        reader.texts(raw, "bindingConditions", path),
+        reader.texts(raw, "bindingFailureConditions", path),
+        reader.flag(raw, "bindsToNode", path),
+    )
+    return NO_BINDING if binding == NO_BINDING else binding
 
 
 @dataclass(frozen=True, slots=True)

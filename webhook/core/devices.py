@@ -17,15 +17,14 @@ from webhook.core.claims import (
     parse_selectors,
 )
 from webhook.core.device import (
-    NO_BINDING,
     NOT_STATED,
     AttributeValue,
-    Binding,
     Device,
     Nodes,
     Taint,
     VersionText,
     device_of,
+    parse_binding,
 )
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
@@ -199,18 +198,9 @@ def parse_device(raw: RawObject, path: FieldPath, driver: str, reader: Reader) -
         parse_capacities(reader.struct(raw, "capacity", path) or EMPTY, path.child("capacity"), driver, reader),
         allow_multiple_allocations=reader.flag(raw, "allowMultipleAllocations", path),
         taints=tuple(_taint(taint, at, reader) for taint, at in reader.structs(raw, "taints", path)),
-        binding=_binding(raw, path, reader),
+        binding=parse_binding(raw, path, reader),
         at=_nodes(raw, path, reader),
     )
-
-
-def _binding(raw: RawObject, path: FieldPath, reader: Reader) -> Binding:
-    binding = Binding(
-        reader.texts(raw, "bindingConditions", path),
-        reader.texts(raw, "bindingFailureConditions", path),
-        reader.flag(raw, "bindsToNode", path),
-    )
-    return NO_BINDING if binding == NO_BINDING else binding
 
 
 def _nodes(raw: RawObject, path: FieldPath, reader: Reader) -> Nodes:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 MOST_SUGGESTIONS = 3
-MOST_COMPARED = 10_000
+MOST_COMPARED = 20_000
 """How many names one is held against; only a hostile driver publishes more."""
 _DIGITS = re.compile(r"\d+")
 

@@ -16,6 +16,7 @@ PRIORITIZED_LIST = "DRAPrioritizedList"
 DEVICE_TAINTS = "DRADeviceTaints"
 ADMIN_ACCESS = "DRAAdminAccess"
 FRACTIONAL_RANGE = "DRAFractionalCapacityRange"
+BINDING_CONDITIONS = "DRADeviceBindingConditions"
 
 _ON_SINCE: Mapping[str, str | None] = {
     CONSUMABLE_CAPACITY: "1.36",
@@ -25,6 +26,7 @@ _ON_SINCE: Mapping[str, str | None] = {
     DEVICE_TAINTS: "1.36",
     ADMIN_ACCESS: "1.34",
     FRACTIONAL_RANGE: "1.37",
+    BINDING_CONDITIONS: "1.36",
 }
 
 

@@ -5,12 +5,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from webhook.cel.places import ATTRIBUTES
 from webhook.inventory.clauses import Clause
 from webhook.inventory.inventory import Inventory
+from webhook.inventory.schema import AttributeSchema
 
 _MOST_POOLS = 5
 
 
 def oddities(inventory: Inventory, clauses: Iterable[Clause]) -> Iterator[str]:
     """Yield incomplete pools, device names that are there twice, and attributes that the clauses read of two types."""
+    yield from _of_devices(inventory)
+    read = {place for clause in clauses for place in clause.places or () if place.field == ATTRIBUTES}
+    yield from _of_types(inventory, ((place.domain, place.name) for place in read))
+
+
+def all_oddities(inventory: Inventory) -> Iterator[str]:
+    """Yield what is odd about pools and devices, and all attributes that are of two types."""
+    yield from _of_devices(inventory)
+    yield from _of_types(
+        inventory, ((name, bare) for name, domain in inventory.domains.items() for bare in domain.attributes)
+    )
+
+
+def _of_devices(inventory: Inventory) -> Iterator[str]:
     yield from _listed(_of_pools(inventory), "pools are incomplete")
     yield from _listed(
         (
@@ -19,12 +34,20 @@ def oddities(inventory: Inventory, clauses: Iterable[Clause]) -> Iterator[str]:
         ),
         "device names are there twice",
     )
-    read = {place for clause in clauses for place in clause.places or () if place.field == ATTRIBUTES}
-    for place in sorted(read, key=lambda place: (place.domain, place.name)):
-        schema = inventory.domains.get(place.domain)
-        attribute = schema.attributes.get(place.name) if schema is not None else None
-        if attribute is not None and len(attribute.types) > 1:
-            yield f"attribute `{place.name}` of '{place.domain}' is {_types(attribute.types)}"
+
+
+def _of_types(inventory: Inventory, names: Iterable[tuple[str, str]]) -> Iterator[str]:
+    said = (
+        f"attribute `{bare}` of '{domain}' is {_types(attribute.types)}"
+        for domain, bare in sorted(names)
+        if (attribute := _attribute(inventory, domain, bare)) is not None and len(attribute.types) > 1
+    )
+    yield from _listed(said, "attributes are of several types")
+
+
+def _attribute(inventory: Inventory, domain: str, bare: str) -> AttributeSchema | None:
+    schema = inventory.domains.get(domain)
+    return None if schema is None else schema.attributes.get(bare)
 
 
 def _of_pools(inventory: Inventory) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
-from webhook.core.device import AttributeValue, Device
+from webhook.core.device import AttributeValue, Binding, Device, Taint
 from webhook.core.devices import ResourceSlice
 from webhook.core.quantity import Quantity
 from webhook.inventory.pools import Place, PlannedDevices, planned, published
@@ -17,6 +17,7 @@ _FEW = 3
 
 Attributes = tuple[tuple[str, AttributeValue], ...]
 Capacities = tuple[tuple[str, Quantity], ...]
+_Shape = tuple[bool, Attributes, Capacities, Binding, tuple[Taint, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class ShapeSummary:
     shareable: bool
     attributes: Attributes
     capacity: Capacities
+    binding: Binding
+    taints: tuple[Taint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,14 @@ def _incomplete(slices: Iterable[ResourceSlice], driver: str) -> tuple[str, ...]
 def _shapes(live: Iterable[tuple[Device, Place]], stated: Iterable[PlannedDevices]) -> tuple[ShapeSummary, ...]:
     entries = [(device, 1, 0) for device, _ in live] + [(plan.device, 0, plan.count) for plan in stated]
     own = _own_names(device for device, _, _ in entries)
-    counts: Counter[tuple[bool, Attributes, Capacities]] = Counter()
-    plans: Counter[tuple[bool, Attributes, Capacities]] = Counter()
+    counts: Counter[_Shape] = Counter()
+    plans: Counter[_Shape] = Counter()
     for device, one, more in entries:
         attributes = tuple(sorted((name, value) for name, value in device.attributes.items() if name not in own))
         capacity = tuple(
             sorted((name, found.value) for name, found in device.capacity.items() if found.value.amount != 1)
         )
-        shape = (device.allow_multiple_allocations, attributes, capacity)
+        shape = (device.allow_multiple_allocations, attributes, capacity, device.binding, device.taints)
         counts[shape] += one
         plans[shape] += more
     summaries = (ShapeSummary(counts[shape], plans[shape], *shape) for shape in counts)
