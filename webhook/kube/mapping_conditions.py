@@ -30,7 +30,7 @@ def mapping_conditions(name: str, spec: RawObject, generation: int, view: Cluste
         ready = _condition(READY, False, CONFLICT, _told(conflicts))
     else:
         ready = _condition(READY, True, "Valid", "")
-    fights = _condition(CONFLICT, bool(conflicts), "EqualPriority" if conflicts else "None", _told(conflicts))
+    fights = _condition(CONFLICT, bool(conflicts), "EqualPriority" if conflicts else "NoConflict", _told(conflicts))
     return tuple({**condition, "observedGeneration": generation} for condition in (ready, fights))
 
 
