@@ -1,1 +1,0 @@
-import time, tests.e2e.test_migration_page as m
