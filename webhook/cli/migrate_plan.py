@@ -15,9 +15,9 @@ from webhook.cli.plan_report import Steps, plan_json, plan_text
 from webhook.core.autoscalers import autoscalers
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.workloads import families, parse_workloads
-from webhook.kube.shipped import DEFAULT_MAPPING, load_mapping
+from webhook.kube.shipped import DEFAULT_MAPPING, load_mapping, shipped_names
 from webhook.rewrite.migration_plan import MigrationPlan, plan_of
-from webhook.rewrite.phases import steps_of
+from webhook.rewrite.phases import phased, steps_of
 from webhook.settings import Settings
 
 UNREADABLE = 1
@@ -50,8 +50,7 @@ def plan(output: str, names: tuple[str, ...], **flags: Any) -> None:
         view, problems = cluster_of(settings)
         objects = workloads_of(settings)
         installed = bool(view.mappings) and not names
-        chosen = () if installed else names or (DEFAULT_MAPPING,)
-        mappings = tuple(map(load_mapping, chosen))
+        chosen = () if installed else tuple(map(load_mapping, names or (DEFAULT_MAPPING,)))
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
@@ -59,10 +58,11 @@ def plan(output: str, names: tuple[str, ...], **flags: Any) -> None:
     for problem in problems:
         click.echo(f"drawbridge: {problem}", err=True)
     if not installed:
-        view = replace(view, mappings={mapping.name: mapping for mapping in mappings})
+        view = replace(view, mappings={mapping.name: mapping for mapping in chosen})
     found = families(parse_workloads(objects, settings.namespace))
     made = plan_of(view, found, autoscalers(objects, view.nodes), installed=installed)
-    steps = steps_of(made, chosen, _flags(settings))
+    by_label = phased(view.mappings, shipped_names()) if installed else names or (DEFAULT_MAPPING,)
+    steps = steps_of(made, by_label, _flags(settings))
     click.echo(_OUTPUTS[output](made, steps), nl=False)
     raise SystemExit(UNREADABLE if problems else 0)
 

@@ -25,8 +25,8 @@ def load_mapping(name: str) -> LegacyMapping:
     return parse_mapping(mapping_manifest(name))
 
 
-def shipped_mappings() -> tuple[LegacyMapping, ...]:
-    return tuple(load_mapping(path.stem) for path in sorted(MAPPINGS.glob("*.yaml")))
+def shipped_names() -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in MAPPINGS.glob("*.yaml")))
 
 
 def mapping_manifest(name: str) -> RawObject:

@@ -137,7 +137,12 @@ def plan_of(
             unmapped.setdefault(name, []).append(f"{family.kind} {family.head.namespace}/{family.name}")
         if owner is not None:
             by_namespace.setdefault(owner.namespace, []).append(owner)
-    namespaces = [_namespace(name, owners, view, installed=installed) for name, owners in by_namespace.items()]
+    quotas: dict[str, list[Mapping[str, Any]]] = {}
+    for quota in successors(view):
+        quotas.setdefault(quota["metadata"]["namespace"], []).append(quota)
+    namespaces = [
+        _namespace(name, owners, quotas.get(name, ()), installed=installed) for name, owners in by_namespace.items()
+    ]
     return MigrationPlan(
         namespaces=tuple(sorted(namespaces, key=_order)),
         shared_nodes=tuple(_shared_nodes(view)),
@@ -203,12 +208,14 @@ def _notes(family: Family, outcome: Rewritten | LeftAlone) -> Iterator[str]:
             yield f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone"
 
 
-def _namespace(name: str, owners: Sequence[OwnerPlan], view: ClusterView, *, installed: bool) -> NamespacePlan:
-    stopped = any(found.code is Code.QUOTA_CONTINUITY for owner in owners for found in owner.obstacles)
-    quotas = tuple(quota for quota in successors(view) if quota["metadata"]["namespace"] == name) if stopped else ()
+def _namespace(
+    name: str, owners: Sequence[OwnerPlan], quotas: Sequence[Mapping[str, Any]], *, installed: bool
+) -> NamespacePlan:
+    needed = any(found.code is Code.QUOTA_CONTINUITY for owner in owners for found in owner.obstacles)
     modes = {mapping.mode for owner in owners for mapping in owner.mappings} if installed else set()
     phases = [_PHASE_OF[mode] for mode in modes] or [Phase.COEXIST]
-    return NamespacePlan(name, min(phases, key=list(Phase).index), tuple(owners), quotas)
+    phase = min(phases, key=list(Phase).index)
+    return NamespacePlan(name, phase, tuple(owners), tuple(quotas) if needed else ())
 
 
 def _order(namespace: NamespacePlan) -> tuple[int, int, str]:

@@ -1,9 +1,10 @@
 """The phases of a migration: what to run and what to apply in each, in the order of a plan's namespaces."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from webhook.core.mappings import LegacyMapping, MappingMode
 from webhook.core.raw import RawObject
 from webhook.rewrite.migration_plan import MigrationPlan, NamespacePlan, Outcome, Phase
 from webhook.rewrite.reasons import Code
@@ -27,8 +28,8 @@ class Step:
 def steps_of(plan: MigrationPlan, names: Sequence[str], flags: str) -> Mapping[Phase, tuple[Step, ...]]:
     """Return the steps of each phase.
 
-    `names` are the mappings that a command prints, where the cluster has none of its own; `flags` say which cluster
-    commands are about.
+    `names` are the mappings that go by the label of namespaces, installed or not; `flags` say which cluster commands
+    are about.
     """
     return {
         Phase.COEXIST: tuple(_coexist(plan, flags)),
@@ -113,21 +114,36 @@ def mapping_for(raw: RawObject, phase: Phase) -> dict[str, Any]:
     So all three can be there at once, and a namespace goes on, or back, by its label alone.
     """
     spec = {**raw["spec"], "mode": _MODE[phase], "priority": int(raw["spec"].get("priority", 0)) + _PRIORITY[phase]}
-    metadata = {"name": raw["metadata"]["name"]}
     if phase is not Phase.REPORT:
-        metadata = {"name": f"{metadata['name']}-{phase.value}"}
         spec |= {"namespaceSelector": {"matchLabels": {PHASE_LABEL: phase.value}}}
+    metadata = {"name": _name_for(raw["metadata"]["name"], phase)}
     return {"apiVersion": raw["apiVersion"], "kind": raw["kind"], "metadata": metadata, "spec": spec}
 
 
+def _name_for(name: str, phase: Phase) -> str:
+    return name if phase is Phase.REPORT else f"{name}-{phase.value}"
+
+
+def phased(mappings: Mapping[str, LegacyMapping], shipped: Collection[str]) -> tuple[str, ...]:
+    """Return the names of mappings of a cluster that go by label: those that ship, as `mapping_for` makes them."""
+    return tuple(
+        name
+        for name, mapping in mappings.items()
+        if name in shipped and (mapping.mode is MappingMode.REPORT or _name_for(name, Phase.REWRITE) in mappings)
+    )
+
+
 def _installed(plan: MigrationPlan, names: Sequence[str], phase: Phase) -> Iterator[str]:
-    """Yield the commands that bring the mappings of a phase, or change those that the cluster has."""
-    if names:
-        yield f"drawbridge migrate mapping {' '.join(names)} --phase {phase.value} | kubectl apply -f -"
-        return
+    """Yield the commands that bring the mappings of a phase, and those that change mappings of the cluster's own."""
+    present = {mapping.name for mapping in plan.mappings} if plan.installed else set()
+    missing = [name for name in names if _name_for(name, phase) not in present]
+    if missing:
+        yield f"drawbridge migrate mapping {' '.join(missing)} --phase {phase.value} | kubectl apply -f -"
+    by_label = {_name_for(name, each) for name in names for each in _MODE}
     for mapping in plan.mappings:
-        patch = f'{{"spec":{{"mode":"{_MODE[phase]}"}}}}'
-        yield f"kubectl patch legacymapping {mapping.name} --type merge --patch '{patch}'"
+        if mapping.name not in by_label:
+            patch = f'{{"spec":{{"mode":"{_MODE[phase]}"}}}}'
+            yield f"kubectl patch legacymapping {mapping.name} --type merge --patch '{patch}'"
 
 
 def _details(plan: MigrationPlan, code: Code) -> Iterator[tuple[str, str]]:

@@ -251,6 +251,22 @@ def test_a_mapping_of_the_cluster_says_the_phase_and_is_patched(cluster: Path) -
     assert (chosen["cluster"]["mappings"], chosen["namespaces"][0]["phase"]) == (["nvidia"], "coexist")
 
 
+def test_a_plan_of_a_migration_under_way_goes_on_by_labels(cluster: Path) -> None:
+    for phase in ("report", "rewrite"):
+        printed = CliRunner().invoke(main, ["migrate", "mapping", "--phase", phase]).stdout
+        (cluster / f"{phase}.yaml").write_text(printed)
+    moving = _namespace("team-b", **{"drawbridge.dev/phase": "rewrite"})
+    workloads = (_deployment("a", "team-a", {GPU: 1}), _deployment("b", "team-b", {GPU: 1}))
+    _write(cluster, _namespace("team-a"), moving, _class("gpu.nvidia.com"), *workloads)
+    report = _report(cluster)
+    assert {one["name"]: one["phase"] for one in report["namespaces"]} == {"team-a": "report", "team-b": "rewrite"}
+    commands = {phase["name"]: [run for step in phase["steps"] for run in step["run"]] for phase in report["phases"]}
+    assert not any("kubectl patch" in command for run in commands.values() for command in run)
+    assert not any("migrate mapping" in command for command in commands["report"] + commands["rewrite"])
+    assert "kubectl label namespace team-a drawbridge.dev/phase=rewrite --overwrite" in commands["rewrite"]
+    assert commands["deny"][1] == "drawbridge migrate mapping nvidia --phase deny | kubectl apply -f -"
+
+
 def test_a_snapshot_gives_the_same_plan(cluster: Path, tmp_path: Path) -> None:
     _write(
         cluster,
