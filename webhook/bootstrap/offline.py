@@ -34,6 +34,7 @@ from webhook.rules import (
     pod_unused_claim,
     request_unknown_class,
     unknown_field,
+    version_not_served,
 )
 from webhook.rules.invalid_field import invalid, structural
 from webhook.settings import Settings
@@ -97,7 +98,7 @@ class Offline:
             from webhook.endpoints import config_findings
 
             return config_findings(raw, name, self.view)
-        return ()
+        return tuple(version_not_served.unknown_kinds(raw))
 
     def _of_pods(self, raw: RawObject) -> tuple[Finding, ...]:
         from webhook.endpoints import pods_in

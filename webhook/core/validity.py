@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from webhook.core.claims import CLAIM, FLAT_VERSION, TEMPLATE, devices_path
+from webhook.core.claims import CLAIM, FLAT_VERSION, GROUP, TEMPLATE, devices_path
 from webhook.core.devices import CLASS
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.finding import Edit
@@ -45,7 +45,7 @@ def invalid_values(raw: RawObject) -> tuple[Flaw, ...]:
 
 
 def _flaws(raw: RawObject) -> Iterator[Flaw]:
-    kind = raw.get("kind")
+    kind = raw.get("kind") if str(raw.get("apiVersion")).startswith(f"{GROUP}/") else None
     if kind in (CLAIM, TEMPLATE, CLASS, SLICE):
         yield from _name(raw)
     spec = struct_of(raw, "spec")

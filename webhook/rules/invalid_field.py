@@ -32,9 +32,7 @@ def _fixes(misfit: Misfit) -> Iterator[Fix]:
         yield Fix(f"write {_written(value)}", (Edit(misfit.path, value),))
     if not misfit.meant:
         wanted = misfit.message.removeprefix("must be ").partition(", not ")[0]
-        field = misfit.path.steps[-1] if misfit.path.steps else "object"
-        fix = f"write {wanted}" if misfit.message.startswith("must be ") else "write what the field takes"
-        yield Fix(fix if isinstance(field, int) else f"{fix}, or leave `{field}` out")
+        yield Fix(f"write {wanted}" if misfit.message.startswith("must be ") else "write what the field takes")
 
 
 def _written(value: Json) -> str:

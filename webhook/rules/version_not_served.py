@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 
-from webhook.core.claims import FLAT_FIELDS, FLAT_VERSION, GROUP, Claim
+from webhook.core.claims import CLAIM, FLAT_FIELDS, FLAT_VERSION, GROUP, TEMPLATE, Claim
+from webhook.core.devices import CLASS
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.finding import Edit, Finding, Fix, Reason, Severity
 from webhook.core.raw import RawObject
+from webhook.core.shapes import SLICE
+from webhook.core.suggest import explains, nearest
 from webhook.inventory.case import Case
 
 NAME = "version-not-served"
 
 _SERVED = f"{GROUP}/v1"
+_KINDS = (CLAIM, TEMPLATE, CLASS, SLICE, "DeviceTaintRule")
 _BETA = frozenset({f"{GROUP}/v1beta2", FLAT_VERSION})
 
 
@@ -29,6 +33,21 @@ def check(case: Case) -> Iterator[Finding]:
         fixes=(Fix(f"write '{_SERVED}'", _edits(case) if is_beta else ()),),
         reason=Reason.NOT_SUPPORTED,
     )
+
+
+def unknown_kinds(raw: RawObject) -> Iterator[Finding]:
+    """Yield what keeps a file's object from being of a kind that the API has: no version, or a kind misspelt."""
+    api_version, kind = raw.get("apiVersion"), raw.get("kind")
+    if api_version == GROUP:
+        path, message, meant = ROOT.child("apiVersion"), f"'{GROUP}' is a group without a version", [_SERVED]
+    elif str(api_version).startswith(f"{GROUP}/") and isinstance(kind, str) and kind not in _KINDS:
+        path, message = ROOT.child("kind"), f"there is no kind '{kind}' in '{api_version}'"
+        meant = [near for near in nearest(kind, _KINDS) if explains(near, kind)]
+    else:
+        return
+    fixes = tuple(Fix(f"write '{right}'", (Edit(path, right),)) for right in meant)
+    if fixes:
+        yield Finding(NAME, Severity.WARN, path, message, fixes, reason=Reason.NOT_SUPPORTED)
 
 
 def _edits(case: Case) -> tuple[Edit, ...]:

@@ -9,11 +9,11 @@ from tests.support.build import Raw, claim_object, class_object, make_view, requ
 from webhook.core.claims import Alternative, Claim, parse_claim
 from webhook.core.devices import parse_device_class
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Finding
+from webhook.core.finding import Finding, Severity
 from webhook.core.mending import edited
 from webhook.core.raw import RawObject
 from webhook.inventory.case import Case
-from webhook.rules.version_not_served import check
+from webhook.rules.version_not_served import check, unknown_kinds
 
 FULL: Raw = request(
     "gpu",
@@ -106,3 +106,27 @@ def test_a_version_that_is_gone_is_not_converted() -> None:
     [finding] = found(in_version("v1alpha3", FULL))
     assert finding.message == "'resource.k8s.io/v1alpha3' is not served in Kubernetes 1.37"
     assert finding.fixes[0].edits == ()
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "field", "right"),
+    [
+        ("resource.k8s.io", "ResourceClaim", "apiVersion", "resource.k8s.io/v1"),
+        ("resource.k8s.io/v1", "ResourceClaims", "kind", "ResourceClaim"),
+        ("resource.k8s.io/v1", "deviceclass", "kind", "DeviceClass"),
+    ],
+)
+def test_what_is_of_no_kind_is_told_with_the_one_that_is_meant(
+    api_version: str, kind: str, field: str, right: str
+) -> None:
+    [finding] = unknown_kinds({"apiVersion": api_version, "kind": kind})
+    assert (finding.rule, finding.severity, str(finding.path)) == ("version-not-served", Severity.WARN, field)
+    assert [edit.value for edit in finding.fixes[0].edits] == [right]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [("resource.k8s.io/v1", "SomethingNew"), ("resource.k8s.io/v1", "ResourceSlice"), ("v1", "ResourceClaims")],
+)
+def test_a_kind_that_may_be_of_a_later_release_or_of_others_is_let_pass(api_version: str, kind: str) -> None:
+    assert list(unknown_kinds({"apiVersion": api_version, "kind": kind})) == []
