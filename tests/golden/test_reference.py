@@ -76,6 +76,8 @@ def settings_page() -> str:
         "# Settings\n\n"
         "A setting is a flag, a variable, or a line of the YAML file of `--settings` (or `DRAWBRIDGE_SETTINGS`).\n"
         "Flags win over variables, variables over the file.\n"
+        "A variable holds what its flag takes; of several, paths are separated by `:`, severities and gates by `,`, "
+        "drivers by spaces.\n"
         "Everything that is wrong is told at once, and the process ends with exit code 2.\n\n"
         + _table(("setting", "variable", "default", ""), rows)
     )
