@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Protocol
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim, parse_metadata
@@ -22,6 +23,7 @@ from webhook.inventory.case import Case, never
 from webhook.inventory.pod_case import PodCase, pod_case
 from webhook.policy.cases import UNPOLICED, Policing, of_dra
 from webhook.policy.compile import compile_policy
+from webhook.policy.oddities import oddities
 from webhook.quota.charge import QuotaCharge, Tariff
 from webhook.quota.charges import charges_of, known_holders, tariff_of
 from webhook.quota.ledger import Standing
@@ -270,7 +272,7 @@ def made_by_a_workload(raw: RawObject) -> bool:
     return parse_metadata(raw, Reader()).controller() is not None
 
 
-def validate_config(review: Review, view: ClusterView, rulebook: Rulebook) -> Decision:
+def validate_config(review: Review, view: ClusterView, rulebook: Rulebook, today: date = date.min) -> Decision:
     """Refuse objects of our own kinds that cannot be read whole, or whose selectors do not compile, with the place."""
     raw = review.object
     if raw is None or review.operation not in ("CREATE", "UPDATE"):
@@ -279,11 +281,11 @@ def validate_config(review: Review, view: ClusterView, rulebook: Rulebook) -> De
         return Allow((unjudged(ROOT, "config-kind", f"objects of kind '{review.kind.name}' are not judged"),))
     if review.old_object is not None and review.old_object.get("spec") == raw.get("spec"):
         return Allow()
-    return decided(rulebook.severities.applied(config_findings(raw, review.kind.name, view)))
+    return decided(rulebook.severities.applied(config_findings(raw, review.kind.name, view, today)))
 
 
-def config_findings(raw: RawObject, kind: str, view: ClusterView) -> tuple[Finding, ...]:
-    """Return what is wrong with an object of our own kinds; nothing for one that is not judged."""
+def config_findings(raw: RawObject, kind: str, view: ClusterView, today: date = date.min) -> tuple[Finding, ...]:
+    """Return what is wrong with an object of our own kinds today; nothing for one that is not judged."""
     parse = CONFIG_KINDS.get(kind)
     if parse is None:
         return ()
@@ -294,5 +296,6 @@ def config_findings(raw: RawObject, kind: str, view: ClusterView) -> tuple[Findi
     elif isinstance(parsed, LegacyMapping):
         found += [*cel.of_mapping(parsed, view), *mapping_conflict.findings(parsed, view)]
     elif isinstance(parsed, ClaimPolicy):
-        found = [*compile_policy(parsed, view.server.version).flaws]
+        compiled = compile_policy(parsed, view.server.version)
+        found = [*compiled.flaws, *oddities(compiled, today)]
     return in_order(found)

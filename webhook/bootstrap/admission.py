@@ -177,7 +177,7 @@ class Admission:
         return pods
 
     async def validate_config(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
-        return await self.work.run(validate_config, review, self._view(), self.rulebook)
+        return await self.work.run(validate_config, review, self._view(), self.rulebook, self.policies.today())
 
     async def _quota(self, claim: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
         """Charge the claim and return what the quotas say; what the time did not suffice for is charged at worst.

@@ -97,7 +97,7 @@ class Offline:
         if group == OWN_GROUP:
             from webhook.endpoints import config_findings
 
-            return config_findings(raw, name, self.view)
+            return config_findings(raw, name, self.view, datetime.now(UTC).date())
         return tuple(version_not_served.unknown_kinds(raw))
 
     def _of_pods(self, raw: RawObject) -> tuple[Finding, ...]:

@@ -40,12 +40,12 @@ class PolicyDesk:
 
     def __init__(self, today: Callable[[], date] = utc_today, count: Callable[[str, str], None] = _uncounted) -> None:
         self.book = PolicyBook()
-        self._today = today
+        self.today = today
         self._count = count
 
     def of(self, view: ClusterView) -> Policing:
         """Return the policies of the view, as they are today."""
-        return Policing(self.book.of(view), self._today())
+        return Policing(self.book.of(view), self.today())
 
     def counted(self, said: Judgement) -> Judgement:
         """Return what policies said, which is counted."""

@@ -1,7 +1,7 @@
 """The usual mistakes in expressions that parse but whose types do not fit, and how to mend them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from webhook.cel.environment import Environment, Function
@@ -85,6 +85,8 @@ _FORMS: Final = {
     "map": "list.map(x, x + 1)",
     "filter": "list.filter(x, x > 1)",
     "has": "has(device.attributes['domain'].name)",
+    "quota": "quota('name')",
+    "devices": "inventory.devices('driver')",
     "sortBy": "list.sortBy(x, x.size())",
     "bind": "cel.bind(name, value, expression)",
     "optMap": "optional.optMap(x, x + 1)",
@@ -157,6 +159,10 @@ def wrong_result(ast: Ast) -> Problem:
     elif root.type.name == "optional_type" and root.type.parameters[0].kind in (Kind.BOOL, Kind.ANY, Kind.DYN):
         fix = "say what holds when it is absent: .orValue(false)"
         changes = ((root.end, root.end, ".orValue(false)"),)
+    elif root.type.kind in (Kind.LIST, Kind.MAP):
+        fix, changes = "ask whether there are some: .size() > 0", ((root.end, root.end, ".size() > 0"),)
+    elif root.type.kind in (Kind.INT, Kind.UINT, Kind.DOUBLE) and not isinstance(root, Call):
+        fix = "compare it with a number, such as `<= 4`"
     elif isinstance(root, Call) and root.function == "compareTo":
         fix = "compare the result with 0: >= 0 for at least as much"
         changes = ((root.end, root.end, " >= 0"),)
@@ -251,10 +257,10 @@ def _unknown_function(ast: Ast, node: Call, environment: Environment) -> Problem
     counts = sorted({count for macro, count, _ in environment.macros if macro == name})
     if counts:
         return Problem(
-            f"`{name}` must have {_either(counts)} arguments, not {len(node.args)}",
+            f"`{name}` must have {_either(counts)} argument{'' if counts == [1] else 's'}, not {len(node.args)}",
             start,
             end,
-            f"write {_FORMS.get(name, name + '(...)')}",
+            f"write {_FORMS[name]}",
         )
     if name == "not" and len(node.args) == 1:
         return Problem("`not` is not an operator", start, end, "use `!`", ((start, node.pos, "!"),))
@@ -319,6 +325,8 @@ def _not_selectable(ast: Ast, node: Expr, match: re.Match[str], _: Environment) 
         return Problem(words, start, end, "write size()", ((start, end, "size()"),))
     if node.field == "value" and match[1] in _COMPARABLE:
         return Problem(words, start, end, "leave `.value` out", ((node.operand.end, end, ""),))
+    if node.operand.type.kind == Kind.LIST:
+        return Problem(words, start, end, f"say it of each: {_text(ast, node.operand)}.all(x, x.{node.field} ...)")
     return Problem(words, start, end, f"leave `.{node.field}` out")
 
 
@@ -392,6 +400,27 @@ def _is_condition(ast: Ast, node: Expr) -> bool:
 # Operators and functions that do not fit their operands
 
 
+def _as_the_other(ast: Ast, parts: Sequence[Expr]) -> tuple[Expr, str] | None:
+    """Return one side as the type of the other: `4` for `'4'`, `true` for `'true'`, `string(x)` beside a text."""
+    for part, other in (parts, parts[::-1]):
+        kind = other.type.kind
+        value = part.value if isinstance(part, Literal) else None
+        if isinstance(value, str) and (
+            (kind == Kind.INT and _WHOLE.fullmatch(value)) or (kind == Kind.BOOL and value in ("true", "false"))
+        ):
+            return part, value
+        if kind == Kind.STRING and isinstance(other, Literal) and part.type.kind in _PRINTABLE:
+            return part, f"string({_text(ast, part)})"
+    for part, other in (parts, parts[::-1]):
+        if part.type.kind == Kind.STRING and other.type.kind == Kind.INT:
+            return part, f"int({_text(ast, part)})"
+    return None
+
+
+_WHOLE: Final = re.compile(r"-?\d{1,18}")
+_PRINTABLE: Final = (Kind.INT, Kind.UINT, Kind.DOUBLE, Kind.BOOL)
+
+
 def _misfit(ast: Ast, node: Call, environment: Environment) -> Problem:
     for explain in (_not_comparable, _method_argument, _membership, _device_key, _matches, _arguments):
         found = explain(ast, node, environment)
@@ -402,6 +431,10 @@ def _misfit(ast: Ast, node: Call, environment: Environment) -> Problem:
     shown = [f"`{_kind(format_type(part.type))}`" for part in parts]
     if name in _OPERATORS:
         words = f"`{_OPERATORS[name]}` does not work on {' and '.join(shown)}"
+        mended = _as_the_other(ast, parts) if len(parts) == 2 else None
+        if mended is not None:
+            part, text = mended
+            return Problem(words, node.start, node.end, f"write {text}", ((part.start, part.end, text),))
         return Problem(words, node.start, node.end, "give both sides the same type, for example with string() or int()")
     start, end = _name_span(ast, node)
     words = f"`{name}` does not work on {', '.join(shown) or 'nothing'}"

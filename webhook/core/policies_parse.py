@@ -114,14 +114,16 @@ class _Reading:
     def struct(self, raw: RawObject, name: str, path: FieldPath) -> RawObject:
         return self.reader.struct(raw, name, path) or EMPTY
 
-    def known(self, raw: RawObject, fields: Sequence[str], path: FieldPath) -> None:
-        """Note every field that there is not."""
+    def known(self, raw: RawObject, fields: Sequence[str], path: FieldPath) -> bool:
+        """Note every field that there is not; return whether there is none of them."""
+        before = len(self.flaws)
         for name in raw:
             if name not in fields:
                 near = nearest(name, fields)
                 listed = ", ".join(f"`{field}`" for field in fields)
                 fix = f"did you mean `{near[0]}`?" if near else f"it has {listed}"
                 self.note(path.child(name), f"there is no field `{name}`", fix)
+        return len(self.flaws) == before
 
     def choice(self, raw: RawObject, name: str, path: FieldPath, default: C) -> C:
         """Return one of the values of an enumeration; for one that there is not, the default: the strictest."""
@@ -259,7 +261,8 @@ class _Reading:
             if "\n" in message.strip():
                 self.note(path.child("message"), "must not have line breaks", "write it on one line")
             if expression is None:
-                self.note(path, "must have an `expression`", "write what must hold as CEL")
+                if raw.get("expression") in (None, ""):
+                    self.note(path, "must have an `expression`", "write what must hold as CEL")
                 continue
             yield Validation(
                 expression=expression,
@@ -282,8 +285,10 @@ class _Reading:
 
     def defaults(self, spec: RawObject, at: FieldPath) -> Iterator[PolicyDefault]:
         for raw, path in self._entries(spec, "defaults", at, MOST_DEFAULTS):
-            self.known(raw, ("toleration", "capacity", "label"), path)
+            whole = self.known(raw, ("toleration", "capacity", "label"), path)
             given = [name for name in ("toleration", "capacity", "label") if raw.get(name) is not None]
+            if len(given) != 1 and not whole:
+                continue
             if len(given) != 1:
                 words = "must have exactly one of `toleration`, `capacity` and `label`"
                 self.note(path, words, "make several entries of it")
@@ -303,7 +308,9 @@ class _Reading:
         if operator not in ("Exists", "Equal"):
             self._no_choice(path.child("operator"), operator, ("Exists", "Equal"))
         elif (found.value and operator == "Exists") or (not found.key and operator == "Equal"):
-            self.note(path, "must have a `key` with Equal, and may not have a `value` with Exists", "mend it so")
+            self.note(
+                path, "must have a `key` with Equal, and may not have a `value` with Exists", "write operator: Equal"
+            )
         if found.effect not in ("", "None", "NoSchedule", "NoExecute"):
             self._no_choice(path.child("effect"), found.effect, ("None", "NoSchedule", "NoExecute"))
         if found.key:
@@ -314,8 +321,9 @@ class _Reading:
         self.known(raw, ("name", "quantity"), path)
         name, written = self.reader.text(raw, "name", path), raw.get("quantity")
         quantity = self.reader.quantity(written, path.child("quantity"))
-        if not name or quantity is None:
+        if not name or written is None:
             self.note(path, "must have a `name` and a `quantity`", "write for example {name: memory, quantity: 10Gi}")
+        if not name or quantity is None:
             return None
         if quantity.amount < 0:
             words = f"must be greater than or equal to 0, not '{quantity}'"
@@ -334,7 +342,7 @@ class _Reading:
 
     def exceptions(self, spec: RawObject, at: FieldPath) -> Iterator[PolicyException]:
         for raw, path in self._entries(spec, "exceptions", at, MOST_ENTRIES):
-            self.known(raw, ("namespaces", "users", "claimSelector", "until", "reason", "ticket"), path)
+            whole = self.known(raw, ("namespaces", "users", "claimSelector", "until", "reason", "ticket"), path)
             reason = self.reader.text(raw, "reason", path)
             found = PolicyException(
                 namespaces=frozenset(self.reader.texts(raw, "namespaces", path)),
@@ -345,7 +353,7 @@ class _Reading:
                 ticket=self.reader.text(raw, "ticket", path),
                 path=path,
             )
-            if not found.namespaces and not found.users and found.claim_selector is None:
+            if whole and not found.namespaces and not found.users and found.claim_selector is None:
                 words = "must say for whom it is: `namespaces`, `users` or `claimSelector`"
                 self.note(path, words, "add at least one of them; an exception for all would be no policy")
             if len(found.namespaces) > MOST_NAMESPACES:
@@ -379,7 +387,11 @@ class _Reading:
             self.note(at.child("paramRef"), "must not stand without `paramKind`", "add `paramKind`")
         if policy.param_kind is not None and policy.param_ref is None:
             self.note(at.child("paramKind"), "must not stand without `paramRef`", "add `paramRef`: which object it is")
-        if not self.flaws and not (policy.validations or policy.defaults or policy.audit_annotations):
+        if (
+            not self.flaws
+            and not self.reader.misfits
+            and not (policy.validations or policy.defaults or policy.audit_annotations)
+        ):
             words = "must have at least one entry in `validations`, `defaults` or `auditAnnotations`"
             self.note(at, words, "a policy without them does nothing: add what must hold")
 

@@ -1,5 +1,6 @@
 """From a ClaimPolicy to what judges objects by it, or to what is wrong with it, as it would be told at its write."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -7,10 +8,12 @@ from typing import Final
 
 from webhook.cel.compile import MOST_COST, Compiled, Verdict, compile_selector
 from webhook.cel.cost import estimate
+from webhook.cel.diagnostics import DiagnosticKind
 from webhook.cel.environment import Environment, Sized
 from webhook.cel.evaluator import build_value
 from webhook.cel.syntax import Ast, Ident, Select, walk
 from webhook.cel.types import Type
+from webhook.cel.unparsable import unparsable_literals
 from webhook.cel.values import MapKey, Value
 from webhook.core.cache import BoundedCache
 from webhook.core.claims import Selector
@@ -19,7 +22,7 @@ from webhook.core.finding import Finding, Fix, Reason, Severity, in_order
 from webhook.core.policies import ClaimPolicy, Expression, NamedExpression, Validation
 from webhook.policy.environment import NEWEST, giving_bool, giving_text, policy_environment
 from webhook.policy.vocabulary import PARAMS, VARIABLES
-from webhook.rules import cel, invalid_field
+from webhook.rules import cel, invalid_field, selector_bad_literal
 
 MOST_POLICY_COST: Final = 10_000_000
 """What all expressions of a policy may cost together (celconfig.RuntimeCELCostBudget)."""
@@ -211,13 +214,21 @@ class _Compiling:
             self._flaws += self._explained(expression, compiled, variable)
             return None
         self._words |= set(_words(compiled.ast))
+        selector = Selector(expression.text, expression.path)
+        for literal in unparsable_literals(compiled.ast):
+            self._flaws.append(selector_bad_literal.finding(literal, selector, "the expression ends in an error"))
         return CompiledExpression(expression, compiled.ast, compiled.max_cost, environment)
 
     def _explained(self, expression: Expression, compiled: Compiled, variable: str) -> Iterator[Finding]:
         """Yield what is wrong; what the policy itself explains is told in its words."""
         declared = [entry.name for entry in self._policy.variables]
         for diagnostic in compiled.diagnostics:
-            finding = cel.explained(Selector(expression.text, expression.path), diagnostic, Severity.DENY)
+            selector = Selector(expression.text, expression.path)
+            finding = _in_our_words(cel.explained(selector, diagnostic, Severity.DENY))
+            known = _WHOLE_FIXES.get(diagnostic.kind) or _FIXES.get(finding.message)
+            if known is not None:
+                yield replace(finding, fixes=(Fix(known),))
+                continue
             text = expression.text[diagnostic.start : diagnostic.end]
             if finding.message == f"there is no variable `{PARAMS}`":
                 fix = Fix("add `paramKind` and `paramRef` to the policy: which object the parameters are")
@@ -241,6 +252,25 @@ class _Compiling:
             yield replace(finding, message=message, fixes=(fix,))
         elif name not in declared:
             yield replace(finding, message=f"there is no variable `{name}` in this policy")
+
+
+# What is to be done about what is no mistake of the language, by what is said of it, and by its kind.
+_FIXES: Final = {
+    "there is no variable `authorizer`": "policies cannot ask what a user may do: go by request.userInfo.groups",
+    "there is no variable `device`": "go by claim.alternatives, or by inventory.devices('driver')",
+}
+_WHOLE_FIXES: Final = {
+    DiagnosticKind.COST: "use claim.alternatives in place of loops within loops, and shorter texts and patterns",
+    DiagnosticKind.LENGTH: "split it into several validations or variables",
+}
+_PREFIX: Final = re.compile(r"\b(?:drawbridge|kubernetes)\.(?=[A-Z])")
+_OF_DEVICES: Final = "has(device.attributes['domain'].name)"
+
+
+def _in_our_words(finding: Finding) -> Finding:
+    """Return what is said of an expression without what only selectors know of."""
+    fixes = tuple(replace(fix, message=fix.message.replace(_OF_DEVICES, "has(object.spec)")) for fix in finding.fixes)
+    return replace(finding, message=_PREFIX.sub("", finding.message), fixes=fixes)
 
 
 def _uses(ast: Ast) -> Iterator[str]:

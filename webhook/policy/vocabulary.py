@@ -33,6 +33,7 @@ class Struct:
 CLAIM: Final = "claim"
 VARIABLES: Final = "variables"
 PARAMS: Final = "params"
+REQUEST: Final = "drawbridge.Request"
 _LABELS: Final = "map{64}(string{63}, string{63})"
 _ANNOTATIONS: Final = "map{64}(string{63}, string{1024})"
 _DIMENSIONS: Final = "map{32}(string{63}, kubernetes.Quantity{0})"
@@ -185,7 +186,7 @@ _ALTERNATIVE: Final = Struct(
     ),
 )
 _DEVICE_REQUEST: Final = Struct(
-    "drawbridge.Request",
+    REQUEST,
     "A request of a claim. The fields of its only alternative are its own as well; one with `firstAvailable` has them "
     "in its alternatives alone.",
     (

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from webhook.cel.retyping import requoted
 from webhook.cel.unparsable import Unparsable
+from webhook.core.claims import Selector
 from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
 from webhook.inventory.reading import reading_of
@@ -14,16 +15,21 @@ NAME = "selector-bad-literal"
 def check(case: Case) -> Iterator[Finding]:
     for selector, _, ast in case.trees():
         for found in reading_of(ast, case.view.server).unparsable:
-            yield Finding(
-                rule=NAME,
-                severity=Severity.DENY,
-                path=selector.path,
-                message=f"'{found.text}' is not {found.what}",
-                why="the selector ends in an error on every device, and the pod stays Pending",
-                fixes=tuple(_fixes(found, selector.expression)),
-                source=selector.expression,
-                span=Span(found.literal.start, found.literal.end),
-            )
+            yield finding(found, selector, "the selector ends in an error on every device, and the pod stays Pending")
+
+
+def finding(found: Unparsable, selector: Selector, why: str) -> Finding:
+    """Return what is told of a literal in an expression."""
+    return Finding(
+        rule=NAME,
+        severity=Severity.DENY,
+        path=selector.path,
+        message=f"'{found.text}' is not {found.what}",
+        why=why,
+        fixes=tuple(_fixes(found, selector.expression)),
+        source=selector.expression,
+        span=Span(found.literal.start, found.literal.end),
+    )
 
 
 def _fixes(found: Unparsable, source: str) -> Iterator[Fix]:
