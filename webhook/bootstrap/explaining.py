@@ -16,6 +16,7 @@ from webhook.inventory.inventory import inventory_of
 from webhook.inventory.oddities import oddities
 from webhook.inventory.pod_case import pod_case
 from webhook.inventory.readiness import awaited
+from webhook.inventory.relaxing import relaxations
 from webhook.rules import COMPILING, SCHEMA, judged
 
 _MOST_NODES = 5
@@ -84,7 +85,7 @@ def explained(judge: Offline, subjects: Subjects) -> Iterator[Explained]:
         case = Case(asked.claim, asked.namespace, judge.view)
         funnel = funnel_of(case, asked.alternative)
         assert funnel is not None  # nobody waits, so the time is never over
-        fixes = () if funnel.matched else tuple(_fixes(case, funnel))[:MOST_SUGGESTIONS]
+        fixes = tuple(_fixes(case, funnel))[:MOST_SUGGESTIONS]
         clauses = (step.clause for step in funnel.steps if step.clause is not None)
         waiting = awaited(judge.view, inventory, together(funnel.steps)) if funnel.matched else ()
         notes = (*_errors(case, asked.alternative), *waiting, *oddities(inventory, clauses))
@@ -96,6 +97,9 @@ def _fixes(case: Case, funnel: Funnel) -> Iterator[Fix]:
 
     A name that is known to be misspelt is not a clause too much.
     """
+    yield from relaxations(case, funnel)
+    if funnel.matched:
+        return
     at = funnel.alternative.path.steps
     mended: dict[tuple[Edit, ...], Fix] = {}
     for finding in judged(case, (*COMPILING, *SCHEMA)):

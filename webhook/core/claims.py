@@ -56,6 +56,7 @@ class Toleration:
     value: str
     effect: str
     path: FieldPath
+    seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +286,14 @@ def parse_selectors(raw: RawObject, path: FieldPath, reader: Reader) -> tuple[Se
 
 
 def _toleration(raw: RawObject, path: FieldPath, reader: Reader) -> Toleration:
-    reader.integer(raw, "tolerationSeconds", path)  # matters to nobody here, but must be one
+    seconds = reader.integer(raw, "tolerationSeconds", path)
     return Toleration(
         key=reader.text(raw, "key", path),
         operator=reader.text(raw, "operator", path) or "Equal",
         value=reader.text(raw, "value", path),
         effect=reader.text(raw, "effect", path),
         path=path,
+        seconds=seconds if raw.get("tolerationSeconds") is not None else None,
     )
 
 

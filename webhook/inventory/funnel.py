@@ -22,7 +22,8 @@ from webhook.inventory.taints import are_judged, hindering, written
 
 _MOST_NEAR: Final = 3
 _MOST_LOOKED_AT: Final = 2_000
-_TAINTS: Final = "taints"
+TAINTS: Final = "taints"
+CAPACITY: Final = "capacity"
 MOST_DEVICES: Final = 32
 """What a claim may get at the most (resource.k8s.io AllocationResultsMaxSize)."""
 
@@ -178,7 +179,7 @@ def _capacity_step(case: Case, inventory: Inventory, alternative: Alternative) -
     arithmetic = arithmetic_of(case.view.server)
     asked = ", ".join(f"{entry.name} {entry.quantity}" for entry in alternative.capacity)
     mask = _by_make(case, inventory, lambda device: can_serve(device, alternative, arithmetic))
-    return Step("capacity", asked, mask, tell=lambda device: _capacity_of(device, alternative))
+    return Step(CAPACITY, asked, mask, tell=lambda device: _capacity_of(device, alternative))
 
 
 def _capacity_of(device: Device, alternative: Alternative) -> str:
@@ -204,7 +205,7 @@ def _by_make(case: Case, inventory: Inventory, met: Callable[[Device], bool]) ->
 
 def _taint_step(case: Case, inventory: Inventory, alternative: Alternative) -> Step:
     mask = _by_make(case, inventory, lambda device: not hindering(device, alternative))
-    return Step(_TAINTS, "", mask, tell=lambda device: ", ".join(map(written, hindering(device, alternative))))
+    return Step(TAINTS, "", mask, tell=lambda device: ", ".join(map(written, hindering(device, alternative))))
 
 
 def _stages(inventory: Inventory, steps: Sequence[Step]) -> Iterator[Stage]:
@@ -215,7 +216,7 @@ def _stages(inventory: Inventory, steps: Sequence[Step]) -> Iterator[Stage]:
 
 def _spoilt(alternative: Alternative, steps: Sequence[Step]) -> bytes:
     """Return the devices that must be had and cannot: who asks for all gets none while one is tainted."""
-    if alternative.mode is not AllocationMode.ALL or steps[-1].label != _TAINTS:
+    if alternative.mode is not AllocationMode.ALL or steps[-1].label != TAINTS:
         return bytes(len(steps[0].mask))
     chosen = together(steps[:-1]) if len(steps) > 1 else b"\1" * len(steps[0].mask)
     return bytes(met and not free for met, free in zip(chosen, steps[-1].mask, strict=True))
