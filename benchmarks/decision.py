@@ -1,6 +1,6 @@
 """How long one decision on a claim takes on 1,000 devices, its quota charge included.
 
-Beside it stands what reading the same review and answering it takes.
+Beside it stands what reading the same review and answering it takes, and what more quotas in the namespace add.
 
     .venv/bin/python -m benchmarks.decision
 
@@ -10,6 +10,9 @@ Prints medians and their ratios; all sides run in one process, in turns.
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -17,7 +20,7 @@ from tests.support.build import claim_object, device, make_slice, make_view, req
 from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.decision import Allow
-from webhook.core.quotas import parse_quota
+from webhook.core.quotas import DeviceQuota, parse_quota
 from webhook.endpoints import case_of, quota_charges, validate_claims
 from webhook.inventory.case import never
 from webhook.rules import Rulebook
@@ -27,13 +30,15 @@ DEVICES = 1_000
 SHAPES = 50
 ROUNDS = 200
 COLD_ROUNDS = 10
+QUOTAS = (1, 10, 100)
+DRIVER = "gpu.example.com"
 SELECTORS = (
     "device.attributes['gpu.example.com'].model == 'model-7'",
     "device.capacity['gpu.example.com'].memory.compareTo(quantity('40Gi')) >= 0",
     "device.attributes['gpu.example.com'].index < 100 && device.driver == 'gpu.example.com'",
 )
 
-QUOTA = {
+QUOTA: dict[str, Any] = {
     "apiVersion": "drawbridge.dev/v1alpha1",
     "kind": "DeviceQuota",
     "metadata": {"name": "gpus", "namespace": "team-a"},
@@ -44,6 +49,17 @@ QUOTA = {
         ]
     },
 }
+
+
+def quotas(count: int) -> dict[tuple[str, str], DeviceQuota]:
+    """Return so many quotas of the namespace, each with two limits of its own."""
+    found = {}
+    for number in range(count):
+        name = f"gpus-{number}"
+        limits = [{**limit, "match": {"driver": DRIVER}} for limit in QUOTA["spec"]["limits"]]
+        quota = {**QUOTA, "metadata": {"name": name, "namespace": "team-a"}, "spec": {"limits": limits}}
+        found["team-a", name] = parse_quota(quota)
+    return found
 
 
 def view() -> ClusterView:
@@ -61,7 +77,7 @@ def view() -> ClusterView:
             )
             for n in range(nodes)
         ),
-        quotas={("team-a", "gpus"): parse_quota(QUOTA)},
+        quotas=quotas(1),
     )
 
 
@@ -114,6 +130,15 @@ def main() -> None:
     print(f"read and answer a review:                    {wire_us:8.1f} us")
     print(f"decide it, warm, {DEVICES} devices:              {warm_us:8.1f} us   {times}")
     print(f"decide it first, on slices that have changed: {cold_us:7.1f} us   {cold_us / warm_us:6.2f} x warm")
+
+    crowded = {count: replace(cluster, quotas=quotas(count)) for count in QUOTAS}
+    for known in crowded.values():
+        decide(known)
+    turns = [{count: median_us(partial(decide, known), 20) for count, known in crowded.items()} for _ in range(10)]
+    for count in QUOTAS:
+        us = statistics.median(turn[count] for turn in turns)
+        ratio = statistics.median(turn[count] / turn[1] for turn in turns)
+        print(f"decide it under {count:3} quotas of two limits:    {us:8.1f} us   {ratio:6.2f} x under one")
 
 
 if __name__ == "__main__":

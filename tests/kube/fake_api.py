@@ -285,7 +285,7 @@ class Copy:
     lists: int = 0
     kinds: set[Kind] = field(default_factory=set)
 
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
+    async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
         self.kinds.add(kind)
         self.objects, self.version = dict(objects), resource_version
         self.lists += 1

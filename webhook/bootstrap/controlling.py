@@ -27,7 +27,7 @@ from webhook.server.log import LineSink, Log, make_log, where
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check, Probes
 from webhook.server.protocol import Guard
-from webhook.server.run import bound
+from webhook.server.run import bound, spare_the_collector
 from webhook.settings import Settings
 
 RUNNING = "drawbridge: controller running"
@@ -66,7 +66,12 @@ async def _run(
         metrics.registry.register(QuotaNumbers(controller.quotas))
         metrics.registry.register(CacheNumbers(controller.reflectors))
         health = health_server(settings, lambda: Check("cluster", controller.unready()), metrics)
-        return await run_beside_health(controller.run(lambda: announce(RUNNING)), health, log)
+
+        def leading() -> None:
+            spare_the_collector()  # all that is kept has been listed by now
+            announce(RUNNING)
+
+        return await run_beside_health(controller.run(leading), health, log)
 
 
 async def run_beside_health(work: Coroutine[None, None, None], health: EdgeServer, log: Log) -> int:

@@ -67,6 +67,8 @@ class Charging:
         before = self._books.get((quota.namespace, quota.name))
         same = before is not None and before.tariff is tariff and _same_spec(before.quota, quota)
         book = _Book(quota, tariff, alike=before.alike if same and before else {})
+        amounts: dict[str, Amounts] = {}
+        await asyncio.sleep(0)
         began = self._clock()
         for claim in claims:
             uid = claim.metadata.uid
@@ -74,11 +76,12 @@ class Charging:
             if known is None or known.claim is not claim or not same:
                 known = _Known(claim, book.amounts(claim, known))
             book.known[uid] = known
+            amounts[uid] = known.amounts
             if self._clock() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began = self._clock()
         self._books[quota.namespace, quota.name] = book
-        return {uid: known.amounts for uid, known in book.known.items()}
+        return amounts
 
     def forget(self, quotas: Iterable[QuotaKey]) -> None:
         """Forget all quotas but these."""

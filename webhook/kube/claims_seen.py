@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from webhook.core.claims import Claim
 from webhook.core.errors import ClusterUnavailableError
+from webhook.kube.batches import in_batches
 from webhook.kube.claims_kept import KEPT_CLAIMS
 from webhook.kube.kinds import Key, Kind
 
@@ -28,15 +29,19 @@ class ClaimsSeen:
         self._claims: dict[str, dict[str, Claim]] = {}
         self._gone: dict[str, None] = {}
 
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
-        before = {claim.metadata.uid: claim for claim in self._all()}
-        self.changed_in |= self._claims.keys()
-        self._claims = {}
-        for value in objects.values():
-            claim = _claim(value)
-            known = before.pop(claim.metadata.uid, None)
-            self._put(known if known == claim else claim)
-        self.changed_in |= self._claims.keys()
+    async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
+        """Take over a whole list; until it is sorted in, all stays as it was."""
+        before: dict[str, Claim] = {}
+        async for batch in in_batches(self._all()):
+            before.update((claim.metadata.uid, claim) for claim in batch)
+        claims: dict[str, dict[str, Claim]] = {}
+        async for values in in_batches(objects.values()):
+            for claim in map(_claim, values):
+                known = before.pop(claim.metadata.uid, None)
+                of_namespace = claims.setdefault(claim.metadata.namespace, {})
+                of_namespace[claim.metadata.name] = known if known == claim else claim
+        self.changed_in |= self._claims.keys() | claims.keys()
+        self._claims = claims
         self._forget(before)
         self._reached(resource_version)
 

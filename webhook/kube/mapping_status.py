@@ -75,7 +75,7 @@ class MappingStatuses:
         self._judged: tuple[Mapping[Key, tuple[str, int]], ClusterView] | None = None
         self._awake = asyncio.Event()
 
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
+    async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
         for key in (*self._seen.keys() - objects.keys(), *objects):
             self.changed(kind, key, objects.get(key), resource_version)
 

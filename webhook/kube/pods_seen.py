@@ -127,7 +127,7 @@ class TemplateNeeds:
         if template is not None:
             self.stored[template.namespace, template.name] = template
 
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
+    async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
         known = self.pods if kind is PODS else self.stored
         for key in (*known.keys() - objects.keys(), *objects):
             self.changed(kind, key, objects.get(key), resource_version)

@@ -17,6 +17,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.raw import RawObject
+from webhook.kube.batches import emptied
 from webhook.kube.client import (
     ApiClient,
     ApiError,
@@ -35,8 +36,8 @@ _SLICE_SECONDS = 0.005
 class Sink(Protocol):
     """Takes what a reflector sees; called on the event loop, in order."""
 
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
-        """These are all objects of the kind."""
+    async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:
+        """These are all objects of the kind, in a mapping that is not to be kept; meanwhile nothing more is told."""
 
     def changed(self, kind: Kind, key: Key, value: object | None, resource_version: str) -> None:
         """One object is new or different, or (None) deleted; one that was never told may be deleted too."""
@@ -167,7 +168,7 @@ class Reflector:
         try:
             await self._list_pages()
         except ApiError as error:
-            return self._failed(error)
+            return await self._failed(error)
         except GarbledError as error:
             self._log.warning(self.state.value, kind=self.kind.plural, outcome="garbled", why=str(error))
             return Outcome.GARBLED
@@ -186,7 +187,8 @@ class Reflector:
             if not go_on:
                 break
         self._resource_version = page.resource_version
-        self._replace(found)
+        await self._replace(found)
+        await emptied(found)
 
     async def _project(self, items: tuple[bytes, ...], found: dict[Key, object]) -> None:
         """Keep what is kept of each item, letting others run every few milliseconds."""
@@ -203,8 +205,8 @@ class Reflector:
                 await asyncio.sleep(0)
                 began = self._clock()
 
-    def _replace(self, found: Mapping[Key, object]) -> None:
-        self._sink.replaced(self.kind, found, self._resource_version)
+    async def _replace(self, found: Mapping[Key, object]) -> None:
+        await self._sink.replaced(self.kind, found, self._resource_version)
         self.synced = True
 
     async def _watch(self) -> Outcome:
@@ -222,7 +224,7 @@ class Reflector:
                 async for event in events:
                     self._take(event)
         except ApiError as error:
-            return self._failed(error)
+            return await self._failed(error)
         except GarbledError as error:
             self._log.warning(self.state.value, kind=self.kind.plural, outcome="garbled", why=str(error))
             return Outcome.GARBLED
@@ -247,7 +249,7 @@ class Reflector:
         """Return the object with the apiVersion and kind that the server leaves out of lists of its own kinds."""
         return {"apiVersion": self.kind.api_version(self._version), "kind": self.kind.name, **raw}
 
-    def _failed(self, error: ApiError) -> Outcome:
+    async def _failed(self, error: ApiError) -> Outcome:
         match error:
             case GoneError():
                 outcome = Outcome.EXPIRED
@@ -255,7 +257,7 @@ class Reflector:
                 outcome = Outcome.LOST
             case NotFoundError() if self.state is State.LISTING:
                 self._resource_version = ""
-                self._replace({})
+                await self._replace({})
                 return Outcome.ABSENT
             case _:
                 outcome = Outcome.REFUSED

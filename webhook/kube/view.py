@@ -8,6 +8,7 @@ from typing import Any
 from webhook.core.catalogue import StatedDriver
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import ResourceSlice
+from webhook.kube.batches import in_batches
 from webhook.kube.gates import inferred_gates, server_truth
 from webhook.kube.kinds import CLAIMS, SLICES, TEMPLATES, Key, Kind
 from webhook.kube.namespaced import Changing
@@ -59,9 +60,11 @@ class ViewBuilder:
         """Call the listener, on the loop, with each new view."""
         self._listeners.append(listener)
 
-    def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
+    async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
         before = self._objects.get(kind, {})
-        same = {key: before[key] for key, value in objects.items() if key in before and before[key] == value}
+        same: dict[Key, object] = {}
+        async for batch in in_batches(objects.items()):
+            same.update((key, before[key]) for key, value in batch if key in before and before[key] == value)
         self._objects[kind] = _kept(kind, {**objects, **same})
         if kind is SLICES:
             self._inferred.clear()

@@ -234,8 +234,8 @@ def fold(quota: DeviceQuota, seen: Observation, ended: frozenset[str] = frozense
         return Outdated("the charges were counted under another generation of the quota")
     if quota.status is not None and seen.resource_version < before.observed_resource_version:
         return Outdated("the status was written by one who has seen more")
-    closed = seen.charges.keys() | seen.gone | ended
-    left = tuple(reservation for reservation in before.reservations if reservation.uid not in closed)
+    closed = (seen.charges, seen.gone, ended)
+    left = tuple(known for known in before.reservations if not any(known.uid in uids for uids in closed))
     stored = total(seen.charges.values())
     reserved = total(reservation.amounts for reservation in left)
     limits = tuple(_counted(limit, stored, reserved) for limit in quota.limits)
@@ -256,11 +256,17 @@ def _counted(limit: Limit, stored: Amounts, reserved: Amounts) -> LimitStatus:
 
 
 def total(charges: Iterable[Amounts]) -> Amounts:
-    """Return the sum of charges, limit by limit."""
-    sums: dict[str, Fraction] = {}
+    """Return the sum of charges, limit by limit.
+
+    Claims that are alike share their amounts: of tens of thousands, only what differs is added up.
+    """
+    alike: dict[int, list[Amounts]] = {}
     for amounts in charges:
-        for name, amount in amounts.items():
-            sums[name] = sums.get(name, _NOTHING) + amount
+        alike.setdefault(id(amounts), []).append(amounts)
+    sums: dict[str, Fraction] = {}
+    for same in alike.values():
+        for name, amount in same[0].items():
+            sums[name] = sums.get(name, _NOTHING) + amount * len(same)
     return sums
 
 

@@ -42,7 +42,7 @@ def run(edge: Edge, announce: Callable[[str], None]) -> int:
 
 
 async def _run(edge: Edge, announce: Callable[[str], None]) -> int:
-    _spare_the_collector()
+    spare_the_collector()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, edge.tell)
@@ -50,7 +50,7 @@ async def _run(edge: Edge, announce: Callable[[str], None]) -> int:
     return 0
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Let the garbage collector look more seldom, and never at what was there from the start.
 
     Nearly all garbage goes by reference counts. With Python's own thresholds a review of a million small values took

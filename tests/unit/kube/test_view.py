@@ -1,7 +1,8 @@
 """The view builder: whole views, few of them, that share what has not changed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from tests.support.build import device, slice_object
 from webhook.core.cluster import ClusterView, Namespace
@@ -11,12 +12,12 @@ from webhook.kube.kinds import CLUSTER_QUOTAS, NAMESPACES, QUOTAS, SLICES, proje
 from webhook.kube.view import Told, ViewBuilder
 
 
-def played(play: Callable[[ViewBuilder], None], told: Told = Told()) -> ViewBuilder:  # noqa: B008  # frozen
+def played(play: Callable[[ViewBuilder], Coroutine[Any, Any, None]], told: Told = Told()) -> ViewBuilder:  # noqa: B008  # frozen
     """Return the builder after a play and the batch that follows it."""
 
     async def run() -> ViewBuilder:
         builder = ViewBuilder(told, batch_seconds=0.001)
-        play(builder)
+        await play(builder)
         while builder.pending:  # noqa: ASYNC110  # it has no event to wait on
             await asyncio.sleep(0.002)
         return builder
@@ -29,7 +30,7 @@ def namespace(name: str, **labels: str) -> Namespace:
 
 
 def test_a_burst_of_events_becomes_one_view() -> None:
-    def play(builder: ViewBuilder) -> None:
+    async def play(builder: ViewBuilder) -> None:
         for number in range(1000):
             builder.changed(NAMESPACES, f"n{number}", namespace(f"n{number}"), str(number))
 
@@ -41,11 +42,11 @@ def test_a_burst_of_events_becomes_one_view() -> None:
 def test_an_event_that_changes_nothing_that_is_kept_makes_no_view() -> None:
     async def run() -> None:
         builder = ViewBuilder(batch_seconds=0.001)
-        builder.replaced(NAMESPACES, {"a": namespace("a")}, "1")
+        await builder.replaced(NAMESPACES, {"a": namespace("a")}, "1")
         await asyncio.sleep(0.01)
         before = builder.view
         builder.changed(NAMESPACES, "a", namespace("a"), "2")
-        builder.replaced(NAMESPACES, {"a": namespace("a")}, "3")
+        await builder.replaced(NAMESPACES, {"a": namespace("a")}, "3")
         assert not builder.pending
         assert builder.view is before
 
@@ -56,8 +57,8 @@ def test_a_relist_keeps_what_is_the_same_and_drops_what_is_gone() -> None:
     async def run() -> None:
         builder = ViewBuilder(batch_seconds=0.001)
         kept = namespace("kept")
-        builder.replaced(NAMESPACES, {"kept": kept, "gone": namespace("gone")}, "1")
-        builder.replaced(NAMESPACES, {"kept": namespace("kept"), "new": namespace("new")}, "2")
+        await builder.replaced(NAMESPACES, {"kept": kept, "gone": namespace("gone")}, "1")
+        await builder.replaced(NAMESPACES, {"kept": namespace("kept"), "new": namespace("new")}, "2")
         await asyncio.sleep(0.01)
         assert set(builder.view.namespaces) == {"kept", "new"}
         assert builder.view.namespaces["kept"] is kept
@@ -80,10 +81,10 @@ def test_views_before_a_change_stay_as_they_were() -> None:
 
 
 def test_quotas_of_both_kinds_share_a_map_and_a_relist_of_one_leaves_the_other() -> None:
-    def play(builder: ViewBuilder) -> None:
-        builder.replaced(QUOTAS, {("team-a", "gpus"): DeviceQuota("team-a", "gpus")}, "1")
-        builder.replaced(CLUSTER_QUOTAS, {("", "gpus"): DeviceQuota("", "gpus")}, "1")
-        builder.replaced(QUOTAS, {}, "2")
+    async def play(builder: ViewBuilder) -> None:
+        await builder.replaced(QUOTAS, {("team-a", "gpus"): DeviceQuota("team-a", "gpus")}, "1")
+        await builder.replaced(CLUSTER_QUOTAS, {("", "gpus"): DeviceQuota("", "gpus")}, "1")
+        await builder.replaced(QUOTAS, {}, "2")
 
     assert set(played(play).view.quotas) == {("", "gpus")}
 
@@ -91,11 +92,11 @@ def test_quotas_of_both_kinds_share_a_map_and_a_relist_of_one_leaves_the_other()
 def test_what_is_stated_wins_over_what_the_server_tells_and_that_over_what_slices_show() -> None:
     shared = slice_object({**device("d"), "allowMultipleAllocations": True})
 
-    def play(builder: ViewBuilder) -> None:
-        builder.replaced(SLICES, {"s": projected(shared, SLICES).value}, "1")
+    async def play(builder: ViewBuilder) -> None:
+        await builder.replaced(SLICES, {"s": projected(shared, SLICES).value}, "1")
 
-    def told(builder: ViewBuilder) -> None:
-        play(builder)
+    async def told(builder: ViewBuilder) -> None:
+        await play(builder)
         builder.told("1.35", {CONSUMABLE_CAPACITY: False, "Other": True})
 
     assert played(play).view.server.gates == {CONSUMABLE_CAPACITY: True}
@@ -106,4 +107,7 @@ def test_what_is_stated_wins_over_what_the_server_tells_and_that_over_what_slice
 
 
 def test_a_gate_that_nobody_tells_is_unknown_on_a_live_server() -> None:
-    assert played(lambda builder: builder.told("1.37", {})).view.server.gate(CONSUMABLE_CAPACITY) is None
+    async def play(builder: ViewBuilder) -> None:
+        builder.told("1.37", {})
+
+    assert played(play).view.server.gate(CONSUMABLE_CAPACITY) is None
