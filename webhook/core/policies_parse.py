@@ -51,7 +51,7 @@ OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
-_SPEC = (
+SPEC_FIELDS = (
     "match",
     "mode",
     "percent",
@@ -74,7 +74,7 @@ def parse_policy(raw: RawObject) -> ClaimPolicy:
     metadata = reading.struct(raw, "metadata", ROOT)
     spec = reading.struct(raw, "spec", ROOT)
     at = ROOT.child("spec")
-    reading.known(spec, _SPEC, at)
+    reading.known(spec, SPEC_FIELDS, at)
     param_kind = reading.param_kind(spec, at)
     policy = ClaimPolicy(
         name=reading.reader.text(metadata, "name", ROOT.child("metadata")),
