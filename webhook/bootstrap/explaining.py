@@ -1,6 +1,6 @@
 """The funnels of all requests that a manifest makes, by itself or through the claims of its pods."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from webhook.bootstrap.offline import Offline
@@ -8,7 +8,7 @@ from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Alternative, Claim, Sele
 from webhook.core.finding import Edit, Fix, Severity
 from webhook.core.raw import RawObject
 from webhook.core.suggest import MOST_SUGGESTIONS
-from webhook.inventory.case import Case, compiled_new
+from webhook.inventory.case import Case, compiled_new, never
 from webhook.inventory.changes import smallest_changes
 from webhook.inventory.failing import failure_of
 from webhook.inventory.funnel import Funnel, funnel_of, together
@@ -78,18 +78,17 @@ def subjects_of(judge: Offline, raws: Sequence[RawObject]) -> Subjects:
     return Subjects(tuple(asked), tuple(missing), pods)
 
 
-def explained(judge: Offline, subjects: Subjects) -> Iterator[Explained]:
-    """Yield the funnel of each thing asked for, in order."""
+def explained(judge: Offline, asked: Asked, expired: Callable[[], bool] = never) -> Explained:
+    """Return the funnel of one thing asked for; `expired`, which is called now and then, must not end it."""
     inventory = inventory_of(judge.view)
-    for asked in subjects.asked:
-        case = Case(asked.claim, asked.namespace, judge.view)
-        funnel = funnel_of(case, asked.alternative)
-        assert funnel is not None  # nobody waits, so the time is never over
-        fixes = tuple(_fixes(case, funnel))[:MOST_SUGGESTIONS]
-        clauses = (step.clause for step in funnel.steps if step.clause is not None)
-        waiting = awaited(judge.view, inventory, together(funnel.steps)) if funnel.matched else ()
-        notes = (*_errors(case, asked.alternative), *waiting, *oddities(inventory, clauses))
-        yield Explained(asked, funnel, fixes, notes)
+    case = Case(asked.claim, asked.namespace, judge.view, expired)
+    funnel = funnel_of(case, asked.alternative)
+    assert funnel is not None  # the time is never over
+    fixes = tuple(_fixes(case, funnel))[:MOST_SUGGESTIONS]
+    clauses = (step.clause for step in funnel.steps if step.clause is not None)
+    waiting = awaited(judge.view, inventory, together(funnel.steps)) if funnel.matched else ()
+    notes = (*_errors(case, asked.alternative), *waiting, *oddities(inventory, clauses))
+    return Explained(asked, funnel, fixes, notes)
 
 
 def _fixes(case: Case, funnel: Funnel) -> Iterator[Fix]:

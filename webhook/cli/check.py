@@ -8,6 +8,7 @@ import click
 
 from webhook.bootstrap.offline import Offline, offline
 from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.progress import MANY_DEVICES, Progress
 from webhook.cli.report import Checked, Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT, FieldPath
@@ -97,7 +98,9 @@ def _judged(sources: tuple[Source, ...], settings: Settings) -> Run:
         else {"": offline(settings, raws)}
     )
     placed: list[Placed] = []
-    for entry in inputs:
+    devices = sum(len(part.devices) for judge in judges.values() for part in judge.view.slices.values())
+    progress = Progress("document", len(inputs), long=devices >= MANY_DEVICES)
+    for entry in progress.of(inputs):
         placed += _placed(entry, judges, tuple(map(str, several)))
     placed.sort(key=lambda found: (found.file, found.position.line, found.position.column))
     first = next(iter(judges.values()))

@@ -12,14 +12,13 @@ from webhook.bootstrap.explaining import Explained, Subjects, explained, subject
 from webhook.bootstrap.offline import Offline, offline
 from webhook.cli.explain_report import explain_json, explain_text
 from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.progress import MANY_DEVICES, Progress
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.raw import RawObject
 from webhook.inventory.inventory import inventory_of
 from webhook.kube.inputs import inputs_of, read_sources
 from webhook.kube.manifests import Document
 from webhook.settings import Settings
-
-_MANY_DEVICES = 5_000
 
 
 @click.command()
@@ -78,12 +77,9 @@ def _check(file: str, judge: Offline, subjects: Subjects) -> None:
 
 
 def _with_progress(judge: Offline, subjects: Subjects) -> Iterator[Explained]:
-    """Yield what is explained; meanwhile a line in the terminal tells how far it is, where that may take a while."""
+    """Yield what is explained; meanwhile a line in the terminal tells how far it is, where that takes a while."""
     devices = len(inventory_of(judge.view).devices)
-    live = sys.stderr.isatty() and devices >= _MANY_DEVICES
-    for number, entry in enumerate(explained(judge, subjects), start=1):
-        if live:
-            click.echo(f"\rrequest {number} of {len(subjects.asked)} on {devices} devices", err=True, nl=False)
-        yield entry
-    if live:
-        click.echo("\r\x1b[K", err=True, nl=False)
+    what = f"{devices} devices, request"
+    progress = Progress(what, len(subjects.asked), long=devices >= MANY_DEVICES)
+    for asked in progress.of(subjects.asked):
+        yield explained(judge, asked, progress.tick)
