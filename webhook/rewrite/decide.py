@@ -61,7 +61,8 @@ def judged(asked: Survey, view: ClusterView) -> tuple[tuple[Finding, ...], Rewri
         return in_order(islice(refusals(asked), _MOST_REFUSALS)), None
     outcome = rewritten(asked, view)
     if asked.mode is MappingMode.REPORT:
-        return (reported(outcome),), outcome
+        unsaid = not_said(outcome) if isinstance(outcome, Rewritten) else ()
+        return in_order((reported(outcome), *unsaid)), outcome
     if isinstance(outcome, LeftAlone):
         return (left_alone(outcome),), outcome
     return in_order(not_said(outcome)), outcome

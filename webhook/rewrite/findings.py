@@ -51,7 +51,7 @@ def not_said(outcome: Rewritten) -> Iterator[Finding]:
             rule=REPORT,
             severity=Severity.WARN,
             path=outcome.survey.first(),
-            message=f"{lost} is not heeded any more",
+            message=f"{lost} has no counterpart in a claim",
             why=lost.why,
             fixes=(Fix("take it out, or opt out"),),
         )

@@ -76,7 +76,7 @@ def test_a_limit_that_is_lost_goes_is_recorded_and_told(ignored: bool) -> None:
     assert original is not None
     assert original.containers == {"main": {"a.b/gpu": "1", "a.b/rank": "1"}}
     (finding,) = not_said(outcome)
-    assert (finding.severity, finding.message) == (Severity.WARN, "limit `a.b/rank` is not heeded any more")
+    assert (finding.severity, finding.message) == (Severity.WARN, "limit `a.b/rank` has no counterpart in a claim")
     assert apply(pod, outcome.patch) == outcome.pod
     assert set(derive(outcome.pod, NAMESPACE, view).templates) == {template.name for template in outcome.made()}
 
