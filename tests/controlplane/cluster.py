@@ -1,5 +1,6 @@
 """A real control plane on loopback: etcd, kube-apiserver, controller-manager and scheduler, and kubectl to ask it."""
 
+import http.client
 import json
 import os
 import secrets
@@ -93,6 +94,16 @@ class ControlPlane:
     def api_as(self, user: str) -> Api:
         """The API as one of the users sees it."""
         return Api(f"{LOOPBACK}:{self._port}", self._tokens[user], self._tls)
+
+    @contextmanager
+    def connection(self) -> Iterator[tuple[http.client.HTTPSConnection, Mapping[str, str]]]:
+        """A connection of the administrator's that stays open, for many calls, and the headers of each."""
+        connection = http.client.HTTPSConnection(LOOPBACK, self._port, timeout=60, context=self._tls)
+        headers = {"Authorization": f"Bearer {self._tokens[ADMINISTRATOR]}", "Content-Type": "application/json"}
+        try:
+            yield connection, headers
+        finally:
+            connection.close()
 
     def kubeconfig(self, user: str = ADMINISTRATOR) -> Path:
         """The kubeconfig file of a user."""

@@ -190,7 +190,13 @@ class Load:
 
     def reach(self, creates: float) -> None:
         """Wait until that many are done, or one has failed."""
-        wait_for(f"{creates:.0f} creates", lambda: self.creates >= creates or self.failures, 900)
+        wait_for(
+            f"{creates:.0f} creates", lambda: self.creates >= creates or self.failures or not self._is_alive(), 900
+        )
+
+    def _is_alive(self) -> bool:
+        """A worker that ends by an exception fails the test at its end."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def _create(self) -> None:
         claim = make_claim_object(self._namespace, "training", make_exact_request())
