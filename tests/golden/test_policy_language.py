@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from webhook.cel.compile import Verdict, compile_selector
+from webhook.cel.compile import MOST_COST, Verdict, compile_selector
 from webhook.core.policies import CONFIG_MAP, PARAMETER_LABEL, PARAMETERS, ParamKind
 from webhook.core.policies_parse import MOST_ENTRIES, SPEC_FIELDS, parse_policy
-from webhook.policy.compile import MOST_CHARACTERS, MOST_COST, MOST_POLICY_COST, compile_policy
+from webhook.policy.compile import MOST_CHARACTERS, MOST_POLICY_COST, compile_policy
 from webhook.policy.environment import ASSUMED, giving_bool, policy_environment
 from webhook.policy.judge import ENDING_DAYS
 from webhook.policy.vocabulary import CONFIG_MAP_PARAMS, OWN_PARAMS, STRUCTS, WORDS, Struct, Word
@@ -23,8 +23,9 @@ HEAD = f"""# The language of policies
 <!-- Generated from webhook/policy/vocabulary.py: `pytest tests/golden/test_policy_language.py --update-golden` -->
 
 A ClaimPolicy has the fields of a ValidatingAdmissionPolicy, with the same names for the same things, and what a binding
-has beside it. Expressions are Kubernetes CEL with the [functions of selectors](cel.md#operators-functions-and-methods), the Kubernetes
-libraries included; `authorizer` is not there.
+has beside it. Expressions are Kubernetes CEL with the
+[functions of selectors](cel.md#operators-functions-and-methods), the Kubernetes libraries included; `authorizer` is not
+there.
 
 ```yaml
 apiVersion: drawbridge.dev/v1alpha1
