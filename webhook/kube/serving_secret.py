@@ -35,12 +35,14 @@ class ServingSecret:
         failed: ApiError | None = None
         try:
             async with asyncio.timeout(seconds):
-                while self._taken is None:
+                while True:
                     try:
                         self._take(await self._api.get(secret_path(self._namespace, self._name)))
                     except UnavailableError as error:
                         failed = error
-                    await asyncio.sleep(0 if self._taken else _AGAIN_SECONDS)
+                    if self._taken is not None:
+                        break
+                    await asyncio.sleep(_AGAIN_SECONDS)
         except TimeoutError:
             if failed is not None:
                 raise failed from None
