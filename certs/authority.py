@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from certs.inspect import Certificate, CertificateError, key_fits, read_certificates, signed_by
-from certs.issue import Pair, Random, issue_ca, issue_serving, make_key, wanted_names
+from certs.issue import Pair, Random, can_sign, issue_ca, issue_serving, make_key, wanted_names
 from certs.rotation import Root, Roots, Serving, Step
 
 CA_CERTIFICATE, CA_KEY = "ca.crt", "ca.key"
@@ -126,10 +126,7 @@ def _root_of(pair: Pair | None) -> Root | None:
     if pair is None:
         return None
     [certificate] = read_certificates(pair.certificate)
-    try:
-        return _root(certificate, can_sign=key_fits(pair.certificate, pair.key))
-    except CertificateError:
-        return _root(certificate, can_sign=False)
+    return _root(certificate, can_sign=can_sign(pair))
 
 
 def _root(certificate: Certificate, *, can_sign: bool) -> Root:

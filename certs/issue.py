@@ -68,6 +68,20 @@ def _subtrees(domains: Sequence[str]) -> list[x509.GeneralName]:
     return [x509.IPAddress(ip_network(n.value)) if isinstance(n, x509.IPAddress) else n for n in names]
 
 
+def can_sign(ca: Pair) -> bool:
+    """Return whether serving certificates can be issued from it: a CA as `issue_ca` makes one, with its key."""
+    try:
+        key = load_pem_private_key(ca.key, None)
+        certificate = x509.load_pem_x509_certificate(ca.certificate)
+        extensions = certificate.extensions
+        extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        is_ca = extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, TypeError, x509.ExtensionNotFound):
+        return False
+    fits = isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key()
+    return is_ca and fits
+
+
 def issue_serving(
     ca: Pair, key: ec.EllipticCurvePrivateKey, hosts: Sequence[str], now: datetime, random: Random
 ) -> Pair:

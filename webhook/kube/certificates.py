@@ -189,12 +189,13 @@ class CertificateKeeper:
             await self._publish(action.configuration, seen)
         elif action is Step.ISSUE:
             data = issued(seen.authority, self._installation.hosts, seen.now, self._random)
-            marks = {OURS: "drawbridge", ASKED: None}
+            marks = {OURS: "drawbridge", ASKED: ""}
             await self._write(self._installation.serving_secret, seen.serving_secret, data, marks)
         else:
             authority = staged(action, seen.authority, seen.now, self._random, self._installation.domains)
-            answered = action in (Step.REPLACE_CA, Step.MAKE_NEXT_CA)
-            marks = {OURS: "drawbridge", **({ASKED: None} if answered else {})}
+            marks = {OURS: "drawbridge"}
+            if action in (Step.REPLACE_CA, Step.MAKE_NEXT_CA):
+                marks[ASKED] = ""
             await self._write(self._installation.ca_secret, seen.ca_secret, content(authority), marks)
 
     async def _publish(self, path: str, seen: Seen) -> None:
@@ -211,9 +212,8 @@ class CertificateKeeper:
             operations.append({"op": "add", "path": at, "value": encoded})
         await self._api.patch(path, operations)
 
-    async def _write(
-        self, path: str, read: RawObject, data: Mapping[str, bytes], marks: Mapping[str, str | None]
-    ) -> None:
+    async def _write(self, path: str, read: RawObject, data: Mapping[str, bytes], marks: Mapping[str, str]) -> None:
+        """Replace the data of a Secret, if it is still as it was read; an empty mark is taken away."""
         kept = {**annotations(read), **marks}
         metadata = {**read["metadata"], "annotations": {name: value for name, value in kept.items() if value}}
         encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}

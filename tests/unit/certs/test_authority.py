@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 import pytest
+import trustme
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from certs.authority import Authority, bundle_problem, content, issued, read_authority, serving_in, staged, trusted_by
-from certs.issue import make_key
+from certs.issue import Pair, make_key
 from certs.rotation import Step
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -87,6 +88,17 @@ def test_a_ca_without_its_key_is_trusted_and_signs_nothing() -> None:
     roots = lost.roots()
     assert roots.current is not None
     assert not roots.current.can_sign
+
+
+def test_a_ca_of_another_make_is_trusted_and_replaced() -> None:
+    """Somebody has put an RSA CA into the Secret, or a certificate that is no CA."""
+    other = trustme.CA(key_type=trustme.KeyType.RSA)
+    rsa = Pair(other.cert_pem.bytes(), other.private_key_pem.bytes())
+    leaf = issued(after(Step.REPLACE_CA), HOSTS, NOW, numbers)
+    for pair in (rsa, Pair(leaf["tls.crt"], leaf["tls.key"]), Pair(rsa.certificate, b"garbage")):
+        roots = Authority(pair).roots()
+        assert roots.current is not None
+        assert not roots.current.can_sign
 
 
 def test_a_serving_certificate_whose_key_does_not_fit_is_none() -> None:
