@@ -9,7 +9,7 @@ COMMANDS: Mapping[str, str] = {
     "cel": "compile, type-check, cost and evaluate selectors",
     "certs": "issue, show, rotate and verify certificates",
     "check": "the server's verdicts offline, on manifests",
-    "controller": "keep templates, fold claims into quota status",
+    "controller": "keep templates, fold claims into quota status; rotate certificates",
     "explain": "the match funnel of each request, and the smallest change that would match",
     "inventory": "devices, shapes and attribute schema; idle claims; snapshots",
     "migrate": "rewrite legacy manifests file to file",
