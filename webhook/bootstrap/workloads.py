@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator
 
-from webhook.core.autoscalers import trimmed_autoscaler
+from webhook.core.autoscalers import STATUS_NAME, STATUS_NAMESPACE, trimmed_autoscaler
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.raw import RawObject, Reader
 from webhook.core.workloads import trimmed
@@ -26,6 +26,7 @@ def _kind(group: str, plural: str, name: str, *, namespaced: bool = True) -> Kin
     return Kind(group, ("v1",), plural, name, namespaced, "", _kept)
 
 
+_CONFIG_MAPS = _kind("", "configmaps", "ConfigMap")
 NODE_POOLS = _kind("karpenter.sh", "nodepools", "NodePool", namespaced=False)
 WORKLOADS = (
     _kind("", "pods", "Pod"),
@@ -69,7 +70,12 @@ async def _of_live(settings: Settings) -> tuple[RawObject, ...]:
 
 async def listed_workloads(api: ApiClient) -> tuple[RawObject, ...]:
     """Return what is kept of the workloads of a live cluster, page by page, so that it never is in memory whole."""
-    return tuple([raw for kind in WORKLOADS for raw in await _listed(api, kind)])
+    found = [raw for kind in WORKLOADS for raw in await _listed(api, kind)]
+    try:
+        status = await api.get(path_of(_CONFIG_MAPS, STATUS_NAMESPACE, STATUS_NAME))
+    except (NotFoundError, ForbiddenError):
+        return tuple(found)
+    return (*found, *kept([status]))
 
 
 async def _listed(api: ApiClient, kind: Kind) -> list[RawObject]:

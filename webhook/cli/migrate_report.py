@@ -12,7 +12,7 @@ from webhook.core.raw import EMPTY
 from webhook.core.render import printable
 from webhook.kube.migration import Migrated, Migration
 from webhook.kube.yaml_edit import dump
-from webhook.rewrite.losses import why_kept
+from webhook.rewrite.losses import kept_on_node, why_kept
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten
@@ -205,8 +205,9 @@ def _notes(migrated: Migrated, outcome: Rewritten) -> Iterator[str]:
         yield f"tolerates taint `{name}`, as the plugin ExtendedResourceToleration would have made it"
     mappings = outcome.survey.serving_mappings()
     for condition in outcome.kept:
-        why = why_kept(condition, mappings)
-        yield f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone: {why}"
+        yield f"{kept_on_node(condition)}: {why_kept(condition, mappings)}"
+    for label in outcome.labels():
+        yield f"nodes must keep label `{label}`, for the pod still demands it of them"
     for name in sorted(set(migrated.unmapped) - {lost.name for lost in outcome.lost}):
         yield f"still asks for `{name}`, which no mapping serves"
     if _is_queued(migrated):

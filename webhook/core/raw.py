@@ -29,6 +29,18 @@ MOST_MISFITS = 100
 """How many misfits are kept of one object; a hundred thousand of them would take seconds to report."""
 
 
+def object_in(raw: object, name: str) -> RawObject:
+    """Return an object's field that is an object itself; an empty one where it is not."""
+    value = raw.get(name) if isinstance(raw, dict) else None
+    return value if isinstance(value, dict) else EMPTY
+
+
+def objects_in(raw: object, name: str) -> list[RawObject]:
+    """Return the objects in an object's field that is a list."""
+    value = raw.get(name) if isinstance(raw, dict) else None
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
 @dataclass(frozen=True, slots=True)
 class Misfit:
     """A value that the API server cannot decode into its field; `meant` are values that it can, best first."""

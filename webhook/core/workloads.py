@@ -10,7 +10,7 @@ from typing import Any
 from webhook.core.fieldpath import FieldPath
 from webhook.core.mappings import is_extended
 from webhook.core.pods import ORIGINAL, POD, POD_TEMPLATES, pod_template, replicas_of
-from webhook.core.raw import EMPTY, RawObject
+from webhook.core.raw import RawObject, object_in, objects_in
 
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _METADATA = ("name", "generateName", "namespace", "labels", "ownerReferences", "deletionTimestamp")
@@ -112,36 +112,30 @@ def hidden_limits(raw: RawObject) -> tuple[str, ...]:
 
 
 def annotations_of(pod: RawObject) -> RawObject:
-    return _object(_object(pod, "metadata"), "annotations")
+    return object_in(object_in(pod, "metadata"), "annotations")
 
 
 def _containers(pod: RawObject) -> Iterator[RawObject]:
-    spec = _object(pod, "spec")
+    spec = object_in(pod, "spec")
     for name in ("initContainers", "containers"):
-        containers = spec.get(name)
-        yield from (c for c in (containers if isinstance(containers, list) else ()) if isinstance(c, dict))
+        yield from objects_in(spec, name)
 
 
 def _limits(container: RawObject) -> RawObject:
-    return _object(_object(container, "resources"), "limits")
+    return object_in(object_in(container, "resources"), "limits")
 
 
 def _trimmed_pod(pod: RawObject) -> dict[str, Any]:
-    spec = _object(pod, "spec")
+    spec = object_in(pod, "spec")
     kept: dict[str, Any] = {name: spec[name] for name in _POD if name in spec}
     for name in ("initContainers", "containers"):
-        containers = spec.get(name)
-        if isinstance(containers, list):
-            kept[name] = [
-                {key: container[key] for key in _CONTAINER if key in container}
-                for container in containers
-                if isinstance(container, dict)
-            ]
+        if name in spec:
+            kept[name] = [{key: one[key] for key in _CONTAINER if key in one} for one in objects_in(spec, name)]
     return {"metadata": _metadata(pod), "spec": kept}
 
 
 def _metadata(raw: RawObject) -> dict[str, Any]:
-    metadata = _object(raw, "metadata")
+    metadata = object_in(raw, "metadata")
     kept = {name: metadata[name] for name in _METADATA if name in metadata}
     annotations = {name: value for name, value in annotations_of(raw).items() if name != _APPLIED}
     return {**kept, "annotations": annotations} if annotations else kept
@@ -157,7 +151,7 @@ def _put(whole: dict[str, Any], steps: Sequence[str | int], value: object) -> No
 def _keep_counts(raw: RawObject, whole: dict[str, Any], steps: Sequence[str]) -> None:
     """Keep how many pods there are, beside the pod template."""
     for step in steps[:-1]:
-        raw, whole = _object(raw, step), whole[step]
+        raw, whole = object_in(raw, step), whole[step]
     whole.update({name: raw[name] for name in _COUNTS if name in raw})
 
 
@@ -168,15 +162,15 @@ def parse_workloads(objects: Iterable[RawObject], namespace: str) -> Iterator[Wo
     """
     for raw in objects:
         found = pod_template(raw)
-        metadata = _object(raw, "metadata")
-        status = _object(raw, "status")
+        metadata = object_in(raw, "metadata")
+        status = object_in(raw, "status")
         if found is None or metadata.get("deletionTimestamp") or status.get("phase") in _OVER:
             continue
         if status.get("completionTime"):
             continue
         pod, at = found
         if raw["kind"] == POD and status.get("phase"):
-            pod = {**pod, "spec": {name: value for name, value in _object(pod, "spec").items() if name != "nodeName"}}
+            pod = {**pod, "spec": {name: value for name, value in object_in(pod, "spec").items() if name != "nodeName"}}
         yield Workload(
             api_version=raw["apiVersion"],
             kind=raw["kind"],
@@ -190,9 +184,8 @@ def parse_workloads(objects: Iterable[RawObject], namespace: str) -> Iterator[Wo
 
 
 def _owner(metadata: RawObject) -> tuple[str, str] | None:
-    references = metadata.get("ownerReferences")
-    for reference in references if isinstance(references, list) else ():
-        if isinstance(reference, dict) and reference.get("controller") is True:
+    for reference in objects_in(metadata, "ownerReferences"):
+        if reference.get("controller") is True:
             return str(reference.get("kind", "")), str(reference.get("name", ""))
     return None
 
@@ -227,8 +220,3 @@ def _family(place: Place, members: Sequence[Workload], known: Mapping[Place, Wor
         return Family(kind, name, known[place], pods)
     head = max(members, key=lambda member: (member.kind != POD, member.count))
     return Family(kind, name, head, pods, is_foreign=True)
-
-
-def _object(raw: RawObject, name: str) -> RawObject:
-    value = raw.get(name)
-    return value if isinstance(value, dict) else EMPTY

@@ -6,7 +6,7 @@ from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Fix, Reason, Severity
 from webhook.core.mappings import MainResource
 from webhook.rewrite.asks import UnusableQuantityError, asked_names
-from webhook.rewrite.losses import why_kept
+from webhook.rewrite.losses import kept_on_node, why_kept
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, Survey
 from webhook.rewrite.templates import Template
@@ -61,7 +61,7 @@ def not_said(outcome: Rewritten) -> Iterator[Finding]:
             rule=REPORT,
             severity=Severity.INFO,
             path=FieldPath(outcome.survey.first().steps[:-2]),
-            message=f"the demand {condition.operator} on node label `{condition.label}` stays on the node",
+            message=kept_on_node(condition),
             why=why_kept(condition, mappings),
             fixes=(Fix("write a claim with a selector where it is meant for the device"),),
         )

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from webhook.core.mappings import LABEL_VALUE, LegacyMapping
-from webhook.core.raw import EMPTY, RawObject
+from webhook.core.raw import RawObject, object_in
 from webhook.core.selector_template import SelectorTemplate
 from webhook.core.without_counterpart import NoCounterpart, Sayer
 
@@ -39,12 +39,12 @@ def conditions(node_selector: RawObject, node_affinity: RawObject) -> tuple[Cond
     found = [
         Condition(label, "In", (value,)) for label, value in sorted(node_selector.items()) if isinstance(value, str)
     ]
-    required = _object(node_affinity, REQUIRED)
+    required = object_in(node_affinity, REQUIRED)
     terms = [term for term in _list(required, "nodeSelectorTerms") if isinstance(term, dict)]
     for term in terms:
         found.extend(_expressions(term, translatable=len(terms) == 1))
     for weighted in _list(node_affinity, PREFERRED):
-        found.extend(_expressions(_object(weighted, "preference"), translatable=False))
+        found.extend(_expressions(object_in(weighted, "preference"), translatable=False))
     return tuple(found)
 
 
@@ -121,7 +121,7 @@ def without(
     left = [entry for entry in expressions if condition_of(entry) not in dropped]
     if len(left) == len(expressions):
         return selector, node_affinity
-    required = _object(node_affinity, REQUIRED)
+    required = object_in(node_affinity, REQUIRED)
     term = _list(required, "nodeSelectorTerms")[0]
     affinity = {key: value for key, value in node_affinity.items() if key != REQUIRED}
     if left or term.get("matchFields"):
@@ -134,13 +134,8 @@ def _is_dropped(label: str, value: object, dropped: Collection[Condition]) -> bo
 
 
 def _expressions_of_one_term(node_affinity: RawObject) -> list[Any]:
-    terms = _list(_object(node_affinity, REQUIRED), "nodeSelectorTerms")
+    terms = _list(object_in(node_affinity, REQUIRED), "nodeSelectorTerms")
     return _list(terms[0], "matchExpressions") if len(terms) == 1 and isinstance(terms[0], dict) else []
-
-
-def _object(raw: object, name: str) -> RawObject:
-    value = raw.get(name) if isinstance(raw, dict) else None
-    return value if isinstance(value, dict) else EMPTY
 
 
 def _list(raw: RawObject, name: str) -> list[Any]:

@@ -55,6 +55,11 @@ def is_lost_resource(name: str, mappings: Iterable[LegacyMapping]) -> bool:
     )
 
 
+def kept_on_node(condition: Condition) -> str:
+    """Return in words that a demand on a node label is not said of the device."""
+    return f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone"
+
+
 def why_kept(condition: Condition, mappings: Iterable[LegacyMapping]) -> str:
     """Return why a demand on a node label stays on the node alone."""
     entries = (entry for mapping in mappings for entry in mapping.without_counterpart if is_meant(condition, entry))

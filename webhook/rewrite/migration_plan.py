@@ -11,6 +11,7 @@ from webhook.core.mappings import LegacyMapping, MainResource, MappingMode, is_e
 from webhook.core.pods import ORIGINAL
 from webhook.core.workloads import Family, annotations_of, limits_of
 from webhook.rewrite.facts import serving_class
+from webhook.rewrite.losses import kept_on_node, why_kept
 from webhook.rewrite.reasons import Code
 from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten, Survey, obstacles, rewritten, survey
@@ -64,7 +65,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class OwnerPlan:
-    """One owner: a workload, or a pod that nobody owns. `notes` say what changes, or is not said, when it moves."""
+    """One owner: a workload, or a pod that nobody owns.
+
+    `notes` say what changes, or is not said, when it moves; `labels` are those that it demands of nodes all the same.
+    """
 
     family: Family
     outcome: Outcome
@@ -72,6 +76,7 @@ class OwnerPlan:
     obstacles: tuple[LeftAlone, ...] = ()
     notes: tuple[str, ...] = ()
     mappings: tuple[LegacyMapping, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -169,6 +174,7 @@ def owner_plan(family: Family, view: ClusterView) -> OwnerPlan | None:
         obstacles=found,
         notes=tuple(_notes(family, outcome)),
         mappings=asked.serving_mappings(),
+        labels=outcome.labels() if isinstance(outcome, Rewritten) else (),
     )
 
 
@@ -204,8 +210,8 @@ def _notes(family: Family, outcome: Rewritten | LeftAlone) -> Iterator[str]:
         yield f"its template is not in sight; this is what its {family.head.kind} '{family.head.name}' asks for"
     if isinstance(outcome, Rewritten):
         yield from (f"{lost} is not heeded any more: {lost.why}" for lost in outcome.lost)
-        for condition in outcome.kept:
-            yield f"the demand {condition.operator} on node label `{condition.label}` stays on the node alone"
+        mappings = outcome.survey.serving_mappings()
+        yield from (f"{kept_on_node(one)}: {why_kept(one, mappings)}" for one in outcome.kept)
 
 
 def _namespace(

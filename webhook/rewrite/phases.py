@@ -64,6 +64,10 @@ def _coexist(plan: MigrationPlan, flags: str) -> Iterator[Step]:
                 f"keep the number of nodes with devices fixed until {autoscaler.kind} heeds claims: it may bring no "
                 "node for pods that wait for one"
             )
+    labels = sorted({label for owner in plan.owners() for label in owner.labels})
+    if labels:
+        shown = ", ".join(f"`{label}`" for label in labels)
+        yield Step(f"keep what labels nodes, also where the device plugin goes: pods demand {shown}")
     if any(one.code is Code.DEVICE_PLUGIN_PRESENT for owner in blocked for one in owner.obstacles):
         yield Step(
             "pods stay with the device plugin as long as some node offers the name by one; to move before the last "

@@ -70,8 +70,13 @@ class Rewritten:
     templates: Mapping[str, Template]
     needs: tuple[tuple[str, tuple[Need, ...]], ...]
     kept: tuple[Condition, ...]
+    said: tuple[Condition, ...]
     lost: tuple[Lost, ...]
     changes: Changes
+
+    def labels(self) -> tuple[str, ...]:
+        """Return the mapped node labels that the pod still demands of its node, sorted."""
+        return tuple(sorted({condition.label for condition in (*self.kept, *self.said)}))
 
     def made(self) -> tuple[Template, ...]:
         """Return the templates, each once, in the order of the claims that refer to them."""
@@ -204,7 +209,8 @@ def rewritten(asked: Survey, view: ClusterView, *, ignored: Collection[Code] = (
     if apply(asked.raw, patch) != pod:
         raise AssertionError("the patch does not make the pod that was meant")  # a bug: failurePolicy decides
     kept = tuple(dict.fromkeys(condition for translation in translations for condition in translation.kept))
-    return Rewritten(asked, pod, patch, planned, templates, needs, kept, lost, changes)
+    said = tuple(dict.fromkeys(one for each in translations for one in each.selectors if one not in dropped))
+    return Rewritten(asked, pod, patch, planned, templates, needs, kept, said, lost, changes)
 
 
 def obstacles(asked: Survey, view: ClusterView) -> tuple[LeftAlone, ...]:

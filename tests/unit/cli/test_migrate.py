@@ -466,3 +466,10 @@ def test_the_page_of_the_report_is_well_formed(manifest: Path, tmp_path: Path) -
     assert "1 rewritten, 0 left-alone, 0 not-needed" in text
     assert "this is a chart: run" in text
     assert "What changes for all that was rewritten" in text
+
+
+def test_labels_that_the_pod_still_demands_must_stay_on_nodes(manifest: Path) -> None:
+    demanded = "      nodeSelector: {nvidia.com/gpu.product: Tesla-T4}\n      containers:"
+    manifest.write_text(DEPLOYMENT.replace("      containers:", demanded))
+    (entry,) = _report(manifest)["objects"]
+    assert "nodes must keep label `nvidia.com/gpu.product`, for the pod still demands it of them" in entry["notes"]

@@ -191,6 +191,18 @@ def test_an_autoscaler_that_ignores_claims_is_a_step(cluster: Path) -> None:
     assert "cluster-autoscaler heeds claims" in report["phases"][0]["steps"][0]["text"]
 
 
+def test_labels_that_pods_demand_of_nodes_must_stay(cluster: Path) -> None:
+    demanded = {"nvidia.com/gpu.product": "Tesla-T4", "nvidia.com/gpu.memory": "16384", "zone": "west"}
+    _write(cluster, *BASE, _deployment("d", "team-a", {GPU: 1}, nodeSelector=demanded))
+    report = _report(cluster)
+    (step,) = report["phases"][0]["steps"]
+    assert step["text"].endswith("pods demand `nvidia.com/gpu.memory`, `nvidia.com/gpu.product`")
+    owner = _owners(report)["Deployment team-a/d"]
+    assert "productName.replace(' ', '-') == 'Tesla-T4'" in owner["requests"][0]["selectors"][0]
+    (note,) = owner["notes"]
+    assert note.startswith("the demand In on node label `nvidia.com/gpu.memory` stays on the node alone: it is the")
+
+
 def test_what_moved_in_git_and_what_was_rewritten_at_admission(cluster: Path) -> None:
     pod = {
         "apiVersion": "v1",

@@ -35,6 +35,16 @@ FLAG = "--enable-dynamic-resource-allocation"
         (_deployment("cluster-autoscaler", image="ca:v1.34.2", args=[FLAG]), "cluster-autoscaler", True),
         (_deployment("cluster-autoscaler", image="ca:v1.34.2", args=[f"{FLAG}=false"]), "cluster-autoscaler", False),
         (_deployment("cluster-autoscaler", image="ca@sha256:12"), "cluster-autoscaler", None),
+        (
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "cluster-autoscaler-status", "namespace": "kube-system"},
+                "data": {"status": "hunter2"},
+            },
+            "cluster-autoscaler",
+            None,
+        ),
         (_deployment("karpenter", image="k:1.14.0"), "karpenter", False),
         (_deployment("karpenter", env=[{"name": "IGNORE_DRA_REQUESTS", "value": "false"}]), "karpenter", True),
         (

@@ -173,7 +173,7 @@ def test_labels_that_have_no_counterpart_are_told() -> None:
     decision = _decide(_pod(affinity={"nodeAffinity": required}), view).decision
     (finding,) = decision.findings
     assert finding.severity is Severity.INFO
-    assert finding.message == "the demand Exists on node label `gpu` stays on the node"
+    assert finding.message == "the demand Exists on node label `gpu` stays on the node alone"
 
 
 def test_a_pod_with_a_thousand_containers_is_told_briefly_in_the_audit_log() -> None:
