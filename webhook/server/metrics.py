@@ -39,6 +39,7 @@ _KINDS: Final = frozenset(
     }
 )
 _MOST_LABELS = 200
+_POLICY = "policy/"
 
 
 class Metrics:
@@ -154,7 +155,8 @@ class Metrics:
         self._unjudged.labels(self._bounded(what or "unnamed")).inc()
 
     def policy_outcome(self, policy: str, result: str) -> None:
-        self._policy_outcomes.labels(self._bounded(f"policy/{policy}"), result).inc()
+        label = self._bounded(f"{_POLICY}{policy}").removeprefix(_POLICY)
+        self._policy_outcomes.labels(label, result).inc()
 
     def fault(self, endpoint: str, code: int) -> None:
         self._faults.labels(endpoint, str(code)).inc()
