@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -11,6 +12,8 @@ from webhook.core.raw import Reader
 
 _PATTERN_BYTES = 1 << 20
 _MOST_PATTERN = 1024
+_MOST_KEPT = 320
+"""The longest text whose answer is kept: the longest name of a label, annotation or resource (qualified name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,19 @@ class NamePattern:
     def groups(self) -> frozenset[str]:
         return frozenset(self.compiled.groupindex)
 
+    def accepts(self, text: str) -> bool:
+        """Return whether the pattern matches the whole text; of texts of usual length the answer is kept."""
+        return _accepts(self, text) if len(text) <= _MOST_KEPT else self.compiled.fullmatch(text) is not None
+
     def match(self, name: str) -> Mapping[str, str] | None:
         """Return what the named groups captured; None where the pattern does not match the whole name."""
         found = self.compiled.fullmatch(name)
         return None if found is None else {key: text or "" for key, text in found.groupdict().items()}
+
+
+@lru_cache(maxsize=4096)
+def _accepts(pattern: NamePattern, text: str) -> bool:
+    return pattern.compiled.fullmatch(text) is not None
 
 
 def parse_pattern(source: str, path: FieldPath, reader: Reader) -> NamePattern | None:

@@ -36,9 +36,7 @@ class NoCounterpart:
 
     def means(self, name: str, values: Iterable[str]) -> bool:
         """Return whether a name is meant, with one of its values where the entry is about some values only."""
-        if self.name.match(name) is None:
-            return False
-        return self.value is None or any(self.value.match(value) is not None for value in values)
+        return self.name.accepts(name) and (self.value is None or any(map(self.value.accepts, values)))
 
 
 def parse_without_counterpart(spec: RawObject, at: FieldPath, reader: Reader) -> Iterator[NoCounterpart]:
