@@ -3,7 +3,7 @@
 Amounts are exact rationals: devices, compute slices, or units of a capacity (bytes of memory).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -16,6 +16,8 @@ from webhook.core.raw import EMPTY, Misfit, RawObject, Reader
 
 DEVICE_QUOTA = "DeviceQuota"
 CLUSTER_DEVICE_QUOTA = "ClusterDeviceQuota"
+MOST_LIMITS = 64
+"""How many limits a quota may have, as its schema says."""
 
 
 class QuotaMode(Enum):
@@ -120,12 +122,17 @@ def _mode(spec: RawObject, at: FieldPath, reader: Reader) -> QuotaMode:
 
 def _limits(spec: RawObject, at: FieldPath, reader: Reader) -> Iterator[Limit]:
     names: set[str] = set()
-    for raw, path in reader.structs(spec, "limits", at):
+    entries = tuple(reader.structs(spec, "limits", at))
+    if len(entries) > MOST_LIMITS:
+        fix = "divide the limits among several quotas: a claim must fit under all of them"
+        reader.note(at.child("limits"), f"must have at most {MOST_LIMITS} limits, not {len(entries)}", fix=fix)
+    for raw, path in entries:
         limit = _limit(raw, path, reader)
         if limit is None:
             continue
         if limit.name in names:
-            reader.note(path.child("name"), f"must not be '{limit.name}' again: names of limits are unique")
+            message = f"must not be '{limit.name}' again: names of limits are unique"
+            reader.note(path.child("name"), message, fix="give each limit a name of its own; only the first counts")
             continue
         names.add(limit.name)
         yield limit
@@ -134,31 +141,45 @@ def _limits(spec: RawObject, at: FieldPath, reader: Reader) -> Iterator[Limit]:
 def _limit(raw: RawObject, path: FieldPath, reader: Reader) -> Limit | None:
     given = [dimension for dimension in Dimension if raw.get(dimension.value) is not None]
     if len(given) != 1:
-        reader.note(path, "must have exactly one of `devices`, `capacity` and `slices`")
+        fix = "make it several limits: each counts one thing" if given else "write what it counts, such as `devices: 8`"
+        reader.note(path, _not_one(raw, given), fix=fix)
         return None
     name = reader.text(raw, "name", path)
     if not name:
-        reader.note(path.child("name"), "must not be empty")
+        reader.note(path.child("name"), "must not be empty", fix="write a name, which refusals will use")
     match = _match(reader.struct(raw, "match", path) or EMPTY, path.child("match"), reader)
     dimension = given[0]
     if dimension is not Dimension.CAPACITY:
         hard = _amount(raw, dimension.value, path, reader)
+        if hard is not None and hard.amount.denominator != 1:
+            reader.note(path.child(dimension.value), f"must be a whole number, not '{raw[dimension.value]}'")
         return None if hard is None else Limit(name, dimension, hard, match, path=path)
     at = path.child("capacity")
     capacity = reader.struct(raw, "capacity", path) or EMPTY
     hard = _amount(capacity, "quantity", at, reader)
     counted = reader.text(capacity, "name", at)
     if hard is None or not counted:
-        reader.note(at, "must have a `name` and a `quantity`")
+        if capacity.get("quantity") is None or not counted:
+            reader.note(
+                at, "must have a `name` and a `quantity`", fix="write both, such as `{name: memory, quantity: 320Gi}`"
+            )
         return None
     return Limit(name, dimension, hard, match, counted, _amount(capacity, "minimum", at, reader), path)
+
+
+def _not_one(raw: RawObject, given: Sequence[Dimension]) -> str:
+    """Return the message of a limit that counts nothing that is known, or several things."""
+    wanted = "must have exactly one of `devices`, `capacity` and `slices`"
+    odd = [name for name in raw if name not in ("name", "match")]
+    return wanted if given or not odd else f"{wanted}, not `{odd[0]}`"
 
 
 def _amount(raw: RawObject, name: str, path: FieldPath, reader: Reader) -> Quantity | None:
     """Return a quantity; one below zero is noted and taken as it is, for it admits nothing."""
     quantity = reader.quantity(raw.get(name), path.child(name))
     if quantity is not None and quantity.amount < 0:
-        reader.note(path.child(name), f"must be greater than or equal to 0, not '{quantity}'")
+        message = f"must be greater than or equal to 0, not '{quantity}'"
+        reader.note(path.child(name), message, fix="write 0, or leave it out")
     return quantity
 
 

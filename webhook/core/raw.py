@@ -43,11 +43,15 @@ def objects_in(raw: object, name: str) -> list[RawObject]:
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value that the API server cannot decode into its field; `meant` are values that it can, best first."""
+    """A value that the API server cannot decode into its field; `meant` are values that it can, best first.
+
+    `fix` says what to do where neither a value nor the message does.
+    """
 
     path: FieldPath
     message: str
     meant: tuple[Json, ...] = ()
+    fix: str = ""
 
 
 @dataclass(slots=True)
@@ -169,9 +173,9 @@ class Reader:
         self._unless_absent(value, path, "a quantity such as '40Gi'", meant)
         return None
 
-    def note(self, path: FieldPath, message: str, meant: tuple[Json, ...] = ()) -> None:
+    def note(self, path: FieldPath, message: str, meant: tuple[Json, ...] = (), fix: str = "") -> None:
         if len(self.misfits) < MOST_MISFITS:
-            self.misfits.append(Misfit(path, message, meant))
+            self.misfits.append(Misfit(path, message, meant, fix))
 
     def _unless_absent(self, value: object, path: FieldPath, wanted: str, meant: tuple[Json, ...]) -> None:
         if value is not None:

@@ -30,7 +30,9 @@ def invalid(misfits: Iterable[Misfit]) -> Iterator[Finding]:
 def _fixes(misfit: Misfit) -> Iterator[Fix]:
     for value in misfit.meant[:MOST_FIXES]:
         yield Fix(f"write {_written(value)}", (Edit(misfit.path, value),))
-    if not misfit.meant:
+    if misfit.fix:
+        yield Fix(misfit.fix)
+    elif not misfit.meant:
         wanted = misfit.message.removeprefix("must be ").partition(", not ")[0]
         yield Fix(f"write {wanted}" if misfit.message.startswith("must be ") else "write what the field takes")
 

@@ -59,6 +59,7 @@ DUBIOUS: dict[str, tuple[Raw, str]] = {
     "a limit below zero": (quota_object(devices(-1)), "spec.limits[0].devices"),
     "a capacity below zero": (quota_object(capacity("-1Gi")), "spec.limits[0].capacity.quantity"),
     "a minimum below zero": (quota_object(capacity("1Gi", minimum="-1")), "spec.limits[0].capacity.minimum"),
+    "half a device": (quota_object(devices("1500m")), "spec.limits[0].devices"),
     "a limit without a name": (quota_object(devices(1, "")), "spec.limits[0].name"),
     "more than all": (quota_object(devices(1), warnAt=101), "spec.warnAt"),
     "less than anything": (quota_object(devices(1), warnAt=0), "spec.warnAt"),
