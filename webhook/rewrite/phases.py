@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import join, quote
 from typing import Any
 
 from webhook.core.mappings import LegacyMapping, MappingMode
@@ -56,7 +57,7 @@ def _coexist(plan: MigrationPlan, flags: str) -> Iterator[Step]:
         yield Step("give pods that leave their ResourceQuota a quota on claims that is as strict", (run,), quotas)
     for namespace, detail in _details(plan, Code.LIMIT_RANGE):
         name = detail.split("'")[1]
-        run = f"kubectl edit limitrange {name} --namespace {namespace}"
+        run = f"kubectl edit limitrange {quote(name)} --namespace {quote(namespace)}"
         yield Step(f"in namespace '{namespace}', {detail}: take the name out of it", (run,))
     for autoscaler in plan.autoscalers:
         if not autoscaler.heeds_claims:
@@ -87,9 +88,10 @@ def _rewrite(plan: MigrationPlan, names: Sequence[str]) -> Iterator[Step]:
         moving = [owner for owner in namespace.owners if owner.outcome is Outcome.MOVES]
         if not moving:
             continue
-        label = (f"kubectl label namespace {namespace.name} {PHASE_LABEL}=rewrite --overwrite",) if names else ()
+        label = (_labelled(namespace, Phase.REWRITE),) if names else ()
         restarts = tuple(
-            f"kubectl rollout restart {_RESTARTED[owner.family.kind]}/{owner.family.name} --namespace {namespace.name}"
+            f"kubectl rollout restart {_RESTARTED[owner.family.kind]}/{quote(owner.family.name)} "
+            f"--namespace {quote(namespace.name)}"
             for owner in moving
             if owner.family.kind in _RESTARTED
         )
@@ -103,9 +105,16 @@ def _rewrite(plan: MigrationPlan, names: Sequence[str]) -> Iterator[Step]:
 def _deny(plan: MigrationPlan, names: Sequence[str], flags: str) -> Iterator[Step]:
     rewrite = f"drawbridge migrate FOLDER --in-place {flags}"
     yield Step("change the manifests themselves, where they are kept", (rewrite,))
-    labels = [f"kubectl label namespace {one.name} {PHASE_LABEL}=deny --overwrite" for one in plan.namespaces]
+    served = [one for one in plan.namespaces if any(owner.outcome is Outcome.NOT_NEEDED for owner in one.owners)]
+    labels = [_labelled(one, Phase.DENY) for one in plan.namespaces if one not in served]
     run = (*_installed(plan, names, Phase.DENY), *(labels if names else ()))
     yield Step("refuse what still asks the old way, namespace by namespace, once none of it is left", run)
+    for namespace in served:
+        yield Step(f"leave namespace '{namespace.name}' out of this phase: the scheduler serves what it asks for")
+
+
+def _labelled(namespace: NamespacePlan, phase: Phase) -> str:
+    return f"kubectl label namespace {quote(namespace.name)} {PHASE_LABEL}={phase.value} --overwrite"
 
 
 _PRIORITY = {Phase.REPORT: 0, Phase.REWRITE: 10, Phase.DENY: 20}
@@ -142,12 +151,12 @@ def _installed(plan: MigrationPlan, names: Sequence[str], phase: Phase) -> Itera
     present = {mapping.name for mapping in plan.mappings} if plan.installed else set()
     missing = [name for name in names if _name_for(name, phase) not in present]
     if missing:
-        yield f"drawbridge migrate mapping {' '.join(missing)} --phase {phase.value} | kubectl apply -f -"
+        yield f"drawbridge migrate mapping {join(missing)} --phase {phase.value} | kubectl apply -f -"
     by_label = {_name_for(name, each) for name in names for each in _MODE}
     for mapping in plan.mappings:
         if mapping.name not in by_label:
             patch = f'{{"spec":{{"mode":"{_MODE[phase]}"}}}}'
-            yield f"kubectl patch legacymapping {mapping.name} --type merge --patch '{patch}'"
+            yield f"kubectl patch legacymapping {quote(mapping.name)} --type merge --patch '{patch}'"
 
 
 def _details(plan: MigrationPlan, code: Code) -> Iterator[tuple[str, str]]:

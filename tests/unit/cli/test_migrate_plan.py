@@ -170,6 +170,9 @@ def test_what_the_scheduler_serves_needs_nothing_but_only_where_it_serves_all(cl
     owners = _owners(_report(cluster))
     assert owners["Deployment team-a/all"]["outcome"] == "not-needed"
     assert owners["Deployment team-a/half"]["outcome"] == "blocked"
+    denying = _report(cluster)["phases"][3]["steps"]
+    assert "leave namespace 'team-a' out of this phase" in denying[-1]["text"]
+    assert not any("namespace team-a" in command for step in denying for command in step["run"])
     older = _owners(_report(cluster, "--kubernetes-version", "1.34"))
     assert older["Deployment team-a/all"]["outcome"] == "moves"
 
@@ -358,6 +361,13 @@ def test_what_manifests_say_is_text_on_the_page(cluster: Path) -> None:
     assert "script" not in {tag for tag, _ in page.seen}
     assert any(evil in text for text in page.text)
     assert "\x1b" not in _plan(cluster).stdout
+
+
+def test_names_in_commands_are_no_shell(cluster: Path) -> None:
+    _write(cluster, _class("gpu.nvidia.com"), _namespace("a;b"), _deployment("$(x)", "a;b", {GPU: 1}))
+    runs = [run for step in _report(cluster)["phases"][2]["steps"] for run in step["run"]]
+    assert "kubectl label namespace 'a;b' drawbridge.dev/phase=rewrite --overwrite" in runs
+    assert "kubectl rollout restart deployment/'$(x)' --namespace 'a;b'" in runs
 
 
 def test_a_mapping_is_printed_for_each_phase() -> None:
