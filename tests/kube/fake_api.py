@@ -31,6 +31,7 @@ _KINDS = {
     "resourceslices": "ResourceSlice",
     "namespaces": "Namespace",
     "legacymappings": "LegacyMapping",
+    "claimpolicies": "ClaimPolicy",
     "leases": "Lease",
     "nodes": "Node",
     "pods": "Pod",

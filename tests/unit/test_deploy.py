@@ -15,6 +15,7 @@ from webhook.kube.claims_seen import STORED_CLAIMS
 from webhook.kube.controller import VIEWED
 from webhook.kube.kinds import KINDS, OWN_GROUP, OWN_VERSION, Kind
 from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS
+from webhook.kube.policy_status import POLICY_SPECS
 
 SYSTEM = {"kube-system", "kube-public", "kube-node-lease", "drawbridge-system"}
 NAMES = {
@@ -273,10 +274,10 @@ def test_serving_may_read_what_it_watches_write_the_ledger_and_nothing_else() ->
 
 def test_the_controller_may_keep_templates_write_statuses_and_nothing_else() -> None:
     templates = "resourceclaimtemplates"
-    expected = _read(*VIEWED, STORED_CLAIMS, PODS, GENERATED_TEMPLATES)
+    expected = _read(*VIEWED, STORED_CLAIMS, PODS, GENERATED_TEMPLATES, POLICY_SPECS)
     expected |= {("resource.k8s.io", templates, verb) for verb in ("get", "create", "delete")}
     expected |= {(OWN, name, "get") for name in QUOTAS}
-    expected |= {(OWN, f"{name}/status", "update") for name in (*QUOTAS, "legacymappings")}
+    expected |= {(OWN, f"{name}/status", "update") for name in (*QUOTAS, "legacymappings", "claimpolicies")}
     expected |= {("", "events", "create")}
     expected |= {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
     assert _grants("drawbridge-controller") == expected | {("path", "/metrics", "get")}

@@ -31,6 +31,7 @@ from webhook.kube.kinds import (
 from webhook.kube.lease import Election, LeaseName, LeasePace
 from webhook.kube.mapping_status import MAPPING_SPECS, MappingStatuses
 from webhook.kube.pods_seen import GENERATED_TEMPLATES, PODS, TemplateNeeds
+from webhook.kube.policy_status import POLICY_SPECS, PolicyStatuses
 from webhook.kube.quota_telling import QuotaTelling
 from webhook.kube.reflector import Pace, Reflector, Sink
 from webhook.kube.server_truth import ask_gates, ask_version
@@ -94,7 +95,9 @@ class Controller:
         needs = TemplateNeeds(keeping_awake.set)
         sinks: list[tuple[Kind, Sink]] = [(kind, self._builder) for kind in VIEWED]
         self._mappings = MappingStatuses(api, self._view, world.now, world.log)
-        sinks += [(STORED_CLAIMS, claims), (PODS, needs), (GENERATED_TEMPLATES, needs), (MAPPING_SPECS, self._mappings)]
+        self._policies = PolicyStatuses(api, self._view, world.now, world.log)
+        sinks += [(STORED_CLAIMS, claims), (PODS, needs), (GENERATED_TEMPLATES, needs)]
+        sinks += [(MAPPING_SPECS, self._mappings), (POLICY_SPECS, self._policies)]
         self.reflectors = tuple(
             Reflector(kind, api, sink, clock=world.clock, random=world.random, log=world.log, pace=paces.watching)
             for kind, sink in sinks
@@ -166,6 +169,7 @@ class Controller:
             group.create_task(self._folding.run())
             group.create_task(self._keeper.run())
             group.create_task(self._mappings.run())
+            group.create_task(self._policies.run())
 
     async def _synced(self) -> None:
         """Return once every kind was listed and is in the published view."""

@@ -25,34 +25,35 @@ def mapping_conditions(name: str, spec: RawObject, generation: int, view: Cluste
     conflicts = [finding for finding in refused if finding.rule == mapping_conflict.NAME]
     flaws = [finding for finding in refused if finding.rule != mapping_conflict.NAME]
     if flaws:
-        ready = _condition(READY, False, "Invalid", _told(flaws))
+        ready = condition(READY, False, "Invalid", told(flaws))
     elif conflicts:
-        ready = _condition(READY, False, CONFLICT, _told(conflicts))
+        ready = condition(READY, False, CONFLICT, told(conflicts))
     else:
-        ready = _condition(READY, True, "Valid", "")
-    fights = _condition(CONFLICT, bool(conflicts), "EqualPriority" if conflicts else "NoConflict", _told(conflicts))
-    return tuple({**condition, "observedGeneration": generation} for condition in (ready, fights))
+        ready = condition(READY, True, "Valid", "")
+    fights = condition(CONFLICT, bool(conflicts), "EqualPriority" if conflicts else "NoConflict", told(conflicts))
+    return tuple({**one, "observedGeneration": generation} for one in (ready, fights))
 
 
 def merged(stored: Sequence[object], wanted: Iterable[Mapping[str, Any]], moment: str) -> list[object]:
     """Return the stored conditions with the wanted ones; `moment` is when one changes whose status is another now."""
     conditions = tuple(wanted)
     before = {entry["type"]: entry for entry in stored if isinstance(entry, dict) and "type" in entry}
-    types = {condition["type"] for condition in conditions}
+    types = {one["type"] for one in conditions}
     others = [entry for entry in stored if not (isinstance(entry, dict) and entry.get("type") in types)]
-    return [*others, *(_dated(condition, before.get(condition["type"], {}), moment) for condition in conditions)]
+    return [*others, *(_dated(one, before.get(one["type"], {}), moment) for one in conditions)]
 
 
-def _dated(condition: Mapping[str, Any], before: RawObject, moment: str) -> dict[str, Any]:
-    same = before.get("status") == condition["status"] and "lastTransitionTime" in before
-    return {**condition, "lastTransitionTime": before["lastTransitionTime"] if same else moment}
+def _dated(wanted: Mapping[str, Any], before: RawObject, moment: str) -> dict[str, Any]:
+    same = before.get("status") == wanted["status"] and "lastTransitionTime" in before
+    return {**wanted, "lastTransitionTime": before["lastTransitionTime"] if same else moment}
 
 
-def _condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, Any]:
+def condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, Any]:
+    """Return a condition, but for the time of its last change."""
     return {"type": kind, "status": str(holds), "reason": reason, "message": message}
 
 
-def _told(findings: Collection[Finding]) -> str:
+def told(findings: Collection[Finding]) -> str:
     """Return the first finding in words, with its fix; the others by their number."""
     if not findings:
         return ""
