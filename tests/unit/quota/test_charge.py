@@ -34,6 +34,19 @@ from webhook.quota.drivers import facts_of
 PROFILE = f"device.attributes['{NVIDIA}'].profile == "
 EMPTY = cluster()
 H100 = cluster(full_gpu("gpu-0"), full_gpu("gpu-1"))
+
+
+def _without(device: Raw, attribute: str) -> Raw:
+    return {**device, "attributes": {key: value for key, value in device["attributes"].items() if key != attribute}}
+
+
+def _holding(device: str) -> Claim:
+    """Return a stored claim that was given a device of H100."""
+    raw = claim_object(request("gpu", device_class="gpu.nvidia.com"), name=device, namespace="team-b")
+    given = {"request": "gpu", "driver": NVIDIA, "pool": "node-1", "device": device}
+    return parse_claim({**raw, "status": {"allocation": {"devices": {"results": [given]}}}})
+
+
 TWO_MODELS = cluster(full_gpu("gpu-0"), full_gpu("gpu-1", "40Gi", "NVIDIA A100"))
 A30 = cluster(full_gpu("gpu-0", "24Gi", "NVIDIA A30"))
 MIG = cluster(mig("a", "1g.10gb", "10Gi"), mig("b", "3g.40gb", "40Gi"), mig("c", "1g.10gb+me", "10Gi"), full_gpu("d"))
@@ -46,11 +59,40 @@ DEFAULT_ONLY = cluster(shared_gpu("s", policy={"default": "7Gi"}))
 ZERO_DEFAULT = cluster(shared_gpu("s", policy={"default": "0"}))
 SHARED_AND_WHOLE = cluster(shared_gpu("s"), full_gpu("gpu-0", "40Gi"))
 NICS = cluster({"name": "n0", "capacity": {"bandwidth": {"value": "100G"}}}, driver=OTHER)
+# One card does not publish what selectors look at; one is of a model that no catalogue knows.
+ODD = cluster(full_gpu("gpu-0", "40Gi"), _without(full_gpu("gpu-1"), "productName"))
+UNKNOWN_MODEL = cluster(full_gpu("gpu-0", product="NVIDIA Z999"))
+SMALL = cluster(full_gpu("gpu-0", "1Gi"))
+HELD = replace(H100, claims={("team-b", name): _holding(name) for name in ("gpu-0", "gpu-1")})
+BOTH_DRIVERS = replace(
+    H100,
+    slices={
+        **H100.slices,
+        "nics": replace(
+            make_slice({"name": "n0", "capacity": {"memory": {"value": "2Ti"}}}, driver=OTHER, pool="nics"), name="nics"
+        ),
+    },
+)
 PLANNED = replace(
     EMPTY, inventories={"planned": make_inventory({**full_gpu("h200", "141Gi"), "count": 64, "perNode": 8})}
 )
 FEW_PLANNED = replace(
     EMPTY, inventories={"planned": make_inventory({**full_gpu("h200", "141Gi"), "count": 3, "perNode": 8})}
+)
+
+
+AWAITING = replace(
+    EMPTY,
+    nodes={"n1": Node("n1", {"zone": "a"}, {})},
+    slices={
+        "zone": replace(
+            make_slice(full_gpu("e", "20Gi"), full_gpu("f", "30Gi"), driver=NVIDIA, node="", pool="zone"),
+            name="zone",
+            node_selector={
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["z"]}]}]
+            },
+        )
+    },
 )
 
 
@@ -124,6 +166,15 @@ DEVICES: dict[str, Case] = {
         "0",
     ),
     "a selector that cannot be judged is satisfied": (H100, gpu(), devices(8, selector="device.driver =="), "1"),
+    "devices that others hold are shapes all the same": (HELD, gpu(2), devices(8, driver=NVIDIA), "2"),
+    "an empty match is every device": (BOTH_DRIVERS, gpu(2, cls="everything"), devices(8), "2"),
+    "the driver of one of several shapes": (BOTH_DRIVERS, gpu(2, cls="everything"), devices(8, driver=OTHER), "2"),
+    "a shape on which a selector errors is not accepted": (
+        ODD,
+        gpu(2, None, f"device.attributes['{NVIDIA}'].productName.startsWith('NVIDIA')"),
+        devices(8, selector=f"!has(device.attributes['{NVIDIA}'].productName)"),
+        "0",
+    ),
     "all that a match names must hold": (
         H100,
         gpu(),
@@ -163,6 +214,13 @@ PROFILES: dict[str, Case] = {
     "slices of a whole card": (H100, gpu(), slices(28), "7"),
     "slices of a card that may be whole": (MIG, gpu(cls="any-nvidia"), slices(28), "7"),
     "slices of a model with fewer": (A30, gpu(2), slices(28), "8"),
+    "slices of a model that no catalogue knows": (UNKNOWN_MODEL, gpu(2), slices(28), "14"),
+    "slices of all profiles that it could be, under a limit on one": (
+        MIG,
+        gpu(2, cls="mig.nvidia.com"),
+        slices(28, migProfile="1g.10gb"),
+        "2",
+    ),
     "slices of a VFIO card": (VFIO, gpu(cls="vfio.gpu.nvidia.com"), slices(28), "7"),
     "slices of other drivers' devices": (NICS, gpu(cls="nic"), slices(28), "0"),
 }
@@ -170,6 +228,27 @@ PROFILES: dict[str, Case] = {
 CAPACITY: dict[str, Case] = {
     "a device that is not shared is taken whole": (H100, gpu(), capacity("320Gi"), "80Gi"),
     "a device that is not shared is taken whole whatever is asked": (H100, gpu(1, "10Gi"), capacity("320Gi"), "80Gi"),
+    "only shapes that the selectors do not err on": (
+        ODD,
+        gpu(1, None, f"device.attributes['{NVIDIA}'].productName.startsWith('NVIDIA')"),
+        capacity("320Gi"),
+        "40Gi",
+    ),
+    "the catalogue's larger models do not count": (SMALL, gpu(), capacity("320Gi"), "1Gi"),
+    "a larger device that another driver publishes does not count": (
+        BOTH_DRIVERS,
+        gpu(cls="everything"),
+        capacity("320Gi", driver=NVIDIA),
+        "80Gi",
+    ),
+    "of several drivers' shapes the largest": (BOTH_DRIVERS, gpu(cls="everything"), capacity("320Gi"), "2Ti"),
+    "a device that is not shared is charged the limit's minimum": (
+        SMALL,
+        gpu(2),
+        capacity("320Gi", minimum="2Gi"),
+        "4Gi",
+    ),
+    "a device that does not publish it is charged no minimum": (H100, gpu(), capacity("9", "cores", minimum="2"), "0"),
     "capacity is per device": (H100, gpu(3, "10Gi"), capacity("320Gi"), "240Gi"),
     "of several shapes the largest": (TWO_MODELS, gpu(), capacity("320Gi"), "80Gi"),
     "the selector narrows the shapes": (
@@ -208,6 +287,21 @@ CAPACITY: dict[str, Case] = {
     "VFIO publishes its memory by another name": (VFIO, gpu(cls="vfio.gpu.nvidia.com"), capacity("320Gi"), "80Gi"),
     "and the other way round": (H100, gpu(), capacity("320Gi", "addressableMemory"), "80Gi"),
     "a zero share is charged the limit's minimum": (PLAIN, gpu(1, "0"), capacity("320Gi", minimum="1Gi"), "1Gi"),
+    "a zero share is charged the driver's minimum": (STEPS, gpu(1, "0"), capacity("320Gi"), "1Gi"),
+    "both spellings of one capacity: the larger amount": (
+        PLAIN,
+        make_claim(
+            request("gpu", device_class="gpu.nvidia.com", capacity={"memory": "10Gi", f"{NVIDIA}/memory": "20Gi"})
+        ),
+        capacity("320Gi"),
+        "20Gi",
+    ),
+    "an amount beyond 64 bits stays exact": (
+        cluster(shared_gpu("s", "100Ei")),
+        gpu(1, "36893488147419103233"),
+        capacity("1"),
+        "36893488147419103233",
+    ),
     "a zero share is charged the driver's step": (UNLIMITED, gpu(), capacity("320Gi"), "1Mi"),
     "the limit's minimum comes before the step": (UNLIMITED, gpu(), capacity("320Gi", minimum="2Gi"), "2Gi"),
     "a zero share that nothing bounds": (PLAIN, gpu(1, "0"), capacity("320Gi"), "unbounded"),
@@ -326,6 +420,25 @@ UNKNOWN: dict[str, Case] = {
     ),
     "no shape: slices of another driver": (EMPTY, gpu(cls="nic"), slices(28), "0"),
     "no shape: slices of anything": (EMPTY, gpu(cls="soon"), slices(28), "7"),
+    "nothing can serve what is asked: another driver's limit": (
+        H100,
+        gpu(2, "100Gi"),
+        devices(8, driver=OTHER),
+        "0",
+    ),
+    "nothing can serve what is asked: its driver's limit": (H100, gpu(2, "100Gi"), devices(8, driver=NVIDIA), "2"),
+    "no shape: the driver is excluded whatever else the device is": (
+        EMPTY,
+        gpu(1, None, f"device.driver != '{NVIDIA}'", cls="everything"),
+        devices(8, driver=NVIDIA, selector="true"),
+        "0",
+    ),
+    "no shape: several alternatives, each as asked": (
+        EMPTY,
+        first_available(sub("a", memory="10Gi"), sub("b", memory="30Gi")),
+        capacity("320Gi"),
+        "30Gi",
+    ),
     "no shape: slices under a limit on a profile": (EMPTY, gpu(cls="soon"), slices(28, migProfile="2g.20gb"), "2"),
     "no shape: all is one device at least": (EMPTY, all_of(), devices(8), "1"),
     "a selector that cannot be judged is no known shape": (
@@ -395,6 +508,17 @@ ALL: dict[str, Case] = {
     ),
     "only those that the limit concerns": (MIG, all_of("any-nvidia"), devices(8, migProfile="1g.10gb"), "1"),
     "slices of all": (MIG, all_of("any-nvidia"), slices(28), "12"),
+    "a pool that waits for nodes stands on one that may come": (AWAITING, all_of(), devices(8), "2"),
+    "with all its capacity": (AWAITING, all_of(), capacity("320Gi"), "50Gi"),
+    "all and a count add up": (
+        H100,
+        make_claim(
+            request("a", device_class="gpu.nvidia.com", allocationMode="All"),
+            request("b", device_class="gpu.nvidia.com", count=3),
+        ),
+        devices(8),
+        "5",
+    ),
     "planned devices, as many as fit on one node": (PLANNED, all_of(), devices(100), "8"),
     "planned devices, but no more than are planned": (FEW_PLANNED, all_of(), devices(100), "3"),
     "planned devices count as a shape": (PLANNED, gpu(2), capacity("1Ti"), "282Gi"),
@@ -425,6 +549,21 @@ FIRST_AVAILABLE: dict[str, Case] = {
         first_available(sub("a", memory="10Gi"), sub("b", memory="0")),
         capacity("320Gi"),
         "unbounded",
+    ),
+    "an alternative that nothing can serve counts as it asks": (
+        H100,
+        first_available(sub("a", memory="200Gi"), sub("b", memory="30Gi")),
+        capacity("1Ti"),
+        "200Gi",
+    ),
+    "several requests with alternatives add up": (
+        H100,
+        make_claim(
+            {"name": "a", "firstAvailable": [sub("x", count=3), sub("y")]},
+            {"name": "b", "firstAvailable": [sub("x"), sub("y", count=2)]},
+        ),
+        devices(8),
+        "5",
     ),
     "all in an alternative": (H100, first_available(sub("a", allocationMode="All"), sub("b")), devices(8), "2"),
 }
@@ -567,6 +706,18 @@ ALLOCATED: dict[str, Case] = {
     "a device that is gone: what was consumed": (EMPTY, allocated(result("gone", "36Gi")), capacity("1Ti"), "36Gi"),
     "a device that is gone: as asked": (EMPTY, allocated(result("gone")), capacity("1Ti"), "35Gi"),
     "a device that is gone: the worst of its request": (H100, allocated(result("gone")), capacity("1Ti"), "80Gi"),
+    "a claim by a class of another name": (
+        H100,
+        allocated(result("gpu-0"), claim=claim_object(request("gpu", device_class="everything"))),
+        devices(8, driver=NVIDIA),
+        "1",
+    ),
+    "a device that is not shared is charged the limit's minimum": (
+        SMALL,
+        allocated(result("gpu-0")),
+        capacity("1Ti", minimum="2Gi"),
+        "2Gi",
+    ),
     "an allocation of nothing": (H100, allocated(), devices(8), "0"),
 }
 
@@ -574,6 +725,20 @@ ALLOCATED: dict[str, Case] = {
 @pytest.mark.parametrize(("view", "claim", "limit", "expected"), ALLOCATED.values(), ids=ALLOCATED.keys())
 def test_charge_of_an_allocated_claim(view: ClusterView, claim: Claim, limit: Raw, expected: str) -> None:
     assert charge_on(limit, claim, view) == expected
+
+
+def test_admin_access_that_was_given_is_charged_where_the_quota_says_so() -> None:
+    claim = allocated(result("gpu-0", adminAccess=True))
+    assert charge_on(devices(8), claim, H100, countAdminAccess=True) == "1"
+
+
+def test_a_device_that_is_gone_keeps_its_last_known_charge() -> None:
+    known = next(iter(TWO_MODELS.slices.values())).devices[1]
+    facts = facts_of(EMPTY.catalogue)
+    supply = ClusterSupply(EMPTY, facts, gone={(NVIDIA, "node-1", "gpu-1"): known})
+    quota = make_quota(capacity("1Ti"))
+    [on_limit] = charge(allocated(result("gpu-1")), quota, Tariff(supply, facts, Arithmetic.WHOLE)).limits
+    assert on_limit.amount == 40 * 2**30
 
 
 def test_findings_stand_at_the_request_with_the_largest_charge() -> None:
