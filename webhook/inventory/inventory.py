@@ -5,7 +5,7 @@ one before: their devices, what each expression gave on them, and what they publ
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -17,7 +17,7 @@ from webhook.core.device import AttributeValue, Device, Make
 from webhook.core.devices import DeviceInventory, ResourceSlice, TaintRule
 from webhook.inventory.case import never
 from webhook.inventory.outcomes import Outcomes
-from webhook.inventory.pools import IncompletePool, Place, PlannedDevices, places_in, planned, pools_of
+from webhook.inventory.pools import IncompletePool, Place, PlannedDevices, names_twice, places_in, planned, pools_of
 from webhook.inventory.schema import MOST_VALUES, DomainSchema, Survey
 
 _MAKE = attrgetter("make")
@@ -33,10 +33,11 @@ Compiled = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """One slice whose devices count, with their places."""
+    """One slice whose devices count, with their places; `twice` are names that several of them have."""
 
     slice: ResourceSlice
     places: tuple[Place, ...]
+    twice: tuple[str, ...]
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -59,9 +60,19 @@ class Inventory:
         pools = pools_of(slices.values())
         kept: Mapping[int, Part] = {} if before is None else before.parts
         # By the identity of their slices, which they keep.
-        self.parts: Mapping[int, Part] = {
-            id(part): kept.get(id(part)) or Part(part, places_in(part)) for part in pools.slices
-        }
+        self.parts: dict[int, Part] = {}
+        duplicates: list[tuple[str, str, str]] = []
+        for pool in pools.slices:
+            of_pool = {
+                id(one): kept.get(id(one)) or Part(one, places_in(one), names_twice(one.devices)) for one in pool
+            }
+            twice = _twice(tuple(of_pool.values()))
+            if twice:
+                duplicates += ((pool[0].driver, pool[0].pool, name) for name in twice)
+            else:
+                self.parts |= of_pool
+        # Driver, pool and name where several devices share a name; the scheduler allocates nothing of such a pool.
+        self.duplicates: tuple[tuple[str, str, str], ...] = tuple(sorted(duplicates))
         parts = self.parts.values()
         self.incomplete: tuple[IncompletePool, ...] = pools.incomplete
         self.places: tuple[Place, ...] = tuple(chain.from_iterable(part.places for part in parts))
@@ -169,12 +180,12 @@ class Inventory:
                 break
         return found
 
-    @cached_property
-    def duplicates(self) -> tuple[tuple[str, str, str], ...]:
-        """Driver, pool and name where several devices share a name; the scheduler uses nothing of such a pool."""
-        published = zip(self.devices, self.places, strict=False)
-        counted = Counter((device.driver, place.pool, device.name) for device, place in published)
-        return tuple(sorted(name for name, count in counted.items() if count > 1))
+
+def _twice(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Return the device names that are twice in a pool."""
+    if len(parts) == 1:
+        return parts[0].twice
+    return names_twice(device for part in parts for device in part.devices)
 
 
 def _tainted(published: Iterable[tuple[Device, Place]], rules: Mapping[str, TaintRule]) -> Iterator[Device]:

@@ -1,6 +1,6 @@
 """From ResourceSlices to the devices that count: those of each pool's newest complete generation."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -40,9 +40,9 @@ class IncompletePool:
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """The slices whose devices count, pool by pool, and the pools of which slices are missing."""
+    """Of each pool the slices whose devices count, and the pools of which slices are missing."""
 
-    slices: tuple[ResourceSlice, ...]
+    slices: tuple[tuple[ResourceSlice, ...], ...]
     incomplete: tuple[IncompletePool, ...]
 
 
@@ -55,16 +55,16 @@ def pools_of(slices: Iterable[ResourceSlice]) -> Pools:
     pools: dict[tuple[str, str], list[ResourceSlice]] = defaultdict(list)
     for part in slices:
         pools[part.driver, part.pool].append(part)
-    counted: list[ResourceSlice] = []
+    counted: list[tuple[ResourceSlice, ...]] = []
     incomplete = []
     for parts in pools.values():
         if len(parts) == 1 and parts[0].slice_count <= 1:
-            counted += parts
+            counted.append((parts[0],))
             continue
         generations = _generations(parts)
         whole = next((found for found in generations if len(found) >= _wanted(found)), None)
         if whole is not None:
-            counted += sorted(whole, key=lambda part: part.name)
+            counted.append(tuple(sorted(whole, key=lambda part: part.name)))
         newest = generations[0]
         if newest is not whole:
             of = newest[0]
@@ -86,10 +86,10 @@ def _wanted(parts: Iterable[ResourceSlice]) -> int:
     return max(part.slice_count for part in parts)
 
 
-def published(slices: Iterable[ResourceSlice]) -> Iterator[tuple[Device, Place]]:
-    """Yield the devices of the newest complete generation of each pool, each with its place."""
-    for part in pools_of(slices).slices:
-        yield from zip(part.devices, places_in(part), strict=True)
+def names_twice(devices: Iterable[Device]) -> tuple[str, ...]:
+    """Return the names that several devices of a pool have; the scheduler allocates nothing of such a pool."""
+    counted = Counter(device.name for device in devices)
+    return tuple(name for name, count in counted.items() if count > 1)
 
 
 def places_in(part: ResourceSlice) -> tuple[Place, ...]:

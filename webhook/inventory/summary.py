@@ -9,7 +9,8 @@ from webhook.core.cluster import ClusterView
 from webhook.core.device import AttributeValue, Binding, Device, Taint
 from webhook.core.devices import ResourceSlice
 from webhook.core.quantity import Quantity
-from webhook.inventory.pools import Place, PlannedDevices, planned, published
+from webhook.inventory.inventory import inventory_of
+from webhook.inventory.pools import Place, PlannedDevices, planned
 
 # What tells one device from its like, whatever the driver (KEP-4381, KEP-6072, and drivers' own names).
 _IDENTITY = frozenset({"uuid", "parentUUID", "pciBusID", "pciAddress", "pcieRoot", "numaNode", "index", "minor", "id"})
@@ -52,7 +53,8 @@ class DriverSummary:
 def driver_summaries(view: ClusterView) -> tuple[DriverSummary, ...]:
     """Return what each driver publishes, by the driver's name; the most frequent shapes first."""
     live: defaultdict[str, list[tuple[Device, Place]]] = defaultdict(list)
-    for device, place in published(view.slices.values()):
+    inventory = inventory_of(view)
+    for device, place in zip(inventory.devices, inventory.places, strict=False):
         live[device.driver].append((device, place))
     stated: defaultdict[str, list[PlannedDevices]] = defaultdict(list)
     for plan in planned(view.inventories.values()):

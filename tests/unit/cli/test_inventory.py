@@ -65,7 +65,9 @@ def test_an_incomplete_pool_is_named_and_its_devices_do_not_count(cluster: Path)
 def test_the_text_says_what_tells_shapes_apart(cluster: Path) -> None:
     text = run(cluster)
     assert "\nall: " in text
-    assert "brand='Other'" in text.splitlines()[-1]
+    *_, last, _, note = text.splitlines()
+    assert "brand='Other'" in last
+    assert note.startswith("note: pool 'half' of driver")
 
 
 def test_the_schema_tells_types_and_values_with_counts(cluster: Path) -> None:

@@ -49,7 +49,8 @@ DEVICES = st.builds(
 def test_each_stage_is_what_evaluating_the_clauses_one_after_the_other_leaves(
     devices: list[Any], selectors: list[list[str]]
 ) -> None:
-    view = make_view(make_slice(*devices), classes=[make_class("gpu.example.com", "true")])
+    named = ({**one, "name": f"gpu-{number}"} for number, one in enumerate(devices))
+    view = make_view(make_slice(*named), classes=[make_class("gpu.example.com", "true")])
     texts = [" && ".join(clauses) for clauses in selectors]
     found = funnel(view, *texts)
     own = [stage for stage in found.stages if stage.clause is not None]

@@ -1,15 +1,17 @@
 """Which devices count: those of the newest complete generation of each pool."""
 
+from dataclasses import replace
+
 from tests.support.build import device, make_slice
 from webhook.core.cluster import Node
 from webhook.core.devices import ResourceSlice, parse_slice
 from webhook.inventory.inventory import Inventory
-from webhook.inventory.pools import published
+from webhook.inventory.pools import places_in
 from webhook.inventory.reach import reach_of
 
 
 def names(*slices: ResourceSlice) -> list[str]:
-    return [device.name for device, _ in published(slices)]
+    return [device.name for device in Inventory({str(number): one for number, one in enumerate(slices)}, {}).devices]
 
 
 def test_an_older_generation_does_not_count() -> None:
@@ -70,7 +72,7 @@ def test_a_device_says_its_own_nodes_where_the_slice_leaves_it_to_devices() -> N
             },
         }
     )
-    found = {device.name: place.reach for device, place in published([part])}
+    found = {device.name: place.reach for device, place in zip(part.devices, places_in(part), strict=True)}
     assert found["a"].node_name == "n1"
     assert found["b"].all_nodes
 
@@ -101,6 +103,11 @@ def test_a_pool_that_lacks_slices_is_known_as_incomplete_and_an_older_whole_gene
     ]
 
 
-def test_devices_of_one_pool_that_share_a_name_are_known() -> None:
+def test_a_pool_with_two_devices_of_one_name_is_known_and_counts_for_nothing() -> None:
     part = make_slice(device("a"), device("b"), device("a"))
-    assert Inventory({part.name: part}, {}).duplicates == (("gpu.example.com", "node-1", "a"),)
+    other = make_slice(device("b"), node="node-2")
+    inventory = Inventory({one.name: one for one in (part, other)}, {})
+    assert inventory.duplicates == (("gpu.example.com", "node-1", "a"),)
+    assert [place.pool for place in inventory.places] == ["node-2"]
+    halves = [replace(make_slice(device("c"), pool="p", count=2), name=name) for name in ("one", "two")]
+    assert Inventory({one.name: one for one in halves}, {}).duplicates == (("gpu.example.com", "p", "c"),)
