@@ -13,6 +13,7 @@ SLICES = "resource.k8s.io/v1/resourceslices"
 
 DEVICE_QUOTAS = "drawbridge.dev/v1alpha1/devicequotas"
 CLUSTER_DEVICE_QUOTAS = "drawbridge.dev/v1alpha1/clusterdevicequotas"
+CLAIM_POLICIES = "drawbridge.dev/v1alpha1/claimpolicies"
 LEGACY_MAPPINGS = "drawbridge.dev/v1alpha1/legacymappings"
 
 GPU_DRIVER = "gpu.nvidia.com"

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.e2e
 OWN = "drawbridge.dev/v1alpha1"
 PLURALS = {
     "ClaimPolicy": "claimpolicies",
+    "ClaimPolicyParameters": "claimpolicyparameters",
     "ClusterDeviceQuota": "clusterdevicequotas",
     "DeviceInventory": "deviceinventories",
     "DeviceQuota": "devicequotas",
@@ -107,8 +108,10 @@ WHOLE: dict[str, Json] = {
     "ClaimPolicy": {
         "match": {
             "namespaceSelector": {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["prod"]}]},
-            "resources": ["claims", "templates", "pods", "deviceclasses"],
+            "objectSelector": {"matchLabels": {"app": "train"}},
+            "resources": ["claims", "templates", "pods", "workloads", "deviceclasses"],
         },
+        "percent": 25,
         "failurePolicy": "Ignore",
         "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
         "paramRef": {"name": "limits", "parameterNotFoundAction": "Allow"},
@@ -124,14 +127,18 @@ WHOLE: dict[str, Json] = {
             {"label": {"key": "example.com/team", "value": "a"}},
         ],
         "mode": "Warn",
-        "exceptions": [{"namespaces": ["team-a"], "until": "2027-01-31", "reason": "moving"}],
+        "exceptions": [
+            {"namespaces": ["team-a"], "until": "2027-01-31", "reason": "moving", "ticket": "OPS-1"},
+            {"users": ["ann"], "claimSelector": {"matchLabels": {"a": "b"}}, "until": "2027-01-31", "reason": "trial"},
+        ],
     },
 }
+WHOLE["ClaimPolicyParameters"] = {"maxDevices": 4, "classes": ["gpu.nvidia.com"]}
 WHOLE["ClusterDeviceQuota"] = {**WHOLE["DeviceQuota"], "namespaceSelector": {"matchLabels": {"tier": "prod"}}}
 
 
 def _object(kind: str, spec: Json) -> Json:
-    namespace = {"namespace": "default"} if kind == "DeviceQuota" else {}
+    namespace = {"namespace": "default"} if kind in ("DeviceQuota", "ClaimPolicyParameters") else {}
     return {"apiVersion": OWN, "kind": kind, "metadata": {"name": "x", **namespace}, "spec": spec}
 
 
@@ -231,10 +238,12 @@ WRONG = [
     ("ClaimPolicy", "match.resources", ["services"], "spec.match.resources[0]: Unsupported value"),
     ("ClaimPolicy", "validations.0.expression", None, "spec.validations[0].expression: Required value"),
     ("ClaimPolicy", "validations.0.reason", "NotFound", "spec.validations[0].reason: Unsupported value"),
-    ("ClaimPolicy", "paramKind", None, "must have `paramKind` where there is `paramRef`"),
+    ("ClaimPolicy", "paramKind", None, "must have both or neither of `paramKind`"),
     ("ClaimPolicy", "defaults.1.label", {"key": "a", "value": "b"}, "must have exactly one of `toleration`"),
     ("ClaimPolicy", "defaults.0.toleration.value", "x", "may not have a `value` with Exists"),
     ("ClaimPolicy", "exceptions.0.until", "next year", "spec.exceptions[0].until"),
+    ("ClaimPolicy", "exceptions.0.namespaces", None, "must say for whom it is"),
+    ("ClaimPolicy", "percent", 101, "spec.percent"),
 ]
 
 
