@@ -13,6 +13,7 @@ from webhook.core.quotas import DeviceQuota
 from webhook.core.selector_template import SelectorTemplate
 from webhook.inventory.case import Case, compiled_new
 from webhook.inventory.names import drivers_of
+from webhook.inventory.units import with_units
 
 NAMES = {
     DiagnosticKind.SYNTAX: "cel-syntax",
@@ -36,7 +37,18 @@ def check(case: Case) -> Iterator[Finding]:
             return
         if compiled_new(selector.expression, case.view.server).verdict is not Verdict.OK:
             drivers = drivers_of(case.view, alternative, case.expired) or ()
-            yield from _of_selector(selector, case.view, next(iter(drivers)) if len(drivers) == 1 else "")
+            for finding in _of_selector(selector, case.view, next(iter(drivers)) if len(drivers) == 1 else ""):
+                yield replace(finding, fixes=tuple(_with_units(finding.fixes, case.view)))
+
+
+def _with_units(fixes: Iterable[Fix], view: ClusterView) -> Iterator[Fix]:
+    """Yield the fixes, before each that has a bare amount the one with the unit that it lacks."""
+    for fix in fixes:
+        for edit in fix.edits:
+            text = with_units(view, edit.value) if isinstance(edit.value, str) else None
+            if text is not None:
+                yield Fix(f"write {text}, with the unit that devices have", (Edit(edit.path, text),))
+        yield fix
 
 
 def of_quota(quota: DeviceQuota, view: ClusterView) -> Iterator[Finding]:

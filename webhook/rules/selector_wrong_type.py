@@ -10,6 +10,7 @@ from webhook.core.devices import DeviceClass
 from webhook.core.finding import Finding, Fix, Replacement, Severity, Span
 from webhook.inventory.case import Case
 from webhook.inventory.misfits import Misfit, is_about_lists, type_misfits
+from webhook.inventory.units import with_units
 
 NAME = "selector-wrong-type"
 _COMPARISONS = frozenset({EQUALS, NOT_EQUALS, LESS, LESS_EQUALS, GREATER, GREATER_EQUALS, IN})
@@ -27,7 +28,7 @@ def check(case: Case) -> Iterator[Finding]:
             path=misfit.selector.path,
             message=_message(misfit),
             why=_why(misfit),
-            fixes=tuple(_fixes(misfit, source)),
+            fixes=tuple(_fixes(case, misfit, source))[:_MOST_FIXES],
             source=source,
             span=Span(call.start, call.end),
         )
@@ -81,9 +82,14 @@ def _why(misfit: Misfit) -> str:
     return "values of unlike types are never equal, and anything else is an error"
 
 
-def _fixes(misfit: Misfit, source: str) -> Iterator[Fix]:
+def _fixes(case: Case, misfit: Misfit, source: str) -> Iterator[Fix]:
     offered = list(retyped(misfit.use, source, misfit.known))[:_MOST_FIXES]
     for change in offered:
+        text = with_units(case.view, source[: change.start] + change.text + source[change.end :])
+        if text is not None:
+            right = text[change.start : len(text) - len(source) + change.end]
+            replacement = Replacement(Span(change.start, change.end), right)
+            yield Fix(f"write {right}, with the unit that devices have", replacements=(replacement,))
         yield Fix(change.message, replacements=(Replacement(Span(change.start, change.end), change.text),))
     if not offered:
         yield Fix(f"use `{misfit.use.place.name}` as {_either(misfit.known)}")
