@@ -1,6 +1,7 @@
 """The ledger in `DeviceQuota.status`, by several replicas against one API server that can fail."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -137,6 +138,25 @@ def test_admissions_that_wait_share_a_write() -> None:
         assert all(isinstance(verdict, Charged) for verdict in verdicts)
         assert used(api) == 60
         assert api.count("PUT", "/status") <= 3
+
+    played(play)
+
+
+def test_those_who_are_answered_together_share_the_next_write_too() -> None:
+    """One begins at once, and the others a moment later: they must not fall into two groups for good."""
+
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        quota = put_quota(api, hard=1_000)
+        api.before_write = lambda _: time.sleep(0.02)
+
+        async def user(number: int) -> None:
+            for turn in range(10):
+                await asyncio.sleep(0.002 * (number % 3))
+                assert isinstance(await ask(ledger, wanted(f"u{number}-{turn}", quota)), Charged)
+
+        await asyncio.gather(*map(user, range(12)))
+        assert used(api) == 120
+        assert api.count("PUT", "/status") <= 15
 
     played(play)
 

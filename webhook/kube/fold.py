@@ -39,6 +39,7 @@ from webhook.quota.ledger import (
 _NONE_YET = Sightings({})
 _AT_ONCE = 8
 """How many quotas are folded at a time: each waits for the API server twice."""
+_LONGEST_GATHER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +100,25 @@ class Folding:
         """Fold whatever changes, gathered over a moment, until cancelled."""
         self._before = None  # whoever led in between may have written less than this one knows
         while True:
+            began = self._clock()
             self._awake.clear()
             view = self._view()
             self._look(view)
             await self._fold_pending(view)
             await self._end_reservations(view)
-            await self._rest()
+            await self._rest(self._clock() - began)
 
-    async def _rest(self) -> None:
+    async def _rest(self, worked: float) -> None:
+        """Wait for something to do, and gather more of it for at least four times as long as the last round took.
+
+        Each write of ours makes a replica write again that was about to; where writes are slow, they shall be few.
+        """
         try:
             async with asyncio.timeout(min(self._pace.tick, self._pace.reservation / 4)):
                 await self._awake.wait()
         except TimeoutError:
             return
-        await asyncio.sleep(self._pace.gather)
+        await asyncio.sleep(max(self._pace.gather, min(4 * worked, _LONGEST_GATHER_SECONDS)))
 
     def _look(self, view: ClusterView) -> None:
         """Note which quotas are to be folded, and which reservations are open."""
