@@ -195,7 +195,7 @@ def offline(settings: Settings, documents: Sequence[RawObject]) -> Offline:
     SettingsError where a folder does not exist, ClusterUnavailableError where a live cluster cannot be read.
     """
     stored, problems = cluster_of(settings)
-    view, rulebook = _overlaid(stored, documents, settings.namespace), rulebook_of(settings)
+    view, rulebook = overlaid(stored, documents, settings.namespace), rulebook_of(settings)
     return Offline(stored, view, rulebook, settings, problems)
 
 
@@ -215,7 +215,7 @@ def cluster_of(settings: Settings) -> tuple[ClusterView, tuple[Problem, ...]]:
     return replace(view, given=bool(settings.cluster)), problems
 
 
-def _overlaid(view: ClusterView, documents: Iterable[RawObject], namespace: str) -> ClusterView:
+def overlaid(view: ClusterView, documents: Iterable[RawObject], namespace: str) -> ClusterView:
     """Return the view with the documents in it, so that a pod and its template in one file see each other."""
     fields: dict[str, dict[object, object]] = {}
     for raw in documents:

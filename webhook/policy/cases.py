@@ -118,13 +118,13 @@ def judged_by(shelf: Shelf, case: PolicyCase, trace: Trace | None = None) -> Jud
     return judge_concerned(shelf.concerning(case.resource, case.namespace, labels), case, trace)
 
 
-def all_judged_by(shelf: Shelf, cases: Iterable[PolicyCase]) -> Judgement:
+def all_judged_by(shelf: Shelf, cases: Iterable[PolicyCase], trace: Trace | None = None) -> Judgement:
     """Return what the policies say of several objects together."""
     findings: list[Finding] = []
     audit: dict[str, str] = {}
     outcomes: list[tuple[str, Outcome]] = []
     for case in cases:
-        said = judged_by(shelf, case)
+        said = judged_by(shelf, case, trace)
         findings += said.findings
         audit |= said.audit
         outcomes += said.outcomes
@@ -144,10 +144,11 @@ def shelf_of(view: ClusterView) -> Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Policing:
-    """The policies in use and the day on which they judge."""
+    """The policies in use and the day on which they judge; `trace` is told every expression."""
 
     shelf: Shelf
     today: date
+    trace: Trace | None = None
 
     def asked(self, review: Review) -> Asked:
         """Return who asks what in a review, today."""
@@ -155,7 +156,7 @@ class Policing:
 
     def judged(self, *cases: PolicyCase) -> Judgement:
         """Return what the policies say of the objects together."""
-        return all_judged_by(self.shelf, cases)
+        return all_judged_by(self.shelf, cases, self.trace)
 
     def defaults(self, case: PolicyCase) -> Defaulted:
         """Return the defaults that the policies give the object."""
