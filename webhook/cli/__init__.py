@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "quota": "hard, used, reserved and holders",
     "rule": "the page of a rule",
     "serve": "the admission webhook",
+    "test": "suites of policy tests",
 }
 
 

@@ -1,6 +1,6 @@
 """JUnit XML, as CI servers read it: a suite a file, a case an object, a failure for all that is refused in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from webhook.cli.report import Checked, Placed, object_name
@@ -23,14 +23,19 @@ def junit_report(checked: Checked, style: Style, judged: Iterable[tuple[str, Raw
         if not entry.raw:
             name = f"{_NOT_AN_OBJECT} at line {entry.position.line}"
             cases.setdefault(entry.file, []).append(_case(name, (entry,), style))
-    whole = Element("testsuites", name="drawbridge check")
+    return document("drawbridge check", cases)
+
+
+def document(name: str, cases: Mapping[str, Sequence[Element]]) -> str:
+    """Return the XML of cases by the files that they are in."""
+    whole = Element("testsuites", name=name)
     for file, found in cases.items():
-        suite = SubElement(whole, "testsuite", name=_text(file), tests=str(len(found)))
+        suite = SubElement(whole, "testsuite", name=xml_text(file), tests=str(len(found)))
         suite.set("failures", str(sum(case.find("failure") is not None for case in found)))
         suite.set("errors", "0")
         suite.set("skipped", "0")
         for case in found:
-            case.set("classname", _text(file))
+            case.set("classname", xml_text(file))
             suite.append(case)
     for count in ("tests", "failures"):
         whole.set(count, str(sum(int(suite.get(count, "0")) for suite in whole)))
@@ -39,12 +44,12 @@ def junit_report(checked: Checked, style: Style, judged: Iterable[tuple[str, Raw
 
 
 def _case(name: str, placed: Sequence[Placed], style: Style) -> Element:
-    case = Element("testcase", name=_text(name), time="0")
+    case = Element("testcase", name=xml_text(name), time="0")
     refused = [entry for entry in placed if entry.finding.severity is Severity.DENY]
     warned = [entry for entry in placed if entry.finding.severity is Severity.WARN]
     if refused:
         first = refused[0].finding
-        failure = SubElement(case, "failure", type=first.rule, message=_text(first.message))
+        failure = SubElement(case, "failure", type=first.rule, message=xml_text(first.message))
         failure.text = _listed(refused, style)
     if warned:
         SubElement(case, "system-out").text = _listed(warned, style)
@@ -53,11 +58,11 @@ def _case(name: str, placed: Sequence[Placed], style: Style) -> Element:
 
 def _listed(placed: Sequence[Placed], style: Style) -> str:
     return "\n\n".join(
-        _text(f"{entry.file}:{entry.position.line}:{entry.position.column}: {full_text(entry.finding, style)}")
+        xml_text(f"{entry.file}:{entry.position.line}:{entry.position.column}: {full_text(entry.finding, style)}")
         for entry in placed
     )
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Return the text as XML 1.0 can hold it: control characters and lone surrogates as escapes."""
     return "\n".join(drawn(line) for line in text.split("\n"))
