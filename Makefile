@@ -7,7 +7,7 @@ SECONDS ?= 600
 LONG_TESTS := tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
-.PHONY: rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: browser rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -42,7 +42,11 @@ conformance: conformance-reference  ## 20,000 random selectors a release and see
 conformance-record: conformance-reference  ## Record anew what each release says of the recorded selectors; then read the differences.
 	$(BIN)/python -m tests.conformance.record
 
-test: controlplane  ## All tests, the real control plane's included.
+browser:  ## Install Chromium, in which the tests look at HTML pages, where there is no browser and apt-get may.
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	{ apt-get -q update && apt-get -qy install --no-install-recommends chromium; } || echo "no browser: its tests are skipped"
+
+test: controlplane browser  ## All tests, the real control plane's and the browser's included.
 	$(BIN)/pytest
 
 e2e: controlplane  ## Only the tests on the real control plane.
