@@ -72,6 +72,8 @@ from webhook.cel.values import (
 )
 
 _MODERN: Final = (1, 37)
+_STEPS_BETWEEN_LOOKS: Final = 500
+TIME_OVER: Final = "operation cancelled: the time is over"
 Observe: TypeAlias = Callable[[int, Value], None]
 
 
@@ -329,25 +331,35 @@ def counted(ast: Ast, device: CelDevice, cost_limit: int, version: str) -> Outco
 
 
 def counted_with(
-    ast: Ast, variables: Mapping[MapKey, Value], cost_limit: int, observe: Observe | None = None
+    ast: Ast,
+    variables: Mapping[MapKey, Value],
+    cost_limit: int,
+    expired: Callable[[], bool],
+    observe: Observe | None = None,
 ) -> Outcome:
     """The value or error of the expression on variables of any environment, and what it cost, as from 1.37 on.
 
-    `observe` is told the value or error of each node by its id, whenever it is evaluated.
+    The run ends where `expired` tells that the time is over. `observe` is told the value or error of each node by its
+    id, whenever it is evaluated.
     """
-    tracker = CostTracker(cost_limit, modern=True) if observe is None else _Watched(cost_limit, observe)
-    return _run(ast, variables, tracker, MODERN)
+    return _run(ast, variables, _Watched(cost_limit, expired, observe), MODERN)
 
 
 class _Watched(CostTracker):
-    """A tracker that tells each value."""
+    """A tracker that looks at the clock now and then, and tells each value."""
 
-    def __init__(self, limit: int, observe: Observe) -> None:
+    def __init__(self, limit: int, expired: Callable[[], bool], observe: Observe | None) -> None:
         super().__init__(limit, modern=True)
+        self._expired = expired
         self._observe = observe
+        self._steps = 0
 
     def push(self, id_: int, value: Value) -> None:
-        self._observe(id_, value)
+        self._steps += 1
+        if self._steps % _STEPS_BETWEEN_LOOKS == 0 and self._expired():
+            raise AbandonedError(TIME_OVER)
+        if self._observe is not None:
+            self._observe(id_, value)
         super().push(id_, value)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from webhook.cel.values import Value
 from webhook.core.claims import TEMPLATE, AllocationMode, Alternative, Claim, Constraint, DeviceRequest, OpaqueConfig
@@ -13,6 +14,11 @@ from webhook.policy.case import PolicyCase
 from webhook.policy.claim_outlook import matching_of, mig_profiles, worst_of
 
 Fields = Mapping[str, Callable[[], Value]]
+
+# What the API server stores (DeviceRequestsMaxSize, FirstAvailableDeviceRequestMaxSize, DeviceSelectorsMaxSize).
+_MOST_REQUESTS: Final = 32
+_MOST_ALTERNATIVES: Final = 8
+_MOST_SELECTORS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,16 @@ def claim_fields(case: PolicyCase) -> Fields:
         "fromTemplate": lambda: bool(parts) and all(_from_template(part.claim) for part in parts),
         "missing": lambda: [name for name, claim in case.pod_claims.items() if claim is None],
     }
+
+
+def is_ordinary(case: PolicyCase) -> bool:
+    """Return whether the claims are no larger than a claim can be stored, as the vocabulary's sizes assume."""
+    requests = [request for part in _parts(case) for request in part.claim.requests]
+    return len(requests) <= _MOST_REQUESTS and all(
+        len(request.alternatives) <= _MOST_ALTERNATIVES
+        and all(len(one.selectors) <= _MOST_SELECTORS for one in request.alternatives)
+        for request in requests
+    )
 
 
 def _parts(case: PolicyCase) -> Iterable[Part]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from webhook.cel.compile import MOST_COST, Compiled, Verdict, compile_selector
+from webhook.cel.compile import Compiled, Verdict, compile_selector
 from webhook.cel.cost import estimate
 from webhook.cel.diagnostics import DiagnosticKind
 from webhook.cel.environment import Environment, Sized
@@ -32,6 +32,8 @@ MOST_CHARACTERS: Final = 100_000
 Extent = tuple[int, int]
 """The most entries of a list or map, and the longest text."""
 
+_QUICK_COST: Final = 100_000
+"""What a policy may cost without being counted: some 50 ms, in which nobody looks at the clock."""
 _DEEPEST_CHAIN: Final = 8
 """How many variables may need each other in a row before what they make is counted: each can double a text unseen."""
 _SPEC: Final = ROOT.child("spec")
@@ -90,12 +92,11 @@ class CompiledPolicy:
         return not self.flaws
 
     def is_bounded(self, extent: Extent) -> bool:
-        """Return whether the expressions stay within their limits on an object of that extent, so much is certain."""
+        """Return whether the expressions certainly cost so little on an object of that extent that none is counted."""
         known = self._bounded.get(extent)
         if known is None:
-            costs = [expression.cost_within(extent) for expression in self.expressions()]
-            within = max(costs, default=0) <= MOST_COST and sum(costs) <= MOST_POLICY_COST
-            known = self._bounded[extent] = within and self.depth <= _DEEPEST_CHAIN
+            cost = sum(expression.cost_within(extent) for expression in self.expressions())
+            known = self._bounded[extent] = cost <= _QUICK_COST and self.depth <= _DEEPEST_CHAIN
         return known
 
     @cached_property

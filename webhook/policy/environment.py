@@ -22,7 +22,7 @@ from webhook.policy.vocabulary import (
 )
 
 NEWEST: Final = VERSIONS[-1]
-ASSUMED: Final = (32, 256)
+ASSUMED: Final = (32, 64)
 """The most entries of a list and the longest text in an object that the estimate of costs assumes."""
 
 _OWN_VARIABLES: Final = "drawbridge.Variables"

@@ -6,6 +6,7 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final
 
+from webhook.cel.depth import allow_depth
 from webhook.cel.values import MISSING, EvaluationError, LazyMap, Value
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.finding import Finding, Fix, Severity, in_order, unjudged
@@ -149,8 +150,10 @@ class _Judging:
         self._trace = trace
         mode = compiled.policy.mode if in_share(compiled.policy, case.namespace) else PolicyMode.AUDIT
         self._severity = _SEVERITIES[mode]
-        self._budget = Budget()
-        self._is_quick = trace is None and compiled.is_bounded(words.extent)
+        self._budget = Budget(case.expired)
+        self._is_quick = trace is None and words.is_ordinary and compiled.is_bounded(words.extent)
+        if compiled.depth:
+            allow_depth()  # each variable is evaluated inside of the one that reads it
         self._failed = False
 
     def outcome(self) -> Outcome:

@@ -4,11 +4,11 @@ A policy whose worst case is within the limits, for lists and texts as long as t
 nothing. Any other is counted step by step and ended at the limit, which takes some twenty times as long.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from webhook.cel.compile import MOST_COST
-from webhook.cel.counting import Observe, counted_with
+from webhook.cel.counting import TIME_OVER, Observe, counted_with
 from webhook.cel.values import LIMIT_PASSED, MapKey, Value
 from webhook.core.fieldpath import FieldPath
 from webhook.policy.compile import MOST_POLICY_COST, CompiledExpression
@@ -37,13 +37,14 @@ def failed_evaluation(expression: CompiledExpression, error: str) -> EvaluationF
 class Budget:
     """What is left of the cost that one policy may have on one object, counted step by step."""
 
-    def __init__(self) -> None:
-        self._left = MOST_POLICY_COST
+    def __init__(self, expired: Callable[[], bool]) -> None:
+        self.left = MOST_POLICY_COST
+        self._expired = expired
 
     def value(self, expression: CompiledExpression, variables: Variables, observe: Observe | None = None) -> Value:
         """Return the value; EvaluationFailedError where there is none. `observe` is told the values of all parts."""
-        outcome = counted_with(expression.ast, variables, min(MOST_COST, self._left), observe)
-        self._left -= min(outcome.cost, self._left)
+        outcome = counted_with(expression.ast, variables, min(MOST_COST, self.left), self._expired, observe)
+        self.left -= min(outcome.cost, self.left)
         if outcome.error is not None:
             raise failed_evaluation(expression, outcome.error)
         return outcome.result
@@ -55,6 +56,8 @@ def in_our_words(error: str) -> str:
         return f"there is no `{error.removeprefix(_KEY)}` here: ask for it with `has()` or `.?` first"
     if error.startswith(_OVERLOAD):
         return "values of these types cannot be combined so"
+    if error == TIME_OVER:
+        return "the time for this review was over before it was evaluated"
     if error == LIMIT_PASSED:
         return f"it costs more than the {MOST_COST} units that an expression may, or its policy more than it may"
     return error

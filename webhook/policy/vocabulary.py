@@ -245,7 +245,7 @@ _CONSTRAINT: Final = Struct(
 )
 _WORST: Final = Struct(
     "drawbridge.Worst",
-    "The most that the claim can take: what a DeviceQuota would charge.",
+    "The most that the claim can take: what a DeviceQuota would charge, admin access included.",
     (
         Word("devices", "int{1}", "How many devices.", "claim.worst.devices <= 8"),
         Word(
@@ -357,7 +357,7 @@ _INVENTORY: Final = Struct(
         Word("drivers", "list{64}(string{63})", "The drivers that publish devices."),
         Word(
             "byDriver",
-            "map{64}(string{63}, list{1000}(drawbridge.Device))",
+            "map{64}(string{63}, list{10000}(drawbridge.Device))",
             "The devices by their driver; `inventory.devices('driver')` are those of one, none of an unknown one.",
             "inventory.devices('gpu.example.com').exists(d, d.node == 'node-1')",
         ),

@@ -9,7 +9,7 @@ from webhook.core.pods import POD
 from webhook.core.raw import RawObject
 from webhook.core.review import Resource
 from webhook.policy.case import PolicyCase
-from webhook.policy.claim_words import claim_fields
+from webhook.policy.claim_words import claim_fields, is_ordinary
 from webhook.policy.cluster_words import inventory, quotas
 from webhook.policy.environment import ASSUMED
 
@@ -51,6 +51,11 @@ class Words:
                 "inventory": lambda: inventory(case.view),
             }
         )
+
+    @cached_property
+    def is_ordinary(self) -> bool:
+        """Whether nothing of a declared size is larger than that."""
+        return is_ordinary(self._case)
 
     @cached_property
     def extent(self) -> tuple[int, int]:
