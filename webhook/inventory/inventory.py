@@ -63,14 +63,11 @@ class Inventory:
         self.parts: dict[int, Part] = {}
         duplicates: list[tuple[str, str, str]] = []
         for pool in pools.slices:
-            of_pool = {
-                id(one): kept.get(id(one)) or Part(one, places_in(one), names_twice(one.devices)) for one in pool
-            }
-            twice = _twice(tuple(of_pool.values()))
-            if twice:
-                duplicates += ((pool[0].driver, pool[0].pool, name) for name in twice)
-            else:
-                self.parts |= of_pool
+            of_pool = [kept.get(id(one)) or Part(one, places_in(one), names_twice(one.devices)) for one in pool]
+            twice = _twice(of_pool)
+            duplicates += ((pool[0].driver, pool[0].pool, name) for name in twice)
+            if not twice:
+                self.parts.update((id(part.slice), part) for part in of_pool)
         # Driver, pool and name where several devices share a name; the scheduler allocates nothing of such a pool.
         self.duplicates: tuple[tuple[str, str, str], ...] = tuple(sorted(duplicates))
         parts = self.parts.values()

@@ -88,8 +88,10 @@ def _wanted(parts: Iterable[ResourceSlice]) -> int:
 
 def names_twice(devices: Iterable[Device]) -> tuple[str, ...]:
     """Return the names that several devices of a pool have; the scheduler allocates nothing of such a pool."""
-    counted = Counter(device.name for device in devices)
-    return tuple(name for name, count in counted.items() if count > 1)
+    names = [device.name for device in devices]
+    if len({*names}) == len(names):
+        return ()
+    return tuple(name for name, count in Counter(names).items() if count > 1)
 
 
 def places_in(part: ResourceSlice) -> tuple[Place, ...]:

@@ -4,7 +4,7 @@ Before allocation the charge is the worst case over what may be allocated: it ne
 take. Once there is an allocation, that counts. Arithmetic is exact.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -154,9 +154,19 @@ class _Counted:
         shapes = [device for device in offered if self._matches(device)]
         if not shapes:
             return None
-        sizes = supply.in_time(lambda device: self._each(alternative, device), shapes)
-        part = None if sizes is None else self._of_known(alternative, max(sizes, key=_size))
+        each = self._largest_of(alternative, shapes)
+        part = None if each is None else self._of_known(alternative, each)
         return self._without_shapes(alternative) if part is None else part
+
+    def _largest_of(self, alternative: Alternative, shapes: Sequence[Device]) -> Each | None:
+        """Return the largest charge of one device; None where there was no time for all."""
+        largest = self._each(alternative, shapes[0])
+
+        def look(device: Device) -> None:
+            nonlocal largest
+            largest = max(largest, self._each(alternative, device), key=_size)
+
+        return None if self.tariff.supply.in_time(look, shapes) is None else largest
 
     def _of_known(self, alternative: Alternative, each: Each) -> Part | None:
         """Return the charge of a request for devices of at most this size; None where there was no time for it."""

@@ -131,6 +131,8 @@ class ClusterSupply:
         self._last: tuple[Alternative | None, dict[str | None, tuple[Device, ...]]] = (None, {})
 
     def in_time(self, call: Callable[[T], U], items: Sequence[T]) -> Sequence[U] | None:
+        if len(items) > _AT_ONCE and self._expired():
+            return None
         found = []
         for left, item in enumerate(items, start=1):
             if left % _AT_ONCE == 0 and self._expired():
