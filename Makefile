@@ -59,7 +59,7 @@ $(FUZZING): requirements/fuzz.txt $(INSTALLED)
 fuzz: $(FUZZING)  ## Hostile selectors, reviews and manifests for SECONDS=600; what breaks a law is kept in build/fuzz.
 	nice $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each, over all processors.
+long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each, over all processors (ten minutes on two that have nothing else to do).
 	@seed=$(or $(SEED),$$(date +%s)); parts=$$(nproc); echo "SEED=$$seed, $$parts processes"; \
 	for part in $$(seq $$parts); do \
 	  LONG_TESTS=$$(((100000 + parts - 1) / parts)) $(BIN)/pytest -q --timeout=0 --hypothesis-seed=$$((seed + part)) $(LONG_TESTS) & \

@@ -100,7 +100,10 @@ def fill(api: FakeApi, claims: int) -> None:
         owner = {"apiVersion": "v1", "kind": "Pod", "name": f"training-{number}", "uid": f"p{number}"}
         add(
             *(api, "resourceclaims", dra, "ResourceClaim", name, namespace),
-            metadata={"ownerReferences": [{**owner, "controller": True}]},
+            metadata={
+                "ownerReferences": [{**owner, "controller": True}],
+                "creationTimestamp": f"2026-11-{number % 28 + 1:02}T{number % 24:02}:{number % 60:02}:00Z",
+            },
             spec={"devices": {"requests": [{"name": "gpu", "exactly": exactly}]}},
             status=_allocated(number) if number % 2 else {},
         )

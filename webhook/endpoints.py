@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim, parse_metadata
@@ -164,7 +164,7 @@ def quota_charges(claim: Claim, case: Case) -> tuple[QuotaCharge, ...]:
 
 
 def quota_refusal(
-    claim: Claim, case: Case, refused: Iterable[tuple[QuotaCharge, Sequence[Standing]]]
+    claim: Claim, case: Case, refused: Iterable[tuple[QuotaCharge, Sequence[Standing]]], now: datetime
 ) -> tuple[Finding, ...]:
     """Return what a refused claim is told: the numbers, who holds the rest, and what would fit."""
     tariff = tariff_of(case.view)
@@ -172,7 +172,7 @@ def quota_refusal(
         finding
         for charged, standings in refused
         for finding in quota_exceeded.findings(
-            charged, standings, claim.requests_path(), known_holders(charged.quota, case.view, tariff), tariff
+            charged, standings, claim.requests_path(), now, known_holders(charged.quota, case.view, tariff), tariff
         )
     )
 

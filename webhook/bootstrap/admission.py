@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Protocol
 
 from webhook.bootstrap.policing import ClusterSource, PolicyDesk
@@ -71,6 +72,7 @@ class Admission:
     work: Work
     templates: Templates
     count_unknown_kind: Callable[[str], None]
+    now: Callable[[], datetime]
     policies: PolicyDesk = field(default_factory=PolicyDesk)
 
     def handlers(self) -> Mapping[str, app.Handler]:
@@ -199,7 +201,7 @@ class Admission:
         answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
         said = _said(charges, answer.quotas)
         over, within = (said, []) if isinstance(answer, Refused) else _divided(said)
-        told = await self.work.run(quota_refusal, claim, case, over) if over else ()
+        told = await self.work.run(quota_refusal, claim, case, over, self.now()) if over else ()
         path = claim.requests_path()
         soft = (finding for charged, standings in within for finding in quota_soft.findings(charged, standings, path))
         return (*findings, *self._applied((*told, *soft)))

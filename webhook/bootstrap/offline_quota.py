@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 
 from webhook.core.claims import CLAIM, Claim, parse_metadata
@@ -94,7 +95,7 @@ class OfflineQuotas:
         path = claim.requests_path()
         if over and charged.quota.mode is QuotaMode.DENY:
             holders = self._holders_of(charged.quota)
-            yield from quota_exceeded.findings(charged, over, path, holders, self._tariff)
+            yield from quota_exceeded.findings(charged, over, path, datetime.now(UTC), holders, self._tariff)
         else:
             yield from quota_soft.findings(charged, standings, path)
 

@@ -72,7 +72,14 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log, metrics)
         desk = PolicyDesk(count=metrics.policy_outcome)
         admission = Admission(
-            cluster.source, cluster.ledger, rulebook_of(settings), work, cluster.templates, metrics.unknown_kind, desk
+            cluster.source,
+            cluster.ledger,
+            rulebook_of(settings),
+            work,
+            cluster.templates,
+            metrics.unknown_kind,
+            _now,
+            desk,
         )
         policies = PolicyWatch(desk, cluster.source, work, metrics, log)
         needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))

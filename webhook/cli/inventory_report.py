@@ -15,7 +15,7 @@ from webhook.inventory.readiness import reported, written_binding
 from webhook.inventory.schema import AttributeSchema, DomainSchema
 from webhook.inventory.summary import DriverSummary, ShapeSummary, driver_summaries, idle_claims
 from webhook.inventory.taints import written as written_taint
-from webhook.quota.report import age_of
+from webhook.quota.wording import age_of
 
 _MOST_VALUES = 5
 _CELL = 140

@@ -5,7 +5,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -27,7 +27,7 @@ _REFUSED = 1
 @click.group(invoke_without_command=True)
 @click.option("--claim", "claim_file", metavar="FILE", help="A claim or template: what would it be charged, and why?")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to report.")
-@click.option("--watch", is_flag=True, help="Report again every two seconds until interrupted.")
+@click.option("--watch", is_flag=True, help="Look every two seconds, and report what has changed.")
 @click.option("--ledger", type=_PATH, help="Standalone: the SQLite file of charges.")
 @cluster_options
 @click.pass_context
@@ -38,10 +38,11 @@ def quota(context: click.Context, /, claim_file: str | None, output: str, watch:
         if context.invoked_subcommand is not None:
             context.obj = settings
             return
-        while watch:
-            _show(settings, claim_file, output)
-            time.sleep(_WATCH_SECONDS)
-        raise SystemExit(_show(settings, claim_file, output))
+        if watch:
+            _watch(settings, claim_file, output)
+        report, code = _report(settings, claim_file, output)
+        click.echo(report)
+        raise SystemExit(code)
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
@@ -70,8 +71,21 @@ def release_uid(settings: Settings, uid: str, ledger: Path | None) -> None:
     click.echo(f"released '{uid}'")
 
 
-def _show(settings: Settings, claim_file: str | None, output: str) -> int:
-    """Report once; return 1 where the claim would always be refused."""
+def _watch(settings: Settings, claim_file: str | None, output: str) -> NoReturn:
+    """Report whenever something has changed; in a terminal in place of what was reported before."""
+    before = ""
+    while True:
+        report, _ = _report(settings, claim_file, output)
+        if report != before:
+            if sys.stdout.isatty():
+                click.clear()
+            click.echo(report)
+            before = report
+        time.sleep(_WATCH_SECONDS)
+
+
+def _report(settings: Settings, claim_file: str | None, output: str) -> tuple[str, int]:
+    """Return the report, and 1 where the claim would always be refused."""
     entries = tuple(read_inputs([claim_file])) if claim_file else ()
     broken = tuple(entry for entry in entries if isinstance(entry, Problem))
     if broken:
@@ -82,14 +96,14 @@ def _show(settings: Settings, claim_file: str | None, output: str) -> int:
     shown = picture(settings, [document.raw for document in documents])
     for problem in shown.judge.problems:
         click.echo(f"drawbridge: {problem}", err=True)
-    click.echo(_json(shown, documents) if output == "json" else _text(shown))
-    return _REFUSED if shown.findings else 0
+    report = _json(shown, documents) if output == "json" else _text(shown)
+    return report, _REFUSED if shown.findings else 0
 
 
 def _text(shown: QuotaPicture) -> str:
     style = shown.judge.style()
     refusals = [full_text(finding, style) for finding in shown.findings]
-    quotas = table(shown.uses, with_claim=shown.raw is not None, bars=sys.stdout.isatty())
+    quotas = table(shown.uses, datetime.now(UTC), with_claim=shown.raw is not None, bars=sys.stdout.isatty())
     return "\n\n".join([quotas if shown.uses else "no quotas", *refusals])
 
 

@@ -1,7 +1,7 @@
 """Claims as they are kept by the tens of thousands.
 
-They come from a few templates: what they ask for is kept once, and of each of them only what charging reads, and who
-it is made for.
+They come from a few templates: what they ask for is kept once, and of each of them only what charging reads, who it is
+made for, and since when.
 """
 
 from collections import OrderedDict
@@ -42,7 +42,13 @@ _SPECS = _Specs(_MOST_SPECS)
 def _slim(metadata: Metadata) -> Metadata:
     owner = metadata.controller()
     kept = () if owner is None else (OwnerReference("", intern(owner.kind), owner.name, "", controller=True),)
-    return Metadata(namespace=intern(metadata.namespace), name=metadata.name, uid=metadata.uid, owners=kept)
+    return Metadata(
+        namespace=intern(metadata.namespace),
+        name=metadata.name,
+        uid=metadata.uid,
+        owners=kept,
+        creation_timestamp=intern(metadata.creation_timestamp),
+    )
 
 
 def _interned(devices: tuple[AllocatedDevice, ...] | None) -> tuple[AllocatedDevice, ...] | None:

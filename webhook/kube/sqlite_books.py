@@ -46,20 +46,25 @@ def prepare(connection: sqlite3.Connection) -> None:
     [(state,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
     if state != "ok":
         raise ValueError(f"the file is damaged: {state}")
+    _known_format(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("BEGIN IMMEDIATE")
-    [(found,)] = connection.execute("PRAGMA user_version").fetchall()
-    if found == 0:
+    if _known_format(connection) == 0:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             connection.execute(statement)
-    elif found != _FORMAT:
-        connection.execute("ROLLBACK")
-        raise ValueError(f"the file has format {found}, and this version reads format {_FORMAT}")
     # Written in any case, so that a file that cannot be written is noticed now.
     connection.execute(f"PRAGMA user_version = {_FORMAT}")
     connection.execute("COMMIT")
+
+
+def _known_format(connection: sqlite3.Connection) -> int:
+    """Return the format of the file, 0 for a new one; ValueError for one that another version has written."""
+    [(found,)] = connection.execute("PRAGMA user_version").fetchall()
+    if found not in (0, _FORMAT):
+        raise ValueError(f"the file has format {found}, and this version reads format {_FORMAT}")
+    return int(found)
 
 
 class SqliteBooks:

@@ -173,5 +173,6 @@ class SqliteLedger:
             connection = sqlite3.connect(name, isolation_level=None, timeout=_MOST_WAIT)
             prepare(connection)
         except (sqlite3.Error, ValueError) as error:
-            raise SettingsError((f"--ledger '{name}': {error}",)) from error
+            hint = "nothing was changed; name another file, or put a copy of it back"
+            raise SettingsError((f"--ledger '{name}': {error}; {hint}",)) from error
         return connection

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from webhook.core.quotas import DeviceQuota, Limit
 from webhook.core.render import aligned
 from webhook.quota.charge import LimitCharge, QuotaCharge
 from webhook.quota.charges import Holder
-from webhook.quota.wording import explained
+from webhook.quota.wording import age_of, explained, held
 
 _NOTHING = Fraction(0)
 
@@ -97,35 +97,26 @@ def fits(use: QuotaUse, limit: Limit) -> bool:
     return not charge.unbounded and use.used.get(limit.name, _NOTHING) + charge.amount <= limit.hard.amount
 
 
-def age_of(created: str, now: datetime) -> str | None:
-    """Return an age as kubectl writes it, roughly: `45s`, `12m`, `5h`, `3d`; None where it is not known."""
-    try:
-        since = max(now - datetime.fromisoformat(created), timedelta())
-    except (ValueError, TypeError):
-        return None
-    seconds = int(since.total_seconds())
-    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
+def table(uses: Sequence[QuotaUse], now: datetime, *, with_claim: bool, bars: bool) -> str:
+    """Return the report for people: a line a limit, in a terminal with a bar of what is used.
 
-
-def table(uses: Sequence[QuotaUse], *, with_claim: bool, bars: bool) -> str:
-    """Return the report for people: a line a limit, in a terminal with a bar of what is used."""
-    return aligned([_heading(with_claim), *(row for use in uses for row in _rows(use, with_claim, bars))])
+    The last column says who holds most of it, or with a claim why it would be charged what it would.
+    """
+    rows = (row for use in uses for row in _rows(use, now, with_claim, bars))
+    return aligned([_heading(with_claim), *rows])
 
 
 def _heading(with_claim: bool) -> tuple[str, ...]:
-    claim = ("REQUESTED", "FITS", "WHY") if with_claim else ()
-    return ("NAMESPACE", "QUOTA", "LIMIT", "HARD", "USED", "RESERVED", "%", *claim)
+    last = ("REQUESTED", "FITS", "WHY") if with_claim else ("HELD BY",)
+    return ("NAMESPACE", "QUOTA", "LIMIT", "HARD", "USED", "RESERVED", "%", *last)
 
 
-def _rows(use: QuotaUse, with_claim: bool, bars: bool) -> Iterable[tuple[str, ...]]:
+def _rows(use: QuotaUse, now: datetime, with_claim: bool, bars: bool) -> Iterable[tuple[str, ...]]:
     for limit in use.quota.limits:
         used = use.used.get(limit.name, _NOTHING)
         reserved = use.reserved.get(limit.name, _NOTHING)
         told = _claim_json(use, limit)
-        claim = (told["requested"], "yes" if told["fits"] else "no", told["why"]) if with_claim else ()
+        claim = (told["requested"], "yes" if told["fits"] else "no", told["why"])
         yield (
             use.quota.namespace or "(cluster)",
             use.quota.name,
@@ -134,7 +125,7 @@ def _rows(use: QuotaUse, with_claim: bool, bars: bool) -> Iterable[tuple[str, ..
             written(used, limit.hard),
             written(reserved, limit.hard),
             _share(percent(used, limit.hard), bars),
-            *claim,
+            *(claim if with_claim else (held(limit, use.holders, now),)),
         )
 
 

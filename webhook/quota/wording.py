@@ -1,6 +1,7 @@
 """The words in which quotas speak, shared by the rules and the reports."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from webhook.core.finding import Severity
 from webhook.core.quota_status import written
@@ -72,13 +73,33 @@ def _told(part: Part, limit: Limit) -> str:
             return f"{devices} of at most {each}"
 
 
-def held(limit: Limit, holders: Sequence[Holder]) -> str:
-    """Return who holds most of a limit; empty where nobody is known to hold anything."""
+def held(limit: Limit, holders: Sequence[Holder], now: datetime) -> str:
+    """Return who holds most of a limit, and since when; empty where nobody is known to hold anything."""
     takers = [holder for holder in holders if holder.amounts.get(limit.name)]
     largest = sorted(takers, key=lambda holder: (-holder.amounts[limit.name], _name(holder)))[:MOST_HOLDERS]
-    told = [f"{_name(holder)} {written(holder.amounts[limit.name], limit.hard)}" for holder in largest]
+    told = [
+        f"{_name(holder)} {written(holder.amounts[limit.name], limit.hard)}{_since(holder, now)}" for holder in largest
+    ]
     more = len(takers) - len(told)
     return ", ".join(told) + (f" and {more} more" if more else "")
+
+
+def _since(holder: Holder, now: datetime) -> str:
+    age = age_of(holder.claim.metadata.creation_timestamp, now)
+    return f" for {age}" if age else ""
+
+
+def age_of(created: str, now: datetime) -> str | None:
+    """Return an age as kubectl writes it, roughly: `45s`, `12m`, `5h`, `3d`; None where it is not known."""
+    try:
+        since = max(now - datetime.fromisoformat(created), timedelta())
+    except (ValueError, TypeError):
+        return None
+    seconds = int(since.total_seconds())
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def _name(holder: Holder) -> str:

@@ -1,6 +1,7 @@
 """quota-exceeded: the claim does not fit under a limit (contract 5)."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Fix, Reason
@@ -19,20 +20,21 @@ def findings(
     charged: QuotaCharge,
     standings: Sequence[Standing],
     devices_path: FieldPath,
+    now: datetime,
     holders: Sequence[Holder] = (),
     tariff: Tariff | None = None,
 ) -> Iterator[Finding]:
     """Yield each limit of one quota that the claim does not fit under, as severe as the quota's mode.
 
     `devices_path` is where a finding stands that no single request brings about; `holders` are who is known to hold
-    something of the quota, and by the tariff smaller devices are looked for that would fit.
+    something of the quota (for how long: by `now`), and by the tariff smaller devices are looked for that would fit.
     """
     for standing in standings:
         on_limit = next((one for one in charged.limits if one.limit.name == standing.limit.name), None)
         if standing.fits or on_limit is None:
             continue
         largest = on_limit.largest
-        told = [text for text in (explained(on_limit), _held_by(standing, holders)) if text]
+        told = [text for text in (explained(on_limit), _held_by(standing, holders, now)) if text]
         yield Finding(
             rule=NAME,
             severity=SEVERITY[charged.quota.mode],
@@ -45,8 +47,8 @@ def findings(
         )
 
 
-def _held_by(standing: Standing, holders: Sequence[Holder]) -> str:
-    held_by = held(standing.limit, holders)
+def _held_by(standing: Standing, holders: Sequence[Holder], now: datetime) -> str:
+    held_by = held(standing.limit, holders, now)
     return f"held by {held_by}" if held_by else ""
 
 

@@ -53,13 +53,16 @@ def limits(result: Result, name: str = "gpus") -> dict[str, Any]:
     return {limit.pop("name"): limit for limit in quota["limits"]}
 
 
+OF_POD = ("of", "pod", "'train-0'")
+
+
 def test_each_limit_is_a_line_with_what_is_used(cluster: Path) -> None:
     result = run("--cluster", cluster)
     assert result.exit_code == 0
     assert [line.split() for line in result.stdout.splitlines()] == [
-        ["NAMESPACE", "QUOTA", "LIMIT", "HARD", "USED", "RESERVED", "%"],
-        ["team-a", "gpus", "gpu-memory", "320Gi", "240Gi", "0", "75"],
-        ["team-a", "gpus", "gpus", "8", "3", "0", "37"],
+        ["NAMESPACE", "QUOTA", "LIMIT", "HARD", "USED", "RESERVED", "%", "HELD", "BY"],
+        ["team-a", "gpus", "gpu-memory", "320Gi", "240Gi", "0", "75", "'team-a/train'", *OF_POD, "240Gi"],
+        ["team-a", "gpus", "gpus", "8", "3", "0", "37", "'team-a/train'", *OF_POD, "3"],
         ["team-b", "other", "limit", "3", "0", "0", "0"],
     ]
 

@@ -268,9 +268,12 @@ UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_a_file_that_cannot_be_used_is_said_at_start(make: Callable[[Path], None], said: str, tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     make(path)
+    before = path.read_bytes() if path.is_file() else b""
     with pytest.raises(SettingsError, match=said) as raised:
         SqliteLedger(path)
     assert str(path) in str(raised.value)
+    assert "name another file, or put a copy of it back" in str(raised.value)
+    assert (path.read_bytes() if path.is_file() else b"") == before
 
 
 def test_a_file_that_breaks_while_serving_admits_nobody(ledger: SqliteLedger, tmp_path: Path) -> None:

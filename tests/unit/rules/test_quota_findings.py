@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from tests.support.build import Raw, claim_object, make_claim, request
 from tests.support.quota import (
@@ -25,6 +26,7 @@ from webhook.core.render import full_text, warnings
 from webhook.quota.charges import charges_of, known_holders, standings_in, tariff_of
 from webhook.rules import quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 STEPS = {"default": "80Gi", "validRange": {"min": "1Gi", "max": "80Gi", "step": "5Gi"}}
 SHARED = cluster(shared_gpu("s", policy=STEPS))
 MIXED = cluster(full_gpu("a"), mig("b", "1g.10gb", "10Gi"), mig("c", "3g.40gb", "40Gi"))
@@ -36,7 +38,7 @@ def exceeded(claim: Claim, view: ClusterView, quota: DeviceQuota, used: str) -> 
     tariff = tariff_of(view)
     standings = standings_in(on_quota, amounts)
     return quota_exceeded.findings(
-        on_quota, standings, claim.requests_path(), known_holders(quota, view, tariff), tariff
+        on_quota, standings, claim.requests_path(), NOW, known_holders(quota, view, tariff), tariff
     )
 
 
@@ -140,6 +142,14 @@ def test_the_five_largest_holders_are_named() -> None:
     [finding] = exceeded(make_claim(request("gpu", device_class="gpu.nvidia.com")), view, make_quota(devices(1)), "28")
     named = ", ".join(f"'team-a/c{number}' {number + 1}" for number in (6, 5, 4, 3, 2))
     assert finding.why == f"1 device; held by {named} and 2 more"
+
+
+def test_a_holder_is_named_with_its_age() -> None:
+    raw = claim_object(request("gpu", device_class="gpu.nvidia.com"), name="old", namespace="team-a")
+    raw["metadata"]["creationTimestamp"] = "2026-11-18T11:00:00Z"
+    view = holding(MIXED, parse_claim(raw))
+    [finding] = exceeded(make_claim(request("gpu", device_class="gpu.nvidia.com")), view, make_quota(devices(1)), "1")
+    assert finding.why == "1 device; held by 'team-a/old' 1 for 3d"
 
 
 def test_where_there_are_too_many_claims_to_count_nobody_is_named() -> None:
