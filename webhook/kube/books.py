@@ -26,12 +26,12 @@ Step = Callable[[DeviceQuota], Outcome]
 """What somebody wants of the books: applied to the quota as read, perhaps several times, before it is written."""
 
 _GONE = Admitted(None, changed=False)
-_LONGEST_GATHER_SECONDS = 0.05
+_LONGEST_GATHER_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a write is tried, and the longest first pause between tries, which doubles."""
+    """How often a write is tried, and the longest first pause between tries, which doubles: once after conflicts."""
 
     writes: int = 12
     pause_seconds: float = 0.01
@@ -108,8 +108,9 @@ class Books:
     async def _commit(self) -> None:
         """Answer all that waits now, by one write if it can be.
 
-        Where several waited, the next write is put off by half the time that this one took: whoever was answered
-        together asks again together, and one write for all is much less work than two for some each.
+        Where several waited, the next write is put off by as long as this one took. Whoever was answered together
+        asks again together, and one write for all is much less work than two for some each; and another replica,
+        which must read before it writes, gets its turn.
         """
         began = asyncio.get_running_loop().time()
         reason: Exception | None = None
@@ -123,7 +124,9 @@ class Books:
                 if isinstance(error, ConflictError):
                     self._on_conflict()
                 reason = error
-                longest = self._patience.pause_seconds * 2 ** min(attempt, 4)
+                # Who waits longer after each conflict loses to who does not; a server in trouble is left alone.
+                doublings = min(attempt, 1 if isinstance(error, ConflictError) else 4)
+                longest = self._patience.pause_seconds * 2**doublings
                 await asyncio.sleep(self._random.uniform(0.0, longest))
             except ApiError as error:
                 self._fail(batch, self._unavailable(error))
@@ -131,7 +134,7 @@ class Books:
             else:
                 self._answer(batch, outcomes)
                 took = asyncio.get_running_loop().time() - began
-                self._gather_seconds = min(took / 2, _LONGEST_GATHER_SECONDS) if len(batch) > 1 else 0.0
+                self._gather_seconds = min(took, _LONGEST_GATHER_SECONDS) if len(batch) > 1 else 0.0
                 return
         self._fail(tuple(self._waiting), self._unavailable(reason))
 
