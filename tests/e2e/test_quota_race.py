@@ -1,4 +1,4 @@
-"""A quota of five devices under sixty creates at once, through two replicas that are lost in the middle."""
+"""A quota of five devices under sixty creates at once, through replicas that are lost in the middle."""
 
 import http.client
 import random
@@ -91,21 +91,6 @@ def _scene(gate: Gate, folder: Path, count: int) -> Iterator[Scene]:
             replicas.end()
     for namespace in namespaces:
         cluster.delete_namespace(namespace)
-
-
-@pytest.mark.usefixtures("controller")
-def test_of_sixty_creates_at_once_exactly_five_are_stored(gate: Gate, tmp_path: Path) -> None:
-    api = gate.cluster.api
-    with _scene(gate, tmp_path, 3) as scene:
-        for namespace in scene.namespaces:
-            burst = Burst(api, namespace)
-            burst.begin()
-            burst.end()
-            print(f"{burst.seconds:.2f} s, by replica {scene.replicas.answered()}: {dict(burst.outcomes)}")
-            assert burst.outcomes == {"created": LIMIT, "over quota": CREATES - LIMIT}
-            assert _stored(api, namespace) == LIMIT
-            wait_for("folded charges", partial(_is_settled, api, namespace))
-        assert min(scene.replicas.answered()) > CREATES // 4
 
 
 @pytest.mark.timeout(300)  # with nothing else to do the machine needs three quarters of a minute
