@@ -64,6 +64,7 @@ spec:
 - At workloads everything is at most a warning; a policy on `pods` is told there of the pods that will be made.
 - An exception holds up to and including the day `until` (UTC). In its last {ENDING_DAYS} days users are warned of what
   will be refused.
+- Labels are the users' to set: an exception by `claimSelector` alone is for whoever knows the label.
 - ConfigMaps that are parameters have the label `{PARAMETER_LABEL}: "true"`; `{PARAMETERS}` needs none.
 - An expression may cost {MOST_COST:,} units and a policy {MOST_POLICY_COST:,}, as in the API server. When a policy is
   written, lists of `object` are taken for {ASSUMED[0]} entries and texts for {ASSUMED[1]} characters. A policy has at

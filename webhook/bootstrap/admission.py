@@ -161,7 +161,9 @@ class Admission:
         pods = await self._seen_pods(review, budget)
         if pods is None:
             return (), {}
-        said = await self.work.run(self._policies_of_pods, review, pods)
+        said = Judgement()
+        if pods.case.view.policies:
+            said = await self.work.run(self._policies_of_pods, review, pods)
         wrong = (unjudged(misfit.path, "wrong-type", misfit.message) for misfit in pods.case.pod.misfits)
         quota = await self._early_quota_of_pods(pods, review, budget)
         return (*self._applied((*pods.findings, *wrong)), *said.findings, *quota), said.audit

@@ -110,7 +110,7 @@ class Offline:
         return (*found, *invalid(pods.case.pod.misfits), *self.quotas.of_pods(pods, raw))
 
     def _policies_of_pods(self, pods: "Pods", raw: RawObject) -> tuple[Finding, ...]:
-        if not self.view.policies:
+        if not self.view.policies or self.rulebook.exempt(pods.case.namespace):
             return ()
         from webhook.policy.cases import asked_of_file, of_pods
 
