@@ -24,9 +24,9 @@ from webhook.core.raw import RawObject
 from webhook.policy.case import PolicyCase
 from webhook.policy.compile import CompiledExpression, CompiledPolicy, CompiledValidation
 from webhook.policy.running import Budget, EvaluationFailedError, Variables, failed_evaluation
-from webhook.policy.vocabulary import PARAMS, VARIABLES
+from webhook.policy.vocabulary import MOST_TEXT_OF_PARAMS, PARAMS, VARIABLES
 from webhook.policy.wording import evaluation_problem, message_of, place_of
-from webhook.policy.words import Words
+from webhook.policy.words import Words, extent_of
 
 ENDING_DAYS: Final = 14
 """How long before its end an exception is warned of."""
@@ -151,7 +151,7 @@ class _Judging:
         mode = compiled.policy.mode if in_share(compiled.policy, case.namespace) else PolicyMode.AUDIT
         self._severity = _SEVERITIES[mode]
         self._budget = Budget(case.expired)
-        self._is_quick = trace is None and words.is_ordinary and compiled.is_bounded(words.extent)
+        self._is_quick = False
         if compiled.depth:
             allow_depth()  # each variable is evaluated inside of the one that reads it
         self._failed = False
@@ -171,7 +171,8 @@ class _Judging:
             if skipped:
                 return Outcome.SKIPPED
         if exception is not None:
-            self.findings = [self._ending(exception)] if self.findings else []
+            told = self.findings and self._severity is not Severity.INFO
+            self.findings = [self._ending(exception)] if told else []
             return Outcome.EXCEPTED
         if self.findings:
             return _OUTCOMES[self._severity]
@@ -279,9 +280,23 @@ class _Judging:
             except EvaluationFailedError as failed:
                 raise EvaluationError(failed.problem) from None
 
+        self._is_quick = self._may_be_quick(param)
         own = {PARAMS: param, VARIABLES: LazyMap(variable)}
         around = LazyMap(lambda name: own[name] if name in own else words[name])
         return around
+
+    def _may_be_quick(self, param: Value) -> bool:
+        """Return whether nothing needs to be counted: object and parameters are so small that it cannot take long."""
+        words = self._words
+        if self._trace is not None or not words.is_ordinary:
+            return False
+        extent = words.extent
+        if param is not _NO_PARAMS:
+            widest, longest = extent_of(param)
+            if longest > MOST_TEXT_OF_PARAMS:
+                return False
+            extent = max(extent[0], widest), max(extent[1], longest)
+        return self._compiled.is_bounded(extent)
 
     def _validate(self, validation: CompiledValidation, variables: Variables) -> None:
         try:

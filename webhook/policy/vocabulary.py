@@ -33,6 +33,8 @@ class Struct:
 CLAIM: Final = "claim"
 VARIABLES: Final = "variables"
 PARAMS: Final = "params"
+MOST_TEXT_OF_PARAMS: Final = 1024
+"""The longest value of a ConfigMap that estimates of costs assume."""
 REQUEST: Final = "drawbridge.Request"
 _LABELS: Final = "map{64}(string{63}, string{63})"
 _ANNOTATIONS: Final = "map{64}(string{63}, string{1024})"

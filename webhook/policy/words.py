@@ -59,12 +59,9 @@ class Words:
 
     @cached_property
     def extent(self) -> tuple[int, int]:
-        """The most entries of a list or map and the longest text of the object, rounded up so that few differ."""
-        widest, longest = ASSUMED
-        for raw in (self._object, self._old):
-            entries, text = _extent(raw)
-            widest, longest = max(widest, entries), max(longest, text)
-        return _rounded(widest), _rounded(longest)
+        """The most entries of a list or map and the longest text of the object, at least what is assumed."""
+        extents = (ASSUMED, extent_of(self._object), extent_of(self._old))
+        return max(entries for entries, _ in extents), max(text for _, text in extents)
 
     @cached_property
     def _object(self) -> Value:
@@ -106,19 +103,15 @@ def _values(raw: Any) -> Iterator[Any]:
             stack.extend(value)
 
 
-def _extent(raw: Any) -> tuple[int, int]:
-    widest = longest = 0
+def extent_of(raw: Any) -> tuple[int, int]:
+    """Return the most entries of a list or map and the longest text, as powers of two, so that few differ."""
+    widest = longest = 1
     for value in _values(raw):
         if type(value) is str:
             longest = max(longest, len(value))
         elif type(value) is dict or type(value) is list:
             widest = max(widest, len(value))
-    return widest, longest
-
-
-def _rounded(size: int) -> int:
-    """Return the power of two that is not below the size."""
-    return 1 << (size - 1).bit_length()
+    return 1 << (widest - 1).bit_length(), 1 << (longest - 1).bit_length()
 
 
 def _request_fields(case: PolicyCase) -> Fields:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.build import claim_object, request
-from tests.support.policies import claim_case, compiled
+from tests.support.policies import VIEW, claim_case, compiled
 from webhook.inventory.case import never
 from webhook.policy.case import PolicyCase
 from webhook.policy.compile import MOST_CHARACTERS
@@ -64,6 +64,22 @@ def test_a_claim_larger_than_can_be_stored_is_counted() -> None:
     policy = "claim.alternatives.all(a, claim.alternatives.all(b, a.name != '' || b.name != ''))"
     [message], _ = _told(replace(_claim(2000), expired=lambda: next(ticks, True)), policy)
     assert "the time for this review was over before it was evaluated" in message
+
+
+def test_large_parameters_are_counted() -> None:
+    """They may be those of a namespace's own administrator."""
+    policy = compiled(
+        "params.data.list.split(',').all(x, params.data.list.split(',').all(y, x != '' || y != ''))",
+        paramKind={"apiVersion": "v1", "kind": "ConfigMap"},
+        paramRef={"name": "many"},
+    )
+    assert policy.works, policy.flaws
+    ticks = iter([False] * 20)
+    metadata = {"name": "many", "namespace": "lab"}
+    view = replace(VIEW, config_maps={("lab", "many"): {"metadata": metadata, "data": {"list": "a," * 2_000}}})
+    case = claim_case(claim_object(request("gpu")), view, expired=lambda: next(ticks, True))
+    [finding] = judge([policy], case).findings
+    assert "the time for this review was over before it was evaluated" in finding.message
 
 
 def test_where_the_time_is_over_the_failure_policy_decides() -> None:
