@@ -1,0 +1,13 @@
+"""`drawbridge policies`: shipped policies, policies as Kubernetes' own, and what they say of what exists."""
+
+import click
+
+from webhook.cli.policies_export import export
+
+
+@click.group()
+def policies() -> None:
+    """Shipped ClaimPolicies; ClaimPolicies as ValidatingAdmissionPolicies; what they say of objects that exist."""
+
+
+policies.add_command(export)

@@ -1,0 +1,71 @@
+"""ClaimPolicies by what a person calls them: shipped ones by name, files and folders."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from webhook.core.errors import SettingsError
+from webhook.core.policies import KIND, ClaimPolicy
+from webhook.core.policies_parse import parse_policy
+from webhook.core.raw import RawObject
+from webhook.kube.inputs import STDIN, Source, inputs_of, read_sources
+from webhook.kube.kinds import OWN_GROUP
+from webhook.kube.manifests import Document, Problem
+from webhook.settings import POLICIES, did_you_mean
+
+PACK = POLICIES / "pack"
+
+
+def shipped_policies() -> Mapping[str, Path]:
+    """Return the folder of each shipped policy by its name: policy.yaml, README.md and the suite that tests it."""
+    return {file.parent.name: file.parent for file in sorted(PACK.glob("*/policy.yaml"))}
+
+
+def shipped_manifests(names: Iterable[str]) -> tuple[RawObject, ...]:
+    """Return the objects of shipped policies as they are written; SettingsError where there is no such policy."""
+    shipped = shipped_policies()
+    listed = tuple(names)
+    unknown = tuple(
+        f"there is no shipped policy '{name}'{did_you_mean(name, shipped)}" for name in listed if name not in shipped
+    )
+    if unknown:
+        raise SettingsError(unknown)
+    sources = ((str(shipped[name] / "policy.yaml"), (shipped[name] / "policy.yaml").read_bytes()) for name in listed)
+    return tuple(document.raw for document in inputs_of(sources) if isinstance(document, Document))
+
+
+def named_policies(words: Iterable[str]) -> tuple[tuple[ClaimPolicy, ...], tuple[Problem, ...]]:
+    """Return the policies of files, folders, `-` and shipped names, and what is broken in the files.
+
+    SettingsError where a word is none of these, or leads to no policy.
+    """
+    shipped = shipped_policies()
+    found: list[ClaimPolicy] = []
+    broken: list[Problem] = []
+    wrong: list[str] = []
+    for word in words:
+        if word == STDIN or Path(word).exists():
+            policies, problems = _read(read_sources([word]))
+        elif word in shipped:
+            policies, problems = _read([(word, (shipped[word] / "policy.yaml").read_bytes())])
+        else:
+            wrong.append(f"'{word}' is neither a file nor a shipped policy{did_you_mean(word, shipped)}")
+            continue
+        if not policies and not problems:
+            wrong.append(f"'{word}' holds no {KIND}")
+        found += policies
+        broken += problems
+    if wrong:
+        raise SettingsError(tuple(wrong))
+    return tuple(found), tuple(broken)
+
+
+def _read(sources: Iterable[Source]) -> tuple[list[ClaimPolicy], list[Problem]]:
+    entries = tuple(inputs_of(sources))
+    policies = [
+        parse_policy(entry.raw)
+        for entry in entries
+        if isinstance(entry, Document)
+        and entry.raw.get("kind") == KIND
+        and str(entry.raw.get("apiVersion")).startswith(f"{OWN_GROUP}/")
+    ]
+    return policies, [entry for entry in entries if isinstance(entry, Problem)]
