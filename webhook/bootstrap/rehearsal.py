@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final, Self
 
 from webhook.bootstrap.admission import Admission
@@ -136,6 +136,10 @@ class Rehearsal:
         self._work.close()
         self._free.close()
 
+    def _now(self) -> datetime:
+        """Return the beginning of the day on which the case plays."""
+        return datetime.combine(self._told.today, datetime.min.time(), UTC)
+
     def observed(self, suite: PlacedSuite, prepared: Prepared, view: ClusterView, *, traced: bool = False) -> Observed:
         """Return what becomes of the object of a case in a cluster."""
         steps: list[Step] | None = [] if traced else None
@@ -149,7 +153,9 @@ class Rehearsal:
             ledger.observe(Reading(view, ()))
         try:
             review = _review(suite, prepared, f"case-{self._number}")
-            admission = Admission(self._stage, ledger, self._rulebook, self._work, _NoTemplates(), _ignore, self._desk)
+            admission = Admission(
+                self._stage, ledger, self._rulebook, self._work, _NoTemplates(), _ignore, self._now, self._desk
+            )
             found, shown, stored = self._runner.run(_through(admission.handlers(), review))
         finally:
             if view.quotas:
