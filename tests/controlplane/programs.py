@@ -124,6 +124,10 @@ class Programs:
         self._started.append(program)
         return program
 
+    def running(self, name: str) -> Program:
+        """The program that was started last under a name."""
+        return next(program for program in reversed(self._started) if program.name == name)
+
     def stop(self) -> None:
         """End everything that still runs."""
         while self._started:
