@@ -46,7 +46,7 @@ def snapshot(settings: Settings) -> dict[str, Any]:
 async def _of_live(settings: Settings) -> dict[str, Any]:
     try:
         async with ApiClient(load_access(settings.kubeconfig, settings.context)) as api:
-            objects = [raw for kind in KINDS for raw in await _listed(api, kind)]
+            objects = [raw for kind in KINDS for raw in await listed(api, kind)]
             objects += await listed_workloads(api)
             version = settings.kubernetes_version or await ask_version(api)
             return _list(version, {**await ask_gates(api), **settings.feature_gates}, objects)
@@ -54,7 +54,7 @@ async def _of_live(settings: Settings) -> dict[str, Any]:
         raise ClusterUnavailableError(f"the cluster could not be read: {error}") from error
 
 
-async def _listed(api: ApiClient, kind: Kind) -> list[RawObject]:
+async def listed(api: ApiClient, kind: Kind) -> list[RawObject]:
     """Return the objects of a kind; none where the server does not have it."""
     found: list[RawObject] = []
     try:

@@ -2,6 +2,7 @@
 
 import click
 
+from webhook.cli.policies_audit import audit
 from webhook.cli.policies_export import export
 
 
@@ -10,4 +11,5 @@ def policies() -> None:
     """Shipped ClaimPolicies; ClaimPolicies as ValidatingAdmissionPolicies; what they say of objects that exist."""
 
 
+policies.add_command(audit)
 policies.add_command(export)

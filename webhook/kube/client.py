@@ -20,6 +20,7 @@ from webhook.kube.kinds import Kind
 _CREDENTIALS_SECONDS = 10.0
 _MERGE_PATCH = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
+_APPLY_PATCH = "application/apply-patch+yaml"
 
 
 class ApiError(Exception):
@@ -150,6 +151,10 @@ class ApiClient:
     async def patch(self, path: str, operations: Sequence[RawObject]) -> dict[str, Any]:
         """Apply a JSON Patch (RFC 6902); ApiError where a `test` in it fails."""
         return await self._json("PATCH", path, {}, operations, _JSON_PATCH)
+
+    async def apply(self, path: str, body: RawObject, *, manager: str) -> dict[str, Any]:
+        """Apply an object on the server (KEP-555); what others have set of its fields becomes the manager's."""
+        return await self._json("PATCH", path, {"fieldManager": manager, "force": "true"}, body, _APPLY_PATCH)
 
     async def delete(self, path: str, *, uid: str = "", **query: str) -> None:
         """Delete an object, with a uid only if it is still that one (else ConflictError)."""
