@@ -64,7 +64,7 @@ class Storm:
                 try:
                     await self._api.create(path, claim, **query)
                 except AlreadyExistsError:
-                    began -= REQUEST_SECONDS  # an earlier try of ours was stored, and the answer was lost
+                    began = lost[0][0]  # an earlier try of ours was stored, and the answer was lost
                 except (UnavailableError, GarbledError) as error:
                     if not isinstance(error.__cause__, aiohttp.ClientConnectorError):
                         lost.append((began, time.monotonic()))

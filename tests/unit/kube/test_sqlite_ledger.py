@@ -218,8 +218,8 @@ def test_amounts_stay_exact(ledger: SqliteLedger) -> None:
     assert used(ledger) == 2**80 + Fraction(1, 10**8)
 
 
-ADMIT_SIX = """
-import asyncio, sys
+ADMIT = """
+import asyncio, itertools, sys
 from fractions import Fraction
 from pathlib import Path
 from webhook.core.quantity import parse_quantity
@@ -227,15 +227,22 @@ from webhook.core.quotas import DeviceQuota, Dimension, Limit
 from webhook.kube.ledgers import Charge, Charged, Wanted
 from webhook.kube.sqlite_ledger import SqliteLedger
 
-async def admit(ledger, uid):
-    quota = DeviceQuota("team-a", "gpus", limits=(Limit("gpus", Dimension.DEVICES, parse_quantity("4")),))
+async def admit(ledger, uid, hard="4"):
+    quota = DeviceQuota("team-a", "gpus", limits=(Limit("gpus", Dimension.DEVICES, parse_quantity(hard)),))
     wanted = Wanted(uid, "team-a", uid, (Charge(quota, {"gpus": Fraction(1)}),))
     return await ledger.admit(wanted, dry_run=False, deadline=asyncio.get_running_loop().time() + 10)
 
 ledger = SqliteLedger(Path(sys.argv[1]))
-answers = [asyncio.run(admit(ledger, f"{sys.argv[2]}-{number}")) for number in range(6)]
+"""
+ADMIT_SIX = f"""{ADMIT}
+answers = [asyncio.run(admit(ledger, sys.argv[2] + str(number))) for number in range(6)]
 print(sum(isinstance(answer, Charged) for answer in answers))
 ledger.close()
+"""
+ADMIT_ON = f"""{ADMIT}
+for number in itertools.count():
+    asyncio.run(admit(ledger, str(number), "1M"))
+    print(number, flush=True)
 """
 
 
@@ -245,6 +252,21 @@ def test_processes_share_one_file_and_never_exceed_the_limit(tmp_path: Path) -> 
     processes = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(3)]
     admitted = [int(process.communicate(timeout=60)[0]) for process in processes]
     assert sum(admitted) == 4
+
+
+def test_a_process_killed_while_it_admits_leaves_every_charge_that_it_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    command = [sys.executable, "-c", ADMIT_ON, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        told = [process.stdout.readline() for _ in range(20)]
+        process.kill()
+        told += process.stdout.readlines()
+    ledger = SqliteLedger(path)
+    held = {entry.uid for entry in ledger.entries()}
+    ledger.close()
+    assert len(told) <= len(held) <= len(told) + 1
+    assert {line.strip() for line in told} <= held
 
 
 def _damaged(path: Path) -> None:
