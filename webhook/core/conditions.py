@@ -1,7 +1,7 @@
 """Conditions as Kubernetes writes them in a status (API conventions, `metav1.Condition`)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from webhook.core.raw import RawObject
 
@@ -9,34 +9,23 @@ _MOST_TEXT = 32_768
 """The longest message that the schema of a condition takes (`metav1.Condition`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What holds of an object, or does not; `reason` is one word for programs, `message` is for people."""
-
-    type: str
-    holds: bool
-    reason: str
-    message: str
+def condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, Any]:
+    """Return a condition, but for its generation and the time of its last change."""
+    return {"type": kind, "status": str(holds), "reason": reason, "message": message[:_MOST_TEXT]}
 
 
-def renewed(
-    before: Iterable[RawObject], found: Iterable[Condition], generation: int, moment: str
-) -> tuple[RawObject, ...]:
-    """Return the conditions as they are now: `moment` is the time of those whose status has changed.
+def merged(stored: Sequence[object], wanted: Iterable[Mapping[str, Any]], moment: str) -> list[object]:
+    """Return the stored conditions with the wanted ones; `moment` is when one changes whose status is another now.
 
     Conditions of other types are somebody else's and stay.
     """
-    known = {condition.get("type"): condition for condition in before}
-    for one in found:
-        old = known.get(one.type, {})
-        status = "True" if one.holds else "False"
-        since = old.get("lastTransitionTime") if old.get("status") == status else None
-        known[one.type] = {
-            "type": one.type,
-            "status": status,
-            "observedGeneration": generation,
-            "lastTransitionTime": since or moment,
-            "reason": one.reason,
-            "message": one.message[:_MOST_TEXT],
-        }
-    return tuple(known.values())
+    conditions = tuple(wanted)
+    before = {entry["type"]: entry for entry in stored if isinstance(entry, dict) and "type" in entry}
+    types = {one["type"] for one in conditions}
+    others = [entry for entry in stored if not (isinstance(entry, dict) and entry.get("type") in types)]
+    return [*others, *(_dated(one, before.get(one["type"], {}), moment) for one in conditions)]
+
+
+def _dated(wanted: Mapping[str, Any], before: RawObject, moment: str) -> dict[str, Any]:
+    same = before.get("status") == wanted["status"] and "lastTransitionTime" in before
+    return {**wanted, "lastTransitionTime": before["lastTransitionTime"] if same else moment}

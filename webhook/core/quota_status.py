@@ -50,7 +50,7 @@ class QuotaStatus:
     reservations: tuple[Reservation, ...] = ()
     observed_generation: int = 0
     observed_resource_version: int = 0
-    conditions: tuple[RawObject, ...] = field(default=(), compare=False)
+    conditions: tuple[object, ...] = field(default=(), compare=False)
 
     def limit(self, name: str) -> LimitStatus | None:
         return next((limit for limit in self.limits if limit.name == name), None)

@@ -1,9 +1,10 @@
 """What the status of a LegacyMapping says of it: whether it is in use, and who fights it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from webhook.core.cluster import ClusterView
+from webhook.core.conditions import condition
 from webhook.core.finding import Finding, Severity
 from webhook.core.mappings import KIND
 from webhook.core.raw import RawObject
@@ -32,25 +33,6 @@ def mapping_conditions(name: str, spec: RawObject, generation: int, view: Cluste
         ready = condition(READY, True, "Valid", "")
     fights = condition(CONFLICT, bool(conflicts), "EqualPriority" if conflicts else "NoConflict", told(conflicts))
     return tuple({**one, "observedGeneration": generation} for one in (ready, fights))
-
-
-def merged(stored: Sequence[object], wanted: Iterable[Mapping[str, Any]], moment: str) -> list[object]:
-    """Return the stored conditions with the wanted ones; `moment` is when one changes whose status is another now."""
-    conditions = tuple(wanted)
-    before = {entry["type"]: entry for entry in stored if isinstance(entry, dict) and "type" in entry}
-    types = {one["type"] for one in conditions}
-    others = [entry for entry in stored if not (isinstance(entry, dict) and entry.get("type") in types)]
-    return [*others, *(_dated(one, before.get(one["type"], {}), moment) for one in conditions)]
-
-
-def _dated(wanted: Mapping[str, Any], before: RawObject, moment: str) -> dict[str, Any]:
-    same = before.get("status") == wanted["status"] and "lastTransitionTime" in before
-    return {**wanted, "lastTransitionTime": before["lastTransitionTime"] if same else moment}
-
-
-def condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, Any]:
-    """Return a condition, but for the time of its last change."""
-    return {"type": kind, "status": str(holds), "reason": reason, "message": message}
 
 
 def told(findings: Collection[Finding]) -> str:

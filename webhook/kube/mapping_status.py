@@ -13,12 +13,13 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.cluster import ClusterView
+from webhook.core.conditions import merged
 from webhook.core.fieldpath import ROOT
 from webhook.core.mappings import parse_mapping
 from webhook.core.raw import EMPTY, RawObject, Reader
 from webhook.kube.client import ApiClient, ApiError, GarbledError, path_of
 from webhook.kube.kinds import MAPPINGS, Key, Kind
-from webhook.kube.mapping_conditions import mapping_conditions, merged
+from webhook.kube.mapping_conditions import mapping_conditions
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.cluster import ClusterView
+from webhook.core.conditions import condition, merged
 from webhook.core.fieldpath import ROOT
 from webhook.core.policies_parse import parse_policy
 from webhook.core.raw import EMPTY, RawObject, Reader
 from webhook.kube.client import ApiClient, ApiError, GarbledError, path_of
 from webhook.kube.kinds import POLICIES, Key, Kind
-from webhook.kube.mapping_conditions import READY, condition, merged, told
+from webhook.kube.mapping_conditions import READY, told
 from webhook.policy.compile import compile_policy
 from webhook.policy.oddities import ending, oddities
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from structlog.typing import FilteringBoundLogger
 
 from webhook.core.cluster import ClusterView
-from webhook.core.conditions import renewed
+from webhook.core.conditions import merged
 from webhook.core.finding import Finding
 from webhook.core.quota_status import Amounts, QuotaStatus
 from webhook.core.quotas import DeviceQuota
@@ -57,7 +57,7 @@ class QuotaTelling:
         """Return what is to be written: the fold, which may change nothing, and the conditions that hold then."""
         status = after or quota.status or QuotaStatus()
         moment = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        conditions = renewed(status.conditions, conditions_of(quota, status, flaws), quota.generation, moment)
+        conditions = tuple(merged(status.conditions, conditions_of(quota, status, flaws), moment))
         if after is None and conditions == status.conditions:
             return Admitted(quota.status, changed=False)
         return Admitted(replace(status, conditions=conditions), changed=True)

@@ -29,7 +29,9 @@ def booked(quota: DeviceQuota, used: int, reserved: int = 0, **amounts: int) -> 
 
 def told(quota: DeviceQuota) -> dict[str, tuple[bool, str, str]]:
     assert quota.status is not None
-    return {one.type: (one.holds, one.reason, one.message) for one in conditions_of(quota, quota.status, ())}
+    found = conditions_of(quota, quota.status, ())
+    assert {one["observedGeneration"] for one in found} == {quota.generation}
+    return {one["type"]: (one["status"] == "True", one["reason"], one["message"]) for one in found}
 
 
 def test_a_limit_that_is_reached_is_not_exceeded() -> None:
