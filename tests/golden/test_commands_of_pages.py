@@ -16,7 +16,8 @@ COMMANDS = sorted(
     {
         command
         for page in PAGES
-        for block in re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        for language, block in re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+        if not language
         for command in re.findall(r"^\.venv/bin/drawbridge (?!serve)(.+)$", block, re.MULTILINE)
     }
 )

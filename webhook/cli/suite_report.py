@@ -66,7 +66,7 @@ def _coverage_lines(tested: Tested) -> Iterator[str]:
     for gap in coverage.gaps:
         found = _gap_extract(tested, gap)
         yield f"  {_place(tested, found)}: {gap.problem}: {gap.point.expression.path}"
-        yield from _excerpt(found)
+        yield from _excerpt(found, gap.point.expression.text, gap.point.span)
 
 
 def survivor_lines(one: Mutated) -> Iterator[str]:
@@ -74,7 +74,7 @@ def survivor_lines(one: Mutated) -> Iterator[str]:
     found = _mutant_extract(one)
     change = f"`{one.mutant.replaced}` changed to `{one.mutant.text}`"
     yield f"{_place(one.tested, found)}: no case fails with {change}: {one.mutant.expression.path}"
-    yield from _excerpt(found)
+    yield from _excerpt(found, one.mutant.expression.text, one.mutant.span)
 
 
 def _gap_extract(tested: Tested, gap: Gap) -> Extract:
@@ -89,7 +89,10 @@ def _place(tested: Tested, found: Extract) -> str:
     return f"{tested.placed.document.file}:{found.position.line}:{found.position.column}"
 
 
-def _excerpt(found: Extract) -> Iterator[str]:
+def _excerpt(found: Extract, expression: str, span: Span) -> Iterator[str]:
+    """Return the line of the file; of the expression where folding has moved the place."""
+    if not found.exact:
+        return excerpt(expression, span)
     start = found.position.column - 1
     return excerpt(found.text, Span(start, start + found.length), f"{found.position.line} ")
 
