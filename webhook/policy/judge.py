@@ -270,6 +270,9 @@ class _Judging:
     def _around(self, param: Value) -> Variables:
         """Return what the expressions read: the words, the parameters, and the variables when they are first read."""
         words = self._words.variables
+        self._is_quick = self._may_be_quick(param)
+        if param is _NO_PARAMS and not self._compiled.variables:
+            return words
 
         def variable(name: str) -> Value:
             expression = self._compiled.variables.get(name)
@@ -280,9 +283,9 @@ class _Judging:
             except EvaluationFailedError as failed:
                 raise EvaluationError(failed.problem) from None
 
-        self._is_quick = self._may_be_quick(param)
-        own = {PARAMS: param, VARIABLES: LazyMap(variable)}
-        around = LazyMap(lambda name: own[name] if name in own else words[name])
+        around = LazyMap(words.__getitem__)
+        around.update(words)  # those that have been read already: looking them up once more takes longer than all else
+        around[PARAMS], around[VARIABLES] = param, LazyMap(variable)
         return around
 
     def _may_be_quick(self, param: Value) -> bool:
