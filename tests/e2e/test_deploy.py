@@ -74,6 +74,7 @@ WHOLE: dict[str, Json] = {
                 "config": [{"opaque": {"driver": "gpu.nvidia.com", "parameters": {"kind": "GpuConfig"}}}],
                 "constraints": [{"matchAttribute": "resource.kubernetes.io/pcieRoot"}],
             },
+            {"name": "nvidia.com/nano", "capacity": {"of": "nvidia.com/gpu", "name": "cores", "unit": "n"}},
         ],
         "nodeLabels": [{"label": "nvidia.com/gpu.product", "selector": "'{value}' == ''"}],
     },

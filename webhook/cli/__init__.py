@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "rule": "the page of a rule",
     "serve": "the admission webhook",
     "test": "suites of policy tests",
+    "uninstall": "take the webhooks out of a cluster, before the rest goes",
 }
 
 
