@@ -63,6 +63,10 @@ class Inventory:
         self.parts: dict[int, Part] = {}
         duplicates: list[tuple[str, str, str]] = []
         for pool in pools.slices:
+            part = kept.get(id(pool[0])) if len(pool) == 1 else None
+            if part is not None:  # it would not have been kept, had it names twice
+                self.parts[id(pool[0])] = part
+                continue
             of_pool = [kept.get(id(one)) or Part(one, places_in(one), names_twice(one.devices)) for one in pool]
             twice = _twice(of_pool)
             duplicates += ((pool[0].driver, pool[0].pool, name) for name in twice)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from webhook.cel.compile import Verdict
 from webhook.cel.inspect import respell
@@ -20,37 +20,46 @@ _NEAR: Final = 8
 """With its unit it is at most so many times smaller or larger than what some device has."""
 
 
+class _Bare(NamedTuple):
+    """A number without a unit, and where its literal stands."""
+
+    number: str
+    start: int
+    end: int
+
+
 def with_units(view: ClusterView, text: str) -> str | None:
     """Return a selector with the units that bare amounts lack, by what known devices have; None where none does."""
     compiled = compiled_new(text, view.server)
     if compiled.ast is None or compiled.verdict is not Verdict.OK:
         return None
     changed = text
-    for place, literal in sorted(_compared(compiled.ast.root), key=lambda found: -found[1].start):
-        unit = _unit(view, place, str(literal.value))
+    for place, amount in sorted(_compared(compiled.ast.root), key=lambda found: -found[1].start):
+        unit = _unit(view, place, amount.number)
         if unit:
-            changed = respell(changed, (literal.start, literal.end), f"{literal.value}{unit}")
+            changed = respell(changed, (amount.start, amount.end), f"{amount.number}{unit}")
     return None if changed == text else changed
 
 
-def _compared(root: Expr) -> Iterator[tuple[Place, Literal]]:
-    """Yield the capacities that are compared with a bare amount, each with its literal."""
+def _compared(root: Expr) -> Iterator[tuple[Place, _Bare]]:
+    """Yield the capacities that are compared with a bare amount, each with the amount."""
     for node in walk(root):
         if isinstance(node, Call):
             sides = (node.target, *node.args) if node.target is not None else node.args
             places = [place for side in sides if (place := place_of(side)) is not None and place.field == CAPACITY]
-            amounts = [literal for side in sides if (literal := _bare(side)) is not None]
+            amounts = [amount for side in sides if (amount := _bare(side)) is not None]
             if len(places) == len(amounts) == 1:
                 yield places[0], amounts[0]
 
 
-def _bare(node: Expr) -> Literal | None:
-    """Return the literal of `quantity('40')`, of a number without a unit."""
+def _bare(node: Expr) -> _Bare | None:
+    """Return the amount in `quantity('40')`, of a number without a unit."""
     if not isinstance(node, Call) or node.function != "quantity" or len(node.args) != 1:
         return None
     literal = node.args[0]
-    is_bare = isinstance(literal, Literal) and isinstance(literal.value, str) and literal.value.isdecimal()
-    return literal if is_bare and isinstance(literal, Literal) else None
+    if isinstance(literal, Literal) and isinstance(literal.value, str) and literal.value.isdecimal():
+        return _Bare(literal.value, literal.start, literal.end)
+    return None
 
 
 def _unit(view: ClusterView, place: Place, number: str) -> str:
