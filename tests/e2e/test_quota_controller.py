@@ -16,7 +16,7 @@ from tests.controlplane.gate import Gate, create_quota, denied_by, standing
 from tests.controlplane.objects import CLAIMS, make_claim_object, make_device_quota, make_exact_request
 from tests.controlplane.waiting import wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 HARD = 6
 
 
