@@ -89,7 +89,8 @@ async def _written(audit: Audit, settings: Settings) -> Written:
     try:
         async with ApiClient(load_access(settings.kubeconfig, settings.context)) as api:
             for report in reports:
-                await api.apply(_path(str(report["metadata"].get("namespace", ""))), report, manager=MANAGER)
+                namespace = str(report["metadata"].get("namespace", ""))
+                await api.apply(_path(namespace), report, manager=MANAGER, force=True)
             return Written(len(reports), await _remove_others(api, {*audit.namespaces()}))
     except NotFoundError as error:
         missing = f"no PolicyReport can be written: the cluster does not serve {GROUP}/{VERSION}; install its CRDs"

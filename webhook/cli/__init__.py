@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "the match funnel of each request, and the smallest change that would match",
     "inventory": "devices, shapes and attribute schema; idle claims; snapshots",
     "migrate": "rewrite legacy manifests file to file",
+    "policies": "shipped policies; policies as Kubernetes' own; what they say of objects that exist",
     "quota": "hard, used, reserved and holders",
     "rule": "the page of a rule",
     "serve": "the admission webhook",

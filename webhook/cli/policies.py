@@ -4,6 +4,7 @@ import click
 
 from webhook.cli.policies_audit import audit
 from webhook.cli.policies_export import export
+from webhook.cli.policies_pack import install, list_, show
 
 
 @click.group()
@@ -11,5 +12,5 @@ def policies() -> None:
     """Shipped ClaimPolicies; ClaimPolicies as ValidatingAdmissionPolicies; what they say of objects that exist."""
 
 
-policies.add_command(audit)
-policies.add_command(export)
+for command in (audit, export, install, list_, show):
+    policies.add_command(command)

@@ -23,7 +23,11 @@ def rule(rule_id: str) -> None:
     known = {**reasons, **rules}
     if rule_id not in known:
         fail((f"there is no rule '{rule_id}'{did_you_mean(rule_id, known)}", f"rules: {', '.join(rules)}"))
-    page = "\n".join(pages[rule_id].read_text() for pages in (rules, reasons) if rule_id in pages)
+    show("\n".join(pages[rule_id].read_text() for pages in (rules, reasons) if rule_id in pages))
+
+
+def show(page: str) -> None:
+    """Print a page of Markdown, drawn where somebody reads it in a terminal."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown

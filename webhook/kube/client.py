@@ -152,9 +152,10 @@ class ApiClient:
         """Apply a JSON Patch (RFC 6902); ApiError where a `test` in it fails."""
         return await self._json("PATCH", path, {}, operations, _JSON_PATCH)
 
-    async def apply(self, path: str, body: RawObject, *, manager: str) -> dict[str, Any]:
-        """Apply an object on the server (KEP-555); what others have set of its fields becomes the manager's."""
-        return await self._json("PATCH", path, {"fieldManager": manager, "force": "true"}, body, _APPLY_PATCH)
+    async def apply(self, path: str, body: RawObject, *, manager: str, force: bool = False) -> dict[str, Any]:
+        """Apply an object on the server (KEP-555); ConflictError where others have set its fields, unless forced."""
+        query = {"fieldManager": manager, **({"force": "true"} if force else {})}
+        return await self._json("PATCH", path, query, body, _APPLY_PATCH)
 
     async def delete(self, path: str, *, uid: str = "", **query: str) -> None:
         """Delete an object, with a uid only if it is still that one (else ConflictError)."""

@@ -1,6 +1,7 @@
 """ClaimPolicies by what a person calls them: shipped ones by name, files and folders."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from webhook.core.errors import SettingsError
@@ -9,7 +10,7 @@ from webhook.core.policies_parse import parse_policy
 from webhook.core.raw import RawObject
 from webhook.kube.inputs import STDIN, Source, inputs_of, read_sources
 from webhook.kube.kinds import OWN_GROUP
-from webhook.kube.manifests import Document, Problem
+from webhook.kube.manifests import Document, Problem, read_documents
 from webhook.settings import POLICIES, did_you_mean
 
 PACK = POLICIES / "pack"
@@ -20,17 +21,35 @@ def shipped_policies() -> Mapping[str, Path]:
     return {file.parent.name: file.parent for file in sorted(PACK.glob("*/policy.yaml"))}
 
 
-def shipped_manifests(names: Iterable[str]) -> tuple[RawObject, ...]:
-    """Return the objects of shipped policies as they are written; SettingsError where there is no such policy."""
-    shipped = shipped_policies()
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A shipped policy: its manifest as it is written and as it reads, and its page."""
+
+    name: str
+    text: str
+    raw: RawObject
+    page: str
+
+    @property
+    def says(self) -> str:
+        """What it is for: the first paragraph of its page."""
+        return self.page.split("\n\n")[1].replace("\n", " ")
+
+
+def shipped(names: Iterable[str]) -> tuple[Shipped, ...]:
+    """Return shipped policies by their names; SettingsError where there is no such policy."""
+    folders = shipped_policies()
     listed = tuple(names)
-    unknown = tuple(
-        f"there is no shipped policy '{name}'{did_you_mean(name, shipped)}" for name in listed if name not in shipped
-    )
+    unknown = tuple(f"there is no shipped policy '{n}'{did_you_mean(n, folders)}" for n in listed if n not in folders)
     if unknown:
         raise SettingsError(unknown)
-    sources = ((str(shipped[name] / "policy.yaml"), (shipped[name] / "policy.yaml").read_bytes()) for name in listed)
-    return tuple(document.raw for document in inputs_of(sources) if isinstance(document, Document))
+    return tuple(_shipped(name, folders[name]) for name in listed)
+
+
+def _shipped(name: str, folder: Path) -> Shipped:
+    file = folder / "policy.yaml"
+    (document,), _ = read_documents(str(file), file.read_bytes())
+    return Shipped(name, file.read_text(), document.raw, (folder / "README.md").read_text())
 
 
 def named_policies(words: Iterable[str]) -> tuple[tuple[ClaimPolicy, ...], tuple[Problem, ...]]:
@@ -38,17 +57,17 @@ def named_policies(words: Iterable[str]) -> tuple[tuple[ClaimPolicy, ...], tuple
 
     SettingsError where a word is none of these, or leads to no policy.
     """
-    shipped = shipped_policies()
+    folders = shipped_policies()
     found: list[ClaimPolicy] = []
     broken: list[Problem] = []
     wrong: list[str] = []
     for word in words:
         if word == STDIN or Path(word).exists():
             policies, problems = _read(read_sources([word]))
-        elif word in shipped:
-            policies, problems = _read([(word, (shipped[word] / "policy.yaml").read_bytes())])
+        elif word in folders:
+            policies, problems = _read([(word, (folders[word] / "policy.yaml").read_bytes())])
         else:
-            wrong.append(f"'{word}' is neither a file nor a shipped policy{did_you_mean(word, shipped)}")
+            wrong.append(f"'{word}' is neither a file nor a shipped policy{did_you_mean(word, folders)}")
             continue
         if not policies and not problems:
             wrong.append(f"'{word}' holds no {KIND}")
