@@ -9,6 +9,7 @@ import click
 from webhook.bootstrap.testing import Tests, run
 from webhook.cli.options import fail, told
 from webhook.core.errors import ClusterUnavailableError, SettingsError
+from webhook.core.suggest import nearest
 from webhook.kube.folder import manifest_files
 
 FAILED = 1
@@ -39,6 +40,8 @@ def test(
     """
     if watch and (update or output != "text"):
         fail(("--watch goes with -o text alone, and not with --update",))
+    if explain is not None and output != "text":
+        fail(("--explain goes with -o text alone",))
     try:
         if watch:
             _watched(paths, coverage=coverage, mutate=mutate, explain=explain)
@@ -76,7 +79,8 @@ def _report(tests: Tests, output: str, explain: str | None) -> str:
                 return text_report(tests)
             named = tuple(result for result in tests.results if result.prepared.case.name == explain)
             if not named:
-                fail((f"there is no case '{explain}'",))
+                near = nearest(explain, [result.prepared.case.name for result in tests.results])
+                fail((f"there is no case '{explain}'" + (f"; did you mean '{near[0]}'?" if near else ""),))
             return "\n\n".join("\n".join(explained(result)) for result in named)
 
 
