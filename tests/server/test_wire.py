@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -212,6 +213,29 @@ def test_a_validating_endpoint_never_sends_a_patch() -> None:
 
 def test_no_patch_means_no_patch_type() -> None:
     assert answered(Allow(), mutating=True) == {"uid": "0b4cd2c8", "allowed": True}
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (["Unauthorized"], (401, "Unauthorized")),
+        (["RequestEntityTooLarge", "RequestEntityTooLarge"], (413, "RequestEntityTooLarge")),
+        (["Unauthorized", "Forbidden"], (403, "Forbidden")),
+        (["Unauthorized", ""], (422, "Invalid")),
+        (["Invalid", "Forbidden"], (422, "Invalid")),
+    ],
+)
+def test_the_reason_that_all_denials_name_is_that_of_the_refusal(named: list[str], expected: tuple[int, str]) -> None:
+    denials = tuple(replace(make_finding(index=place), status=status) for place, status in enumerate(named))
+    status = answered(Deny(denials))["status"]
+    assert (status["code"], status["reason"]) == expected
+
+
+def test_who_asks_is_read_with_uid_and_extra() -> None:
+    user = {"username": "ann", "uid": "u-1", "groups": ["ops"], "extra": {"scope": ["a"], "none": None}}
+    review = parsed(userInfo=user)
+    assert (review.username, review.user_uid, review.groups) == ("ann", "u-1", ("ops",))
+    assert review.user_extra == {"scope": ("a",), "none": ()}
 
 
 def test_a_wrong_object_is_422_invalid_with_details() -> None:
