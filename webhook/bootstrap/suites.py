@@ -17,12 +17,14 @@ from webhook.core.raw import RawObject
 from webhook.core.suggest import nearest
 from webhook.core.suites import KIND, Suite, SuiteCase, merged, parse_suite
 from webhook.core.versions import NEWEST
+from webhook.endpoints import DRA_KINDS, OWN_KINDS, POD_KINDS, WORKLOAD_KINDS
 from webhook.kube.folder import load_folder, manifest_files
 from webhook.kube.kinds import OWN_GROUP, OWN_VERSION, kind_of
 from webhook.kube.manifests import Document, Problem, read_documents
 from webhook.policy.compile import compile_policy
 
 _VERSION = f"{OWN_GROUP}/{OWN_VERSION}"
+_JUDGED = DRA_KINDS | POD_KINDS | WORKLOAD_KINDS | OWN_KINDS
 _DEFAULT_NAMESPACE = "default"
 
 
@@ -181,6 +183,9 @@ class _Loading:
         if not isinstance(raw.get("apiVersion"), str) or not isinstance(raw.get("kind"), str):
             fix = "write them, or a `base` in the suite that has them"
             raise _UnusableError(case.path, "`object` must have `apiVersion` and `kind`", fix)
+        if (str(raw["apiVersion"]).rpartition("/")[0], raw["kind"]) not in _JUDGED:
+            fix = "test claims, templates, classes, pods, workloads or objects of Drawbridge's own"
+            raise _UnusableError(case.path, f"objects of kind '{raw['kind']}' are not judged", fix)
         kind = kind_of(raw)
         metadata = raw.get("metadata")
         metadata = metadata if isinstance(metadata, dict) else {}

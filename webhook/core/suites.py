@@ -12,6 +12,7 @@ from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.raw import EMPTY, RawObject, Reader
 from webhook.core.strict import Flaw
 from webhook.core.suggest import nearest
+from webhook.core.versions import SUPPORTED
 
 KIND = "PolicyTestSuite"
 
@@ -140,7 +141,7 @@ def parse_suite(raw: RawObject) -> Suite:
         name=text(metadata, "name", ROOT.child("metadata")),
         policies=reading.reader.texts(spec, "policies", at),
         cluster=reading.cluster(spec, at),
-        kubernetes_version=text(spec, "kubernetesVersion", at),
+        kubernetes_version=reading.version(spec, at),
         namespace=text(spec, "namespace", at),
         user=reading.user(spec, at) or User(),
         now=reading.date(spec, at),
@@ -203,7 +204,10 @@ class _Reading:
                 self.note(at, "must have a `name`", "say in a few words what the case shows")
             elif name in {case.name for case in found}:
                 self.note(at.child("name"), f"must not be '{name}' again: it is there already", "use another")
-            found.append(self._case(raw, at, name))
+            case = self._case(raw, at, name)
+            if (case.operation is Operation.UPDATE) != (case.old is not None):
+                self.note(at, "must have `oldObject` with the operation UPDATE alone", "add what is missing")
+            found.append(case)
         if not found and not self.reader.misfits:
             self.note(path, "must have at least one entry in `cases`", "add what is to be tested")
         return tuple(found)
@@ -220,9 +224,17 @@ class _Reading:
             namespace=text(raw, "namespace", at),
             user=self.user(raw, at),
             now=self.date(raw, at),
-            kubernetes_version=text(raw, "kubernetesVersion", at),
+            kubernetes_version=self.version(raw, at),
             cluster=self.cluster(raw, at),
         )
+
+    def version(self, raw: RawObject, path: FieldPath) -> str:
+        written = self.reader.text(raw, "kubernetesVersion", path)
+        if written and written not in SUPPORTED:
+            listed = ", ".join(f"'{version}'" for version in SUPPORTED)
+            self.note(path.child("kubernetesVersion"), f"must be one of {listed}, not '{written}'", "use one of these")
+            return ""
+        return written
 
     def _object(self, raw: RawObject, name: str, path: FieldPath) -> RawObject | str | None:
         value = raw.get(name)

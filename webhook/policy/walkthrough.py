@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from webhook.cel.syntax import Ast, Literal
-from webhook.cel.values import EvaluationError, Opaque, Optional, Value
+from webhook.cel.values import NONE, EvaluationError, Opaque, Optional, Value
 from webhook.core.render import cut, printable, width
 from webhook.policy.judge import Step
 from webhook.policy.written import written
@@ -77,7 +77,7 @@ def shown(value: Value) -> str:
     if isinstance(value, str):
         return "'" + cut(printable(value), _MOST_TEXT) + "'"
     if isinstance(value, Optional):
-        return "optional.none()" if value.value is None else f"optional.of({shown(value.value)})"
+        return "optional.none()" if value is NONE else f"optional.of({shown(value.value)})"
     if isinstance(value, Mapping):
         return _MAP if value else "{}"
     if isinstance(value, list | tuple):

@@ -187,6 +187,9 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path) -> None:
         ("  base:", "  now: tomorrow\n  base:", "spec.now: must be a date, not 'tomorrow'"),
         ("  base:", "  user: {names: x}\n  base:", "spec.user.names: there is no field `names`"),
         ("    kind: ResourceClaim\n", "", "spec.cases[0]: `object` must have `apiVersion` and `kind`"),
+        ("    kind: ResourceClaim\n", "    kind: Secret\n", "spec.cases[0]: objects of kind 'Secret' are not judged"),
+        ("  base:", '  kubernetesVersion: "1.20"\n  base:', "spec.kubernetesVersion: must be one of '1.34', '1.35'"),
+        ("    expect:\n", "    operation: UPDATE\n    expect:\n", "spec.cases[1]: must have `oldObject` with the op"),
         ("message: at most two devices", "matches: '('", "expect.matches: must be a pattern of RE2"),
     ],
 )
