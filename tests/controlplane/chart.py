@@ -9,6 +9,7 @@ import yaml
 
 from tests.controlplane.api import Json
 from tests.controlplane.build import helm
+from tests.controlplane.shell import complaints
 from tests.support.chart_page import CHART
 
 NAMESPACE = "drawbridge-system"
@@ -40,11 +41,6 @@ def rendered(
     """Run `helm template` on the chart."""
     place = ("--namespace", namespace, "--kube-version", kube_version)
     return run_helm(folder, "template", release, str(CHART), *place, *options)
-
-
-def complaints(stderr: str) -> list[str]:
-    """Return what Helm wrote but for its word on the CRDs, which the chart has by a link."""
-    return [line for line in stderr.splitlines() if "found symbolic link in path" not in line]
 
 
 def objects(folder: Path, *options: str, kube_version: str = NEWEST) -> list[Json]:

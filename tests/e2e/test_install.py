@@ -4,9 +4,7 @@ certificates of one's own.
 
 import base64
 import os
-import re
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +12,9 @@ import pytest
 import yaml
 
 from tests.controlplane.api import Json
-from tests.controlplane.build import control_plane
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.drawbridge import DRAWBRIDGE, ControllerProcess
+from tests.controlplane.drawbridge import ControllerProcess
+from tests.controlplane.shell import commands_of, run_shown
 from tests.controlplane.waiting import wait_for
 from tests.support.golang import REPOSITORY
 
@@ -31,30 +29,6 @@ COMPONENTS = REPOSITORY / "deploy" / "kustomize" / "components"
 def own(cluster: ControlPlane) -> Iterator[ControlPlane]:  # noqa: ARG001 - skips where there is no control plane
     with ControlPlane() as control_plane_:
         yield control_plane_
-
-
-def _commands() -> list[str]:
-    """Return the lines of the code block under "Install"."""
-    text = (REPOSITORY / "README.md").read_text()
-    found = re.search(r"^## Install\n.*?^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert found
-    return found[1].splitlines()
-
-
-def _run(cluster: ControlPlane, command: str) -> str:
-    environment = {
-        **os.environ,
-        "PATH": f"{control_plane().program('kubectl').parent}:{os.environ['PATH']}",
-        "KUBECONFIG": str(cluster.kubeconfig()),
-        "DRAWBRIDGE": str(DRAWBRIDGE),
-        "HOME": str(cluster.folder),
-    }
-    done = subprocess.run(
-        command, shell=True, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
 
 
 def _bundles(cluster: ControlPlane) -> list[bytes]:
@@ -74,14 +48,14 @@ def _rendered(cluster: ControlPlane, component: str, folder: Path) -> list[Json]
     parts = {"resources": [COMPONENTS.parent / "base"], "components": [COMPONENTS / component]}
     paths = {key: [os.path.relpath(path, folder) for path in value] for key, value in parts.items()}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(paths))
-    return list(yaml.safe_load_all(_run(cluster, f"kubectl kustomize {folder}")))
+    return list(yaml.safe_load_all(run_shown(cluster, f"kubectl kustomize {folder}")))
 
 
 def test_the_commands_of_the_readme_install_it_and_can_be_run_again(own: ControlPlane) -> None:
-    commands = _commands()
+    commands = commands_of("README.md", "Install")
     assert len(commands) == 2
     for command in commands:
-        _run(own, command)
+        run_shown(own, command)
     assert _secret(own) == _secret(own, "drawbridge-ca") == {}
     kubeconfig = own.service_account_kubeconfig(NAMESPACE, "drawbridge-certs")
     certs = ControllerProcess(own.programs, kubeconfig, ["--certificates"], "certs")
@@ -94,7 +68,7 @@ def test_the_commands_of_the_readme_install_it_and_can_be_run_again(own: Control
         assert set(_bundles(own)) == {first["ca.crt"]}
         ssl.create_default_context(cadata=first["ca.crt"].decode())
         for command in commands:
-            _run(own, command)
+            run_shown(own, command)
         assert _secret(own) == first
         assert set(_bundles(own)) == {first["ca.crt"]}
     finally:
@@ -102,14 +76,14 @@ def test_the_commands_of_the_readme_install_it_and_can_be_run_again(own: Control
 
 
 def test_certificates_of_ones_own_take_their_place(own: ControlPlane) -> None:
-    for command in _commands():
-        _run(own, command)
+    for command in commands_of("README.md", "Install"):
+        run_shown(own, command)
     command = f"deploy/certificates.sh {own.folder}/certificates"
-    _run(own, command)
+    run_shown(own, command)
     first = _secret(own)
     assert first.keys() == {"tls.crt", "tls.key", "ca.crt"}, "the key of the CA never enters the cluster"
     assert set(_bundles(own)) == {first["ca.crt"]}
-    _run(own, command)
+    run_shown(own, command)
     second = _secret(own)
     assert second["ca.crt"] == first["ca.crt"]
     assert second["tls.crt"] != first["tls.crt"]

@@ -1,0 +1,154 @@
+"""The commands of docs/how-to/{install,upgrade,uninstall,fail-open-or-closed}.md, on a control plane of their own.
+
+Nobody runs containers here: the tests start the programs, as the pods' specs say, under their service accounts.
+"""
+
+import base64
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controlplane.api import ApiError, Json
+from tests.controlplane.build import helm
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.drawbridge import DRAWBRIDGE, ControllerProcess
+from tests.controlplane.objects import make_claim_object, make_exact_request
+from tests.controlplane.shell import commands_of, complaints, run_shown, running_shown
+from tests.controlplane.waiting import wait_for
+from tests.controlplane.webhooks import RESOURCES
+
+pytestmark = pytest.mark.e2e
+
+NAMESPACE = "drawbridge-system"
+NOT_RUN = {
+    "kubectl rollout status ": "no node runs pods here",
+    "docker build ": "an image needs a container engine",
+}
+
+
+@pytest.fixture(scope="module")
+def own(cluster: ControlPlane) -> Iterator[ControlPlane]:  # noqa: ARG001 - skips where there is no control plane
+    if not helm().is_done():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("Helm is not built: run `make controlplane`")
+    with ControlPlane() as control_plane:
+        yield control_plane
+
+
+def _shown(page: str, heading: str) -> list[str]:
+    commands = commands_of(f"docs/how-to/{page}.md", heading)
+    return [command for command in commands if not command.startswith(tuple(NOT_RUN))]
+
+
+def _configurations(cluster: ControlPlane) -> list[Json]:
+    return [found for each in RESOURCES.values() if (found := cluster.api.find(each, "drawbridge"))]
+
+
+def _kept(cluster: ControlPlane) -> tuple[Json, set[str]]:
+    """Return the certificates of the installation, and what the API server trusts."""
+    data: Json = cluster.api.get("v1/secrets", "drawbridge-tls", NAMESPACE).get("data", {})
+    bundles = {
+        webhook["clientConfig"].get("caBundle", "")
+        for configuration in _configurations(cluster)
+        for webhook in configuration["webhooks"]
+    }
+    return data, {base64.b64decode(bundle).decode() for bundle in bundles}
+
+
+def _is_created(cluster: ControlPlane) -> bool:
+    """Return whether a claim is admitted; it is not stored."""
+    claim = make_claim_object("default", "any", make_exact_request(1, "any"))
+    try:
+        cluster.api.create(f"{claim['apiVersion']}/resourceclaims", claim, dry_run=True)
+    except ApiError as error:
+        if "failed calling webhook" not in error.message:
+            raise
+        return False
+    return True
+
+
+def _pods(cluster: ControlPlane) -> list[Json]:
+    return cluster.api.list_all("v1/pods", NAMESPACE)
+
+
+def _run_as_pod(cluster: ControlPlane, pod: Json) -> None:
+    """Play the kubelet: the pod's container runs to its end."""
+    [container] = pod["spec"]["containers"]
+    kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, pod["spec"]["serviceAccountName"])
+    command = [str(DRAWBRIDGE), *container["args"], "--kubeconfig", str(kubeconfig)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ended = {"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0}
+    ended["state"] = {"terminated": {"exitCode": 0}}
+    status = {"phase": "Succeeded", "containerStatuses": [ended]}
+    cluster.api.patch("v1/pods", pod["metadata"]["name"], {"status": status}, NAMESPACE, "status")
+
+
+def _uninstall_with_helm(cluster: ControlPlane, command: str) -> None:
+    def job() -> Json | None:
+        return next((pod for pod in _pods(cluster) if "uninstall" in pod["metadata"]["name"]), None)
+
+    with running_shown(cluster, command) as uninstalling:
+        _run_as_pod(cluster, wait_for("pod of the hook", job))
+        assert _configurations(cluster) == []
+        _, complained = uninstalling.communicate(timeout=60)
+    assert uninstalling.returncode == 0, complained
+    assert complaints(complained) == []
+
+
+def test_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: ControlPlane) -> None:
+    for command in _shown("install", "With Helm"):
+        run_shown(own, command)
+    # Restricted pod security, the priority class and its quota let all pods in.
+    wait_for("pods of all programs", lambda: len(_pods(own)) == 6)
+    wait_for("effect of the webhooks", lambda: not _is_created(own))
+    kubeconfig = own.service_account_kubeconfig(NAMESPACE, "drawbridge-certs")
+    certs = ControllerProcess(own.programs, kubeconfig, ["--certificates", "--look-seconds", "1"], "certs")
+    wait_for("caBundle", lambda: all("BEGIN CERTIFICATE" in bundle for bundle in _kept(own)[1]))
+    kept = _kept(own)
+    assert len(kept[1]) == 1
+    assert certs.stop() == 0
+    for command in _shown("upgrade", "With Helm"):
+        run_shown(own, command)
+    assert _kept(own) == kept
+    for command in _shown("fail-open-or-closed", "In an emergency"):
+        run_shown(own, command)
+    policies = {webhook["failurePolicy"] for each in _configurations(own) for webhook in each["webhooks"]}
+    assert policies == {"Ignore"}
+    wait_for("effect of failing open", lambda: _is_created(own))
+    uninstall, *rest = _shown("uninstall", "With Helm")
+    _uninstall_with_helm(own, uninstall)
+    for command in rest:
+        run_shown(own, command)
+    _check_that_nothing_blocks(own)
+    quota = {"limits": [{"name": "gpus", "devices": 8}]}
+    place = {"name": "gpus", "namespace": "default"}
+    manifest = {"apiVersion": "drawbridge.dev/v1alpha1", "kind": "DeviceQuota", "metadata": place, "spec": quota}
+    own.api.create("drawbridge.dev/v1alpha1/devicequotas", manifest)
+    for command in _shown("install", "With Helm"):
+        run_shown(own, command)
+    assert own.api.get("drawbridge.dev/v1alpha1/devicequotas", "gpus", "default")["spec"]["limits"] == quota["limits"]
+    _uninstall_with_helm(own, uninstall)
+    for command in (*rest, *_shown("uninstall", "What stays")):
+        run_shown(own, command)
+
+
+def test_with_kustomize_it_is_installed_upgraded_and_uninstalled(own: ControlPlane) -> None:
+    for command in (*_shown("install", "With kustomize"), *_shown("upgrade", "With kustomize")):
+        run_shown(own, command)
+    wait_for("pods of all programs", lambda: len(_pods(own)) == 6)
+    wait_for("effect of the webhooks", lambda: not _is_created(own))
+    for command in _shown("uninstall", "With kustomize"):
+        run_shown(own, command)
+    _check_that_nothing_blocks(own)
+
+
+def _check_that_nothing_blocks(cluster: ControlPlane) -> None:
+    assert _configurations(cluster) == []
+    assert cluster.api.find("v1/namespaces", NAMESPACE) is None
+    wait_for("claims without the webhooks", lambda: _is_created(cluster))
+    container = {"name": "c", "image": "i", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "default"}}
+    cluster.api.create("v1/pods", {**pod, "spec": {"containers": [container]}})
+    cluster.end_pod("default", "x")
