@@ -15,10 +15,11 @@ from webhook.policy.claim_outlook import matching_of, mig_profiles, worst_of
 
 Fields = Mapping[str, Callable[[], Value]]
 
-# What the API server stores (DeviceRequestsMaxSize, FirstAvailableDeviceRequestMaxSize, DeviceSelectorsMaxSize).
+# The sizes of webhook/policy/vocabulary.py.
 _MOST_REQUESTS: Final = 32
-_MOST_ALTERNATIVES: Final = 8
-_MOST_SELECTORS: Final = 32
+_MOST_ALTERNATIVES: Final = 64
+_FEW: Final = 8
+_MOST_SELECTOR: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,16 @@ def claim_fields(case: PolicyCase) -> Fields:
 
 
 def is_ordinary(case: PolicyCase) -> bool:
-    """Return whether the claims are no larger than a claim can be stored, as the vocabulary's sizes assume."""
-    requests = [request for part in _parts(case) for request in part.claim.requests]
-    return len(requests) <= _MOST_REQUESTS and all(
-        len(request.alternatives) <= _MOST_ALTERNATIVES
-        and all(len(one.selectors) <= _MOST_SELECTORS for one in request.alternatives)
-        for request in requests
+    """Return whether the claims are no larger than the vocabulary's sizes assume."""
+    claims = [part.claim for part in _parts(case)]
+    ways = [one for claim in claims for one in claim.alternatives()]
+    few = max(sum(len(claim.config) for claim in claims), sum(len(claim.constraints) for claim in claims))
+    return (
+        sum(len(claim.requests) for claim in claims) <= _MOST_REQUESTS
+        and len(ways) <= _MOST_ALTERNATIVES
+        and few <= _FEW
+        and all(len(one.selectors) <= _FEW and len(one.tolerations) <= _FEW for one in ways)
+        and all(len(selector.expression) <= _MOST_SELECTOR for one in ways for selector in one.selectors)
     )
 
 

@@ -32,7 +32,7 @@ MOST_CHARACTERS: Final = 100_000
 Extent = tuple[int, int]
 """The most entries of a list or map, and the longest text."""
 
-_QUICK_COST: Final = 100_000
+_QUICK_COST: Final = 250_000
 """What a policy may cost without being counted: some 50 ms, in which nobody looks at the clock."""
 _DEEPEST_CHAIN: Final = 8
 """How many variables may need each other in a row before what they make is counted: each can double a text unseen."""

@@ -326,7 +326,7 @@ class _Judging:
             severity=self._severity,
             path=place_of(self._case, validation.field),
             message=message,
-            fixes=(Fix(f"change it so, or ask those who keep policy '{self._policy.name}' for an exception"),),
+            fixes=(Fix(f"change the object, or ask those who keep policy '{self._policy.name}' for an exception"),),
             permitted=False,
             status=validation.reason.value,
         )

@@ -2,7 +2,7 @@
 
 This is the one declaration: the environment in which policies are type-checked and the page
 docs/reference/policy-language.md are made from it. Types are written as in `webhook/cel/environments`; a number in
-braces is the largest size that is assumed when costs are estimated (the limits of resource.k8s.io where it has some).
+braces is the largest size that is assumed when costs are estimated; on a claim that is larger, each step is counted.
 """
 
 from collections.abc import Iterator, Mapping
@@ -139,7 +139,7 @@ _ASKED: Final = (
     Word("adminAccess", "bool{1}", "Whether devices in use by others are asked for.", "!ALTERNATIVE.adminAccess"),
     Word(
         "selectors",
-        "list{32}(string{10240})",
+        "list{8}(string{1024})",
         "The CEL selectors, as texts.",
         "size(ALTERNATIVE.selectors) > 0",
     ),
@@ -151,7 +151,7 @@ _ASKED: Final = (
     ),
     Word(
         "tolerations",
-        "list{16}(drawbridge.Toleration)",
+        "list{8}(drawbridge.Toleration)",
         "The device taints that are tolerated.",
         "ALTERNATIVE.tolerations.all(t, t.key != '')",
     ),
@@ -164,7 +164,7 @@ _ASKED: Final = (
     ),
     Word(
         "configs",
-        "list{32}(drawbridge.Config)",
+        "list{8}(drawbridge.Config)",
         "The claim's configurations that apply.",
         "ALTERNATIVE.configs.all(c, c.kind != 'GpuConfig')",
     ),
@@ -293,15 +293,15 @@ _CLAIM: Final = Struct(
         Word("requests", "list{32}(drawbridge.Request)", "Its requests.", "size(claim.requests) <= 4"),
         Word(
             "alternatives",
-            "list{256}(drawbridge.Alternative)",
+            "list{64}(drawbridge.Alternative)",
             "All ways to serve all requests: what holds for each of them holds for the claim.",
             "claim.alternatives.all(a, !a.adminAccess)",
         ),
-        Word("constraints", "list{32}(drawbridge.Constraint)", "Its constraints.", "size(claim.constraints) > 0"),
-        Word("configs", "list{32}(drawbridge.Config)", "Its configurations for drivers.", "size(claim.configs) == 0"),
+        Word("constraints", "list{8}(drawbridge.Constraint)", "Its constraints.", "size(claim.constraints) > 0"),
+        Word("configs", "list{8}(drawbridge.Config)", "Its configurations for drivers.", "size(claim.configs) == 0"),
         Word(
             "migProfiles",
-            "list{64}(string{32})",
+            "list{16}(string{32})",
             "The MIG profiles that its selectors ask for; none where they leave it open.",
             "claim.migProfiles.all(p, p in ['1g.10gb', '2g.20gb'])",
         ),
@@ -309,7 +309,7 @@ _CLAIM: Final = Struct(
         Word(
             "matching", "drawbridge.Matching", "What matches today; absent where no devices are known.", optional=True
         ),
-        Word("findings", "list{100}(drawbridge.Finding)", "What the built-in rules said of the object."),
+        Word("findings", "list{32}(drawbridge.Finding)", "What the built-in rules said of the object."),
         Word("fromTemplate", "bool{1}", "Whether it is, or is made from, a template.", "claim.fromTemplate"),
         Word(
             "missing",

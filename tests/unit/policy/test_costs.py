@@ -34,6 +34,21 @@ def test_what_is_bounded_by_the_object_runs_without_counting() -> None:
     assert not policy.is_bounded((1024, 64))
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "claim.alternatives.all(a, a.selectors.exists(s, s.contains('device.driver') || s.matches('^has')))",
+        "claim.alternatives.all(a, a.tolerations.all(t, t.key in ['a', 'b']))",
+        "claim.requests.all(r, r.alternatives.all(a, a.configs.all(c, c.kind != 'K')))",
+        "inventory.devices('gpu.example.com').exists(d, d.node == 'node-1')",
+    ],
+)
+def test_what_is_usual_is_neither_refused_nor_counted(expression: str) -> None:
+    policy = compiled(expression)
+    assert policy.works, policy.flaws
+    assert policy.is_bounded((32, 64))
+
+
 @pytest.mark.parametrize("expression", [SQUARE, SQUARE.replace("!= ''", "!= 'gpu-1'"), "object.nothing == 1"])
 def test_counted_and_uncounted_runs_agree(expression: str) -> None:
     case, policy = _claim(3), compiled(expression)
