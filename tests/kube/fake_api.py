@@ -65,6 +65,8 @@ class FakeApi:
         self.requests: list[tuple[str, str]] = []
         self.watches: list[_Watch] = []
         self.served = {"v1", "v1beta1"}
+        self.slow = 0.0
+        """Seconds before each answer to a POST."""
         self.before_write: Callable[[web.Request], None] | None = None
         self.lists_begun = 0
         self.now: datetime | None = None
@@ -156,6 +158,8 @@ class FakeApi:
             told = fault(request)
             if told is not None:
                 return web.json_response(told, status=told["code"])
+        if request.method == "POST":
+            await asyncio.sleep(self.slow)
         parts = request.path.strip("/").split("/")
         if parts == ["apis", GROUP]:
             return web.json_response({"versions": [{"version": version} for version in self.served]})

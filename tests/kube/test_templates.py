@@ -133,6 +133,27 @@ def test_a_storm_of_pods_of_one_workload_makes_one_template_once() -> None:
     played(play)
 
 
+def test_templates_of_a_slow_api_server_are_asked_for_together() -> None:
+    counts = range(1, 7)
+    needed = [make_template(Shape("gpu.nvidia.com"), count).name for count in counts]
+
+    async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
+        put_mapping(api, "another.class")
+        await asyncio.sleep(0.05)
+        for count, name in zip(counts, needed, strict=True):
+            put_pod(api, f"p{count}", name, asked=str(count))
+        await until(lambda: keeper.underivable == len(needed))
+        api.slow = 1.0
+        put_mapping(api)  # all pods are looked at now
+        await until(lambda: api.count("POST", "resourceclaimtemplates") == len(needed))
+        assert not templates(api), "the first was answered before the last was asked for"
+        await until(lambda: keeper.made == len(needed))
+        assert templates(api).keys() == set(needed)
+        assert api.count("POST", "resourceclaimtemplates") == len(needed)
+
+    played(play)
+
+
 def test_a_deleted_template_is_made_again() -> None:
     async def play(api: FakeApi, keeper: TemplateKeeper) -> None:
         put_pod(api, "p1")

@@ -6,7 +6,7 @@ believed (contract 6.4). One that the controller did not make is never touched.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -30,6 +30,7 @@ from webhook.rewrite.derive import Derived, derive
 from webhook.rewrite.templates import Template, holds
 
 _SLICE_SECONDS = 0.005
+_AT_ONCE = 16
 _MOST_DERIVED = 4096
 _COUNT = f"count/{TEMPLATES.plural}.{TEMPLATES.group}"
 
@@ -113,12 +114,34 @@ class TemplateKeeper:
 
     async def _provide_all(self) -> None:
         self._call_back()
-        places, self._needs.to_look_at = self._needs.to_look_at, set()
+        places, self._needs.to_look_at = sorted(self._needs.to_look_at), set()
+        await self._make_together(places)
+        async for pod in self._in_turns(places):
+            if not await self._provide(pod):
+                self._later.add(pod.place)
+
+    async def _make_together(self, places: Iterable[Place]) -> None:
+        """Make what these pods lack, each template once: a busy API server takes long for each, not for many."""
+        missing: dict[Place, tuple[NeedyPod, Template]] = {}
+        async for pod in self._in_turns(places):
+            for name, template in self._derive(pod).templates.items():
+                if (pod.namespace, name) not in self._needs.stored:
+                    missing.setdefault((pod.namespace, name), (pod, template))
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def make(pod: NeedyPod, template: Template) -> None:
+            async with room:
+                await self._make(pod, template)
+
+        await asyncio.gather(*(make(pod, template) for pod, template in missing.values()))
+
+    async def _in_turns(self, places: Iterable[Place]) -> AsyncIterator[NeedyPod]:
+        """Yield the pods that are still there, and let others run in between."""
         began = self._clock()
-        for place in sorted(places):
+        for place in places:
             pod = self._needs.pods.get(place)
-            if pod is not None and not await self._provide(pod):
-                self._later.add(place)
+            if pod is not None:
+                yield pod
             if self._clock() - began > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 began = self._clock()
