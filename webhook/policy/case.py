@@ -49,7 +49,6 @@ class PolicyCase:
     old: RawObject | None = None
     requester: Requester = field(default_factory=Requester)
     dry_run: bool = False
-    sub_resource: str = ""
     options: RawObject = field(default_factory=dict)
     at: FieldPath = ROOT
     claim: Claim | None = None

@@ -118,7 +118,7 @@ def _request_fields(case: PolicyCase) -> Fields:
     return {
         "kind": lambda: _kind(case.kind, "kind"),
         "resource": lambda: _kind(case.api_resource, "resource"),
-        "subResource": lambda: case.sub_resource,
+        "subResource": lambda: "",  # subresources are not judged
         "requestKind": lambda: _kind(case.request_kind, "kind"),
         "name": lambda: case.name,
         "namespace": lambda: case.namespace,
