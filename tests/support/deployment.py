@@ -41,6 +41,21 @@ def of_kind(kind: str) -> list[Manifest]:
     return [manifest for manifest in base() if manifest["kind"] == kind]
 
 
+def grants(role: str) -> set[tuple[str, str, str]]:
+    """Return each (group, resource or path, verb) of the base's roles with this name; of a path the group is "path"."""
+    roles = [manifest for kind in ("ClusterRole", "Role") for manifest in of_kind(kind)]
+    named = [manifest for manifest in roles if manifest["metadata"]["name"] == role]
+    assert named
+    return {
+        (group, resource, verb)
+        for manifest in named
+        for rule in manifest["rules"]
+        for group in rule.get("apiGroups", ["path"])
+        for resource in rule.get("resources", rule.get("nonResourceURLs"))
+        for verb in rule["verbs"]
+    }
+
+
 def webhooks() -> Iterator[tuple[str, Manifest]]:
     """Yield each webhook of both configurations with the kind of its configuration."""
     for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):

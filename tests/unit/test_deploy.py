@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click import Context
 
-from tests.support.deployment import BASE, Manifest, base, crds, of_kind, webhooks
+from tests.support.deployment import BASE, Manifest, base, crds, grants, of_kind, webhooks
 from webhook.cli import main
 from webhook.kube.claims_kept import SERVING
 from webhook.kube.claims_seen import STORED_CLAIMS
@@ -241,20 +241,6 @@ def test_webhooks_call_the_service_at_a_port_that_it_has() -> None:
 # Rights
 
 
-def _grants(role: str) -> set[tuple[str, str, str]]:
-    """Each (group, resource or path, verb) of the roles with this name."""
-    roles = [m for kind in ("ClusterRole", "Role") for m in of_kind(kind) if m["metadata"]["name"] == role]
-    assert roles
-    return {
-        (group, resource, verb)
-        for manifest in roles
-        for rule in manifest["rules"]
-        for group in rule.get("apiGroups", ["path"])
-        for resource in rule.get("resources", rule.get("nonResourceURLs"))
-        for verb in rule["verbs"]
-    }
-
-
 READ = ("list", "watch")
 OWN = "drawbridge.dev"
 QUOTAS = ("devicequotas", "clusterdevicequotas")
@@ -269,7 +255,7 @@ def test_serving_may_read_what_it_watches_write_the_ledger_and_nothing_else() ->
     expected = _read(*SERVING) | {(OWN, name, "get") for name in QUOTAS}
     expected |= {(OWN, f"{name}/status", "update") for name in QUOTAS}
     expected |= {("", "secrets", verb) for verb in ("get", "watch")}
-    assert _grants("drawbridge") == expected | {("path", "/metrics", "get")}
+    assert grants("drawbridge") == expected | {("path", "/metrics", "get")}
 
 
 def test_the_controller_may_keep_templates_write_statuses_and_nothing_else() -> None:
@@ -280,7 +266,7 @@ def test_the_controller_may_keep_templates_write_statuses_and_nothing_else() -> 
     expected |= {(OWN, f"{name}/status", "update") for name in (*QUOTAS, "legacymappings", "claimpolicies")}
     expected |= {("", "events", "create")}
     expected |= {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
-    assert _grants("drawbridge-controller") == expected | {("path", "/metrics", "get")}
+    assert grants("drawbridge-controller") == expected | {("path", "/metrics", "get")}
 
 
 CONFIGURATIONS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
@@ -291,12 +277,12 @@ def test_certificates_may_be_kept_and_nothing_else() -> None:
     expected |= {("", "secrets", verb) for verb in ("get", "update")}
     expected |= {("discovery.k8s.io", "endpointslices", "list")}
     expected |= {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
-    assert _grants("drawbridge-certs") == expected
+    assert grants("drawbridge-certs") == expected
 
 
 def test_nobody_may_create_or_delete_claims_and_one_alone_write_webhooks() -> None:
     for role in ("drawbridge", "drawbridge-controller", "drawbridge-certs"):
-        for group, resource, verb in _grants(role):
+        for group, resource, verb in grants(role):
             assert resource != "secrets" or role != "drawbridge-controller"
             assert group != "admissionregistration.k8s.io" or role == "drawbridge-certs"
             assert resource != "resourceclaims" or verb in READ
