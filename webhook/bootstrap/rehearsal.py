@@ -178,7 +178,7 @@ def _ignore(_: str) -> None:
     """Count nothing."""
 
 
-def phases_of(group: str, kind: str) -> tuple[str, ...]:
+def _phases_of(group: str, kind: str) -> tuple[str, ...]:
     """Return the endpoints that the API server asks of a kind that is created, in their order."""
     return next((phases for kinds, phases in _PHASES if (group, kind) in kinds), ())
 
@@ -190,7 +190,7 @@ async def _through(
     findings: list[Finding] = []
     shown: list[str] = []
     stored = review.object or {}
-    for phase in phases_of(review.kind.group, review.kind.name):
+    for phase in _phases_of(review.kind.group, review.kind.name):
         review = replace(review, object=stored)
         decision = await handlers[phase](review, Budget(time.monotonic() + _MOST_SECONDS))
         findings += decision.findings

@@ -9,7 +9,7 @@ from webhook.cel.patterns import pattern_error
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import SettingsError
 from webhook.core.fieldpath import ROOT, FieldPath
-from webhook.core.finding import Finding, Severity
+from webhook.core.finding import Finding
 from webhook.core.policies import KIND as POLICY
 from webhook.core.policies import ClaimPolicy
 from webhook.core.policies_parse import parse_policy
@@ -242,13 +242,12 @@ class _Loading:
 def problem_of(document: Document, finding: Finding) -> Problem:
     """Return what is wrong with an object, at its place in the file."""
     found = document.extract(finding.path, finding.span)
-    fix = finding.fixes[0].message if finding.fixes and finding.severity is Severity.DENY else ""
+    fix = finding.fixes[0].message if finding.fixes else ""
     return Problem(
         document.file,
         found.position.line,
         str(finding.path),
         f"{finding.message} [{finding.rule}]",
         found.position.column,
-        shown=found.text,
         fix=fix,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from webhook.bootstrap.rehearsal import CaseResult
 from webhook.bootstrap.testing import Tests
+from webhook.cel.functions.regex import compiled
 from webhook.core.finding import Edit
 from webhook.core.suites import Expected
 from webhook.kube.fixing import TextChange, fixed_text
@@ -30,9 +31,14 @@ def _edits(result: CaseResult) -> Iterator[Edit]:
         rule = case.expect.rule
         listed = observed.telling()
         finding = next((one for one in listed if one.rule == rule), listed[0])
-        told |= {"rule": finding.rule, "message": finding.message}
+        told["rule"] = finding.rule
         if finding.path.steps:
             told["field"] = str(finding.path)
+        pattern = case.expect.matches
+        if pattern is not None and compiled(pattern).search(finding.message):
+            told["matches"] = pattern
+        else:
+            told["message"] = finding.message
     if case.expect.warnings is not None:
         told["warnings"] = list(observed.warnings)
     if case.expect.object is not None:

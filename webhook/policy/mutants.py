@@ -13,6 +13,7 @@ from webhook.cel.syntax import (
     EQUALS,
     GREATER,
     GREATER_EQUALS,
+    IN,
     LESS,
     LESS_EQUALS,
     MULTIPLY,
@@ -96,8 +97,9 @@ def _changes(ast: Ast) -> Iterator[tuple[int, int, str]]:
 
 def _is_condition(part: Written) -> bool:
     """Return whether a part is a condition by itself; below `!` it is changed by taking that away."""
-    is_operator = part.is_operator and isinstance(part.form, Call) and part.form.function != "@in"
-    return part.node.type == BOOL and part.parent != NOT and not is_operator
+    form = part.form
+    has_other_changes = isinstance(form, Call) and form.function in OPERATORS and form.function != IN
+    return part.node.type == BOOL and part.parent != NOT and not has_other_changes
 
 
 def _other_constants(literal: Literal) -> Iterator[str]:

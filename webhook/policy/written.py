@@ -28,7 +28,6 @@ from webhook.cel.syntax import (
     Ast,
     Call,
     Expr,
-    Ident,
     Select,
     children,
 )
@@ -54,9 +53,7 @@ OPERATORS: Final = {
 }
 """How each operator is written, by its function."""
 _AT_SIGN: Final = frozenset({*OPERATORS, INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT})
-_BINDING: Final = frozenset(
-    {"all", "exists", "exists_one", "existsOne", "map", "filter", "optMap", "optFlatMap", "bind"}
-)
+_HAS: Final = "has"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +71,6 @@ class Written:
     def form(self) -> Expr:
         """What it looks like."""
         return self.call or self.node
-
-    @property
-    def is_operator(self) -> bool:
-        form = self.form
-        return isinstance(form, Call) and form.function in OPERATORS
 
     def text(self, ast: Ast) -> str:
         return ast.source[self.node.start : self.node.end]
@@ -109,9 +101,5 @@ def written(ast: Ast) -> Iterator[Written]:
         yield part
         form = part.form
         function = form.function if isinstance(form, Call) else ""
-        inner = children(form)
-        if part.call is not None and function in _BINDING:
-            inner = tuple(one for one in inner if not (isinstance(one, Ident) and one in part.call.args[:-1]))
-        if function == "has" and part.call is not None:
-            inner = ()
+        inner = () if part.call is not None and function == _HAS else children(form)
         stack.extend(Written(one, ast.macros.get(one.id), function) for one in reversed(inner))

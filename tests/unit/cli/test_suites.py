@@ -342,6 +342,14 @@ def test_update_writes_what_came_and_keeps_comments(folder: Path) -> None:
     assert [case["expect"] for case in cases] == [told, told]
 
 
+def test_update_keeps_a_pattern_that_still_holds(folder: Path) -> None:
+    expect = {"decision": "deny", "rule": "policy/old", "matches": "at most"}
+    suite_of(folder, {"object": asking(3), "expect": expect})
+    assert run(folder, "--update").exit_code == 0
+    (case,) = yaml.safe_load((folder / "suite.yaml").read_text())["spec"]["cases"]
+    assert case["expect"] == {**expect, "rule": "policy/few", "field": "spec.devices.requests"}
+
+
 def test_update_writes_an_expectation_where_there_was_none(folder: Path) -> None:
     (folder / "suite.yaml").write_text(SUITE.replace("    expect: {decision: allow}\n", ""))
     assert run(folder, "--update").exit_code == 0

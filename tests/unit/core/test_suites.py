@@ -1,11 +1,26 @@
 """Reading suites of policy tests, and how partial objects are merged and compared."""
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from webhook.core.suites import Expected, Operation, User, contains, merged, parse_suite
+from webhook.core.suites import (
+    CASE_FIELDS,
+    EXPECT_FIELDS,
+    SPEC_FIELDS,
+    Expected,
+    Operation,
+    User,
+    contains,
+    merged,
+    parse_suite,
+)
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def suite(**spec: Any) -> dict[str, Any]:
@@ -75,3 +90,19 @@ def test_every_flaw_of_a_suite_is_told() -> None:
         "spec.cases[0].expect.decision",
         "spec.cases[1]",
     }
+
+
+def test_the_page_of_suites_has_every_field_and_no_other() -> None:
+    page = (DOCS / "reference" / "policy-tests.md").read_text()
+    listed = re.findall(r"^\| (`[^|]+`) \| ", page, re.MULTILINE)
+    named = {name for cell in listed for name in re.findall(r"`(\w+)`", cell)}
+    assert named == {*SPEC_FIELDS, *CASE_FIELDS, *EXPECT_FIELDS}
+
+
+@pytest.mark.parametrize("page", ["reference/policy-tests.md", "how-to/write-policies.md"])
+def test_the_suites_of_pages_can_be_read(page: str) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+    suites = [raw for block in blocks if (raw := yaml.safe_load(block))["kind"] == "PolicyTestSuite"]
+    assert suites
+    for raw in suites:
+        assert parse_suite(raw).flaws == ()
