@@ -11,14 +11,13 @@ import pytest
 from tests.controlplane.api import Api, ApiError, Json, path_of
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import DRAWBRIDGE
-from tests.controlplane.objects import CLAIMS, make_claim_object, make_exact_request
+from tests.controlplane.objects import CLAIM_POLICIES, CLAIMS, make_claim_object, make_exact_request
 from tests.controlplane.policy_reports import CLUSTER_REPORTS, CRDS, REPORTS, policy_report_crds
 from tests.controlplane.waiting import wait_for
 from tests.support.policies import policy_object
 
 pytestmark = pytest.mark.e2e
 
-POLICIES = "drawbridge.dev/v1alpha1/claimpolicies"
 EVERY = 1000
 WRONG = 250
 
@@ -28,7 +27,7 @@ def policy(cluster: ControlPlane, installation: object) -> Iterator[Json]:  # no
     """A stored policy that asks for a team."""
     expression = "object.metadata.?labels[?'team'].orValue('') != ''"
     manifest = policy_object("audited", validations=[{"expression": expression, "message": "must have a team"}])
-    with cluster.api.temporarily(POLICIES, manifest) as stored:
+    with cluster.api.temporarily(CLAIM_POLICIES, manifest) as stored:
         yield stored
 
 
