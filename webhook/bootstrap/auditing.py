@@ -84,7 +84,9 @@ def audited(
                 replace(one, findings=validate_claims(_case(raw, kind, namespace, view), rulebook)) for one in cases
             )
         if cases:
-            audit.add(subject_of(raw, namespace), all_judged_by(shelf, cases))
+            said = all_judged_by(shelf, cases)
+            applied = tuple(rulebook.severities.applied(said.findings))
+            audit.add(subject_of(raw, namespace), replace(said, findings=applied))
     return audit
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from webhook.core.finding import Finding
+from webhook.core.finding import Finding, Severity
 from webhook.core.raw import RawObject
 from webhook.policy.compile import CompiledPolicy
 from webhook.policy.judge import Judgement, Outcome
@@ -67,12 +67,12 @@ class Entry:
 
 @dataclass(slots=True)
 class Audit:
-    """What was found so far; `counts` are by namespace and policy."""
+    """What was found so far; `counts` are by namespace, then by policy."""
 
     policies: Sequence[CompiledPolicy]
     objects: int = 0
     entries: list[Entry] = field(default_factory=list)
-    counts: dict[tuple[str, str], Counter[Result]] = field(default_factory=dict)
+    counts: dict[str, dict[str, Counter[Result]]] = field(default_factory=dict)
 
     def add(self, subject: Subject, said: Judgement) -> None:
         """Take in what the policies said of an object."""
@@ -81,23 +81,35 @@ class Audit:
         for finding in said.findings:
             of_policy.setdefault(finding.rule, []).append(finding)
         for name, outcome in said.outcomes:
-            result = RESULTS[outcome]
-            self.counts.setdefault((subject.namespace, name), Counter())[result] += 1
+            findings = of_policy.get(f"policy/{name}") or _notes(said.findings, name)
+            result = _result(outcome, findings)
+            self.counts.setdefault(subject.namespace, {}).setdefault(name, Counter())[result] += 1
             if result in TOLD:
-                findings = of_policy.get(f"policy/{name}") or _notes(said.findings, name)
                 self.entries.append(Entry(name, subject, result, tuple(findings)))
 
     def summary(self, *, namespace: str | None = None, policy: str | None = None) -> Counter[Result]:
         """Return how often there was each result, everywhere or in a namespace, by all policies or by one."""
         total: Counter[Result] = Counter()
-        for (place, name), counted in self.counts.items():
-            if namespace in (None, place) and policy in (None, name):
-                total += counted
+        places = self.counts.values() if namespace is None else [self.counts.get(namespace, {})]
+        for counted in places:
+            for name, counts in counted.items():
+                if policy in (None, name):
+                    total.update(counts)
         return total
 
     def namespaces(self) -> tuple[str, ...]:
         """Return the namespaces in which some policy looked at something; the empty one is the cluster itself."""
-        return tuple(sorted({namespace for namespace, _ in self.counts}))
+        return tuple(sorted(self.counts))
+
+
+def _result(outcome: Outcome, findings: Sequence[Finding]) -> Result:
+    """Return the result; where the severity of the policy's findings is set, it is that which counts."""
+    result = RESULTS[outcome]
+    if result not in (Result.FAIL, Result.WARN):
+        return result
+    if not findings:
+        return Result.SKIP
+    return Result.FAIL if any(finding.severity is Severity.DENY for finding in findings) else Result.WARN
 
 
 def _notes(findings: Iterable[Finding], name: str) -> list[Finding]:

@@ -89,6 +89,14 @@ def test_a_result_is_what_would_become_of_a_creation(
     assert said.exit_code == exit_code
 
 
+@pytest.mark.parametrize(("severity", "result"), [("warn", "warn"), ("off", "skip"), ("deny", "fail")])
+def test_the_severity_that_is_set_counts(tmp_path: Path, severity: str, result: str) -> None:
+    said = _audit(
+        tmp_path, "-o", "json", "--rule", f"policy/team={severity}", objects=[_claim("one")], policy=_team(mode="Warn")
+    )
+    assert json.loads(said.stdout)["summary"][result] == 1
+
+
 def test_pods_without_devices_are_no_matter(tmp_path: Path) -> None:
     report = _report(tmp_path, [_pod("plain", cpu="1"), _pod("gpus", **{"nvidia.com/gpu": "1"})], _team())
     assert (report["summary"]["objects"], _results(report)) == (1, {"gpus": "fail"})
