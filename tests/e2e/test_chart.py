@@ -190,6 +190,8 @@ SET: dict[str, tuple[Any, str]] = {
     "webhook.topologyKeys": (["example.com/rack"], "topologyKey: example.com/rack"),
     "webhook.resources": ({"limits": {"memory": "601Mi"}}, "memory: 601Mi"),
     "webhook.extraArgs": (["--tls-min-version=1.2"], '"--tls-min-version=1.2"'),
+    "webhook.extraVolumes": ([{"name": "callers", "configMap": {"name": "caller-ca"}}], "name: caller-ca"),
+    "webhook.extraVolumeMounts": ([{"name": "callers", "mountPath": "/callers"}], "mountPath: /callers"),
     "controller.replicas": (5, "replicas: 5"),
     "controller.resources": ({"limits": {"memory": "602Mi"}}, "memory: 602Mi"),
     "controller.extraArgs": (["--reservation-seconds=91"], '"--reservation-seconds=91"'),

@@ -1,4 +1,4 @@
-// Helm, for the tests of the chart: `go get helm.sh/helm/v4/cmd/helm@latest` renews it.
+// Helm, for the tests of the chart: `go get -tool helm.sh/helm/v4/cmd/helm@latest` renews it.
 module drawbridge.dev/tests/helm
 
 go 1.26.0

@@ -18,21 +18,22 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* What the pods of all programs have in common. */}}
+{{/* (list . VOLUMES): what the pods of all programs have in common, and volumes of one's own. */}}
 {{- define "drawbridge.podSpec" -}}
-{{- with .Values.imagePullSecrets }}
+{{- $root := index . 0 -}}
+{{- with $root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with $root.Values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.tolerations }}
+{{- with $root.Values.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.affinity }}
+{{- with $root.Values.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -41,10 +42,13 @@ volumes:
   emptyDir:
     medium: Memory
     sizeLimit: 16Mi
-{{- if .Values.settings }}
+{{- if $root.Values.settings }}
 - name: settings
   configMap:
-    name: {{ include "drawbridge.fullname" . }}-settings
+    name: {{ include "drawbridge.fullname" $root }}-settings
+{{- end }}
+{{- with index . 1 }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -72,10 +76,11 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* What the containers of all programs have in common. */}}
+{{/* (list . MOUNTS): what the containers of all programs have in common, and mounts of one's own. */}}
 {{- define "drawbridge.container" -}}
-image: {{ include "drawbridge.image" . | quote }}
-{{- with .Values.image.pullPolicy }}
+{{- $root := index . 0 -}}
+image: {{ include "drawbridge.image" $root | quote }}
+{{- with $root.Values.image.pullPolicy }}
 imagePullPolicy: {{ . }}
 {{- end }}
 env:
@@ -94,10 +99,13 @@ securityContext:
 volumeMounts:
 - name: tmp
   mountPath: /tmp
-{{- if .Values.settings }}
+{{- if $root.Values.settings }}
 - name: settings
   mountPath: /etc/drawbridge
   readOnly: true
+{{- end }}
+{{- with index . 1 }}
+{{ toYaml . }}
 {{- end }}
 {{- end }}
 

@@ -25,7 +25,7 @@ namespaceSelector:
     operator: NotIn
     values:
     {{- range concat (list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace) .Values.webhooks.excludedNamespaces | uniq }}
-    - {{ . }}
+    - {{ . | quote }}
     {{- end }}
   {{- with .Values.webhooks.namespaceSelector.matchExpressions }}
   {{- toYaml . | nindent 2 }}
