@@ -14,7 +14,8 @@ from webhook.core.fieldpath import ROOT
 from webhook.kube.pack import named_policies
 from webhook.kube.yaml_edit import dump
 from webhook.policy.compile import compile_policy
-from webhook.policy.export import Export, Obstacle, exported
+from webhook.policy.export import Export, exported
+from webhook.policy.obstacles import Obstacle
 
 NOT_ALL = 1
 

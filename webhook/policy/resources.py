@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from webhook.core.policies import PolicyMode, PolicyResource
+from webhook.core.policies import ClaimPolicy, PolicyMode, PolicyResource
 from webhook.core.raw import RawObject
 
 _DRA: Final = ("v1", "v1beta2", "v1beta1")
@@ -96,3 +96,8 @@ FAMILIES: Final = (
         PolicyMode.WARN,
     ),
 )
+
+
+def families_of(policy: ClaimPolicy) -> list[Family]:
+    """Return the families of what a policy looks at."""
+    return [family for family in FAMILIES if policy.match.resources & family.resources.keys()]

@@ -211,7 +211,9 @@ def test_validations_say_the_same() -> None:
 
 def test_parameters_are_config_maps_with_our_label() -> None:
     reference = {"selector": {"matchLabels": {"a": "b"}}, "namespace": "limits", "parameterNotFoundAction": "Allow"}
-    _, binding = _exported(paramKind=CONFIG_MAP, paramRef=reference).manifests
+    made = _exported(paramKind=CONFIG_MAP, paramRef=reference)
+    assert made.notes == ()
+    _, binding = made.manifests
     assert binding["spec"]["paramRef"] == {
         "selector": {
             "matchLabels": {"drawbridge.dev/policy-parameters": "true"},
@@ -220,3 +222,9 @@ def test_parameters_are_config_maps_with_our_label() -> None:
         "parameterNotFoundAction": "Allow",
         "namespace": "limits",
     }
+
+
+def test_a_config_map_that_is_named_counts_without_the_label() -> None:
+    made = _exported(paramKind=CONFIG_MAP, paramRef={"name": "limits"})
+    assert made.manifests[1]["spec"]["paramRef"] == {"name": "limits", "parameterNotFoundAction": "Deny"}
+    assert made.notes == ("a ConfigMap 'limits' counts without the label drawbridge.dev/policy-parameters too",)
