@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from webhook.bootstrap.admission import Admission
+from webhook.bootstrap.admission import Admission, LeftToOthers
 from webhook.bootstrap.offline import rulebook_of
-from webhook.bootstrap.serving import LeftToOthers
 from webhook.bootstrap.sources import FolderSource
 from webhook.core.patch import Operation, apply
 from webhook.kube.folder import Assumptions, Folder

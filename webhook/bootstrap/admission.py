@@ -63,6 +63,16 @@ class Templates(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftToOthers:
+    """Templates are the controller's work, or nobody's."""
+
+    are_made: bool
+
+    def keep(self, namespace: str, templates: Sequence[Template]) -> None:
+        """Leave them to whoever makes them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Decides reviews over a source, a ledger and the rules."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Final, Self
 
-from webhook.bootstrap.admission import Admission
+from webhook.bootstrap.admission import Admission, LeftToOthers
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.policing import PolicyDesk, utc_today
 from webhook.bootstrap.suites import PlacedSuite, Prepared
@@ -26,7 +26,6 @@ from webhook.kube.kinds import kind_of
 from webhook.kube.sqlite_ledger import SqliteLedger
 from webhook.policy.cases import Policing
 from webhook.policy.judge import Step
-from webhook.rewrite.templates import Template
 from webhook.rules import unknown_field
 from webhook.rules.invalid_field import structural
 from webhook.server import app
@@ -106,15 +105,6 @@ class _Stage:
         return ""
 
 
-class _NoTemplates:
-    """Nobody makes templates here."""
-
-    are_made = False
-
-    def keep(self, namespace: str, templates: Sequence[Template]) -> None:
-        """Leave them."""
-
-
 class Rehearsal:
     """Judges cases one after the other; to be closed."""
 
@@ -154,7 +144,14 @@ class Rehearsal:
         try:
             review = _review(suite, prepared, f"case-{self._number}")
             admission = Admission(
-                self._stage, ledger, self._rulebook, self._work, _NoTemplates(), _ignore, self._now, self._desk
+                self._stage,
+                ledger,
+                self._rulebook,
+                self._work,
+                LeftToOthers(are_made=False),
+                _ignore,
+                self._now,
+                self._desk,
             )
             found, shown, stored = self._runner.run(_through(admission.handlers(), review))
         finally:

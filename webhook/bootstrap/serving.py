@@ -2,14 +2,14 @@
 
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from random import SystemRandom
 
-from webhook.bootstrap.admission import Admission, Templates
+from webhook.bootstrap.admission import Admission, LeftToOthers, Templates
 from webhook.bootstrap.numbers import CacheNumbers
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.policing import ClusterSource, PolicyDesk, PolicyWatch
@@ -24,7 +24,6 @@ from webhook.kube.ledgers import Ledger
 from webhook.kube.sqlite_ledger import SqliteLedger
 from webhook.kube.template_files import TemplateFiles
 from webhook.kube.view import Told
-from webhook.rewrite.templates import Template
 from webhook.server.app import Needs
 from webhook.server.edge import Background
 from webhook.server.limits import Limits
@@ -45,16 +44,6 @@ class Cluster:
     ledger: Ledger
     background: tuple[Background, ...]
     templates: Templates
-
-
-@dataclass(frozen=True, slots=True)
-class LeftToOthers:
-    """Templates are the controller's work, or nobody's."""
-
-    are_made: bool
-
-    def keep(self, namespace: str, templates: Sequence[Template]) -> None:
-        """Leave them to whoever makes them."""
 
 
 def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int:
