@@ -141,6 +141,7 @@ def test_the_systems_namespaces_are_no_place_for_it(tmp_path: Path, namespace: s
         "webhooks.failurePolicyOverride=Fail",
         "webhook.replicas=many",
         "webhooks.validatePod.enabled=true",
+        "settings.doc_url=x",
     ],
 )
 def test_what_is_no_value_is_refused_by_the_schema(tmp_path: Path, setting: str) -> None:
