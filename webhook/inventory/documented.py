@@ -95,9 +95,10 @@ def _lack(case: Case, logic: Logic, access: Access, rest: Sequence[Expr]) -> Lac
         kinds = [kind for kind in known.pack.kinds or (_ANY_KIND,) if _may_be_here(known, kind)]
         met = [kind for kind in kinds if logic.can_hold((*rest, *_of_kind(case, driver, kind)))]
         having = [kind for kind in met if not entry.kinds or kind.name in entry.kinds]
-        is_sure = bool(entry.gate) and knowledge.gate(driver, entry.gate) is True
+        gated_on = bool(entry.gate) and knowledge.gate(driver, entry.gate) is True
         never = not having and not known.is_vague
-        lacking = met if never else [kind for kind in having if entry.may_lack(kind.name) and not is_sure]
+        certain = not gated_on and not known.pack.partial  # a partial pack says which names there are, not when
+        lacking = met if never else [kind for kind in having if certain and entry.may_lack(kind.name)]
         if lacking:
             return Lack(
                 access,
