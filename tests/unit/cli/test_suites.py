@@ -144,16 +144,51 @@ def test_the_json_report_says_what_was_expected_and_observed(folder: Path) -> No
     assert report["summary"] == {"suites": 1, "cases": 2, "passed": 2, "failed": 0, "problems": 0}
 
 
-def test_junit_has_a_failure_for_a_case_for_a_mutant_and_for_what_cannot_be_used(folder: Path) -> None:
+def test_junit_has_a_failure_for_a_case_and_for_what_cannot_be_used(folder: Path) -> None:
     (folder / "policy.yaml").write_text(POLICY.replace("<= 2", "<= 3"))
     (folder / "broken.yaml").write_text("a: [")
-    whole = ET.fromstring(run(folder, "-o", "junit").stdout)  # our own
+    whole = ET.fromstring(run(folder, "-o", "junit").stdout)
     assert (whole.get("tests"), whole.get("failures")) == ("3", "2")
     cases = {case.get("name"): case for case in whole.iter("testcase")}
     assert cases["two are allowed"].find("failure") is None
     failure = cases["three are not"].find("failure")
     assert failure is not None
     assert failure.get("message") == "decision: must be deny, and is allow"
+    types = [found.get("type") for found in whole.iter("failure")]
+    assert types == ["unusable", "case"]
+
+
+def test_junit_has_a_failure_for_a_mutant_that_no_case_sees(folder: Path) -> None:
+    (folder / "suite.yaml").write_text(SUITE.replace("count: 2", "count: 1"))
+    whole = ET.fromstring(run(folder, "--mutate", "-o", "junit").stdout)
+    failed = [case.get("name") for case in whole.iter("testcase") if case.find("failure") is not None]
+    assert "mutant of spec.validations[0].expression: `<=` to `<`" in failed
+
+
+def test_the_json_report_has_coverage_and_mutants_where_they_are_asked_for(folder: Path) -> None:
+    (folder / "suite.yaml").write_text(SUITE[: SUITE.index("  - name: three")])
+    report = json.loads(run(folder, "--mutate", "--coverage", "-o", "json").stdout)
+    (covered,) = report["coverage"]
+    assert (covered["policy"], covered["outcomes"], covered["shown"]) == ("few", 2, 1)
+    assert covered["missing"][0] == {
+        "line": 6,
+        "column": 17,
+        "field": "spec.validations[0].expression",
+        "expression": "claim.worst.devices <= 2",
+        "problem": "never false",
+    }
+    survived = [(entry["replaced"], entry["by"]) for entry in report["mutants"]["survived"]]
+    assert (report["mutants"]["tried"], survived) == (4, [("2", "3")])
+
+
+def test_a_snapshot_of_a_cluster_is_a_fixture(folder: Path) -> None:
+    cluster = [class_object("gpu", f"device.driver == '{NVIDIA}'"), slice_object(full_gpu("a"), driver=NVIDIA)]
+    (folder / "live.yaml").write_text(yaml.safe_dump_all(cluster))
+    command = ["inventory", "save", str(folder / "saved.yaml"), "--cluster", str(folder / "live.yaml")]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    policy_in(folder, validations=[{"expression": "claim.matching.devices == 1"}])
+    allowed = {"object": asking(), "expect": {"decision": "allow"}}
+    assert run(suite_of(folder, allowed, cluster=["saved.yaml"])).exit_code == 0
 
 
 # What cannot be run
