@@ -52,7 +52,8 @@ def text_report(checked: Checked, style: Style) -> str:
     """Return each finding with its place, then a line of counts; what is `info` is counted, not shown."""
     shown = [entry for entry in checked.placed if entry.finding.severity is not Severity.INFO]
     counts = _summary(checked.placed, checked.objects)
-    line = f"{counts['objects']} objects, {counts['denied']} denied, {counts['warned']} warned"
+    objects = f"{counts['objects']} object{'s' * (counts['objects'] != 1)}"
+    line = f"{objects}, {counts['denied']} denied, {counts['warned']} warned"
     columns = [_columns(checked)] if checked.clusters and shown else []
     return "\n\n".join([*(_block(entry, checked, style) for entry in shown), *columns, line])
 

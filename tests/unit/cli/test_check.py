@@ -130,7 +130,7 @@ def test_a_claim_named_by_a_bare_word_is_named_once_when_it_is_mended(tmp_path: 
 def test_fix_of_standard_input_prints_the_manifest_and_reports_beside_it(cluster: Path) -> None:
     done = run("--cluster", cluster, "--fix", "-", input=MANIFEST)
     assert done.stdout == MANIFEST.replace(MISSPELT, RIGHT)
-    assert "1 objects, 0 denied" in done.stderr
+    assert "1 object, 0 denied" in done.stderr
 
 
 def test_diff_shows_what_fix_would_change_and_writes_nothing(cluster: Path, manifest: Path) -> None:

@@ -15,5 +15,5 @@ def test_a_check_of_one_claim_loads_neither_a_server_nor_a_second_cel_engine() -
     command = [sys.executable, "-c", LOADED, "check", "--cluster", str(cluster), str(claim)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     report, loaded = done.stdout.splitlines()
-    assert report == "1 objects, 0 denied, 0 warned"
+    assert report == "1 object, 0 denied, 0 warned"
     assert {name.partition(".")[0] for name in loaded.split()}.isdisjoint(HEAVY)
