@@ -102,6 +102,9 @@ def test_a_thousand_claims_are_audited_and_reported(cluster: ControlPlane, claim
 
     for number in (0, 4):
         cluster.api.patch(CLAIMS, f"claim-{number}", {"metadata": {"labels": {"team": "b"}}}, claims[0])
-    assert "PolicyReports written" in _audit(cluster, "--write").stderr
+    only = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": claims[0]}}}
+    cluster.api.patch(CLAIM_POLICIES, "audited", {"spec": {"match": {**only, "resources": ["claims"]}}})
+    assert "PolicyReports: 1 written" in _audit(cluster, "--write").stderr
     again = cluster.api.get(REPORTS, "drawbridge", claims[0])
     assert (again["summary"]["fail"], len(again["results"])) == (WRONG - 2, WRONG - 2)
+    assert cluster.api.find(REPORTS, "drawbridge", claims[1]) is None

@@ -19,6 +19,7 @@ from webhook.inventory.case import Case
 from webhook.inventory.pod_case import pod_case
 from webhook.kube.access import load_access
 from webhook.kube.client import ApiClient, ApiError, GarbledError
+from webhook.kube.gates import SNAPSHOT
 from webhook.kube.inputs import read_sources
 from webhook.kube.kinds import CLAIMS, DEVICE_CLASSES, TEMPLATES, Kind, kind_of
 from webhook.kube.manifests import read_documents
@@ -38,11 +39,23 @@ Watching = Callable[[Sequence[RawObject]], Iterable[RawObject]]
 
 
 def existing_objects(settings: Settings) -> tuple[RawObject, ...]:
-    """Return the objects to look at, of the folders or of the live cluster; ClusterUnavailableError, OSError."""
+    """Return the objects to look at, of the folders or of the live cluster; ClusterUnavailableError, OSError.
+
+    Of a saved snapshot pods are left out: it has no more than parts of them.
+    """
     if settings.kubeconfig is not None and not settings.cluster:
         return asyncio.run(_of_live(settings))
-    found = (read_documents(name, content)[0] for name, content in read_sources(map(str, settings.cluster)))
-    return tuple(document.raw for documents in found for document in documents if _kind(document.raw) is not None)
+    sources = read_sources(map(str, settings.cluster))
+    return tuple(raw for name, content in sources for raw in _of_file(name, content))
+
+
+def _of_file(name: str, content: bytes) -> Iterator[RawObject]:
+    raws = [document.raw for document in read_documents(name, content)[0]]
+    is_snapshot = any(raw.get("kind") == SNAPSHOT for raw in raws)
+    for raw in raws:
+        kind = _kind(raw)
+        if kind is not None and not (is_snapshot and kind is PODS):
+            yield raw
 
 
 async def _of_live(settings: Settings) -> tuple[RawObject, ...]:

@@ -59,7 +59,7 @@ def audit(words: tuple[str, ...], output: str, write: bool, **flags: Any) -> Non
             done = write_reports(found, settings)
         except ClusterUnavailableError as error:
             fail((told(error),))
-        click.echo(f"drawbridge: {done.written} PolicyReports written, {done.removed} removed", err=True)
+        click.echo(f"drawbridge: PolicyReports: {done.written} written, {done.removed} removed", err=True)
     click.echo(OUTPUTS[output](found), nl=False)
     raise SystemExit(DENIED if found.summary()[Result.FAIL] else 0)
 

@@ -102,6 +102,20 @@ def test_pods_without_devices_are_no_matter(tmp_path: Path) -> None:
     assert (report["summary"]["objects"], _results(report)) == (1, {"gpus": "fail"})
 
 
+def test_pods_of_a_snapshot_are_left_out(tmp_path: Path) -> None:
+    saved = {"apiVersion": "drawbridge.dev/v1alpha1", "kind": "ClusterSnapshot"}
+    report = _report(tmp_path, [saved, _claim("one"), _pod("gpus", **{"nvidia.com/gpu": "1"})], _team())
+    assert _results(report) == {"one": "fail"}
+
+
+def test_templates_and_device_classes_are_looked_at(tmp_path: Path) -> None:
+    template = {**_claim("template"), "kind": "ResourceClaimTemplate", "spec": {"spec": _claim("x")["spec"]}}
+    device_class = {"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": "class"}}
+    report = _report(tmp_path, [template, device_class], _team())
+    told = {(one["object"].get("namespace"), one["findings"][0]["field"]) for one in report["results"]}
+    assert told == {("lab", "spec.spec.devices.requests"), (None, "spec")}
+
+
 def test_a_policy_may_go_by_what_the_rules_say(tmp_path: Path) -> None:
     expression = "!claim.findings.exists(f, f.rule == 'request-unknown-class')"
     policy = policy_object("known", validations=[{"expression": expression}])
@@ -145,6 +159,14 @@ def test_the_page_is_whole_and_escapes_what_users_wrote(tmp_path: Path) -> None:
 @pytest.mark.parametrize("flags", [[], ["--write", "--cluster", "."]])
 def test_a_cluster_is_needed_and_a_live_one_to_write(flags: list[str]) -> None:
     assert CliRunner().invoke(main, ["policies", "audit", *flags]).exit_code == 2
+
+
+def test_what_is_in_no_namespace_has_a_report_of_the_cluster() -> None:
+    policy = compile_policy(parse_policy(_team()))
+    device_class = {"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": "class"}}
+    (report,) = policy_reports(audited([policy], [device_class], ClusterView(), Settings(), TODAY))
+    assert (report["kind"], report["metadata"]["name"]) == ("ClusterPolicyReport", "drawbridge")
+    assert "namespace" not in report["metadata"]
 
 
 def test_a_report_counts_everything_and_lists_no_more_than_an_object_can_hold() -> None:
