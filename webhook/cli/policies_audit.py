@@ -16,8 +16,9 @@ from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.policies import ClaimPolicy
 from webhook.core.raw import RawObject
 from webhook.kube.pack import named_policies
-from webhook.policy.audit import Result
+from webhook.policy.audit import Audit, Result
 from webhook.policy.compile import CompiledPolicy, compile_policy
+from webhook.settings import Settings
 
 
 @click.command()
@@ -30,7 +31,7 @@ def audit(words: tuple[str, ...], output: str, write: bool, **flags: Any) -> Non
 
     The policies are those of FILES, folders, - (standard input) or NAMES of shipped ones; without any, those of the
     cluster. Each object is judged as if nobody in particular created it today. The exit code is 1 where a creation
-    would be refused.
+    would be refused, or a policy is left out because it cannot be read or does not compile.
     """
     try:
         settings = settings_from(flags)
@@ -45,23 +46,28 @@ def audit(words: tuple[str, ...], output: str, write: bool, **flags: Any) -> Non
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
         fail((told(error),))
-    listed = chosen or tuple(view.policies.values())
+    listed = chosen if words else tuple(view.policies.values())
     policies = _working(listed, view.server.version)
     for problem in (*problems, *broken):
         click.echo(f"drawbridge: {problem}", err=True)
     if not policies:
         fail(("there is no policy to look by: name some, or a cluster that has some",))
     found = audited(policies, objects, view, settings, datetime.now(UTC).date(), _told_of)
-    if write:
-        from webhook.bootstrap.policy_reports import write_reports
-
-        try:
-            done = write_reports(found, settings)
-        except ClusterUnavailableError as error:
-            fail((told(error),))
-        click.echo(f"drawbridge: PolicyReports: {done.written} written, {done.removed} removed", err=True)
     click.echo(OUTPUTS[output](found), nl=False)
-    raise SystemExit(DENIED if found.summary()[Result.FAIL] else 0)
+    if write:
+        _write(found, settings)
+    left_out = bool(problems) or len(policies) < len(listed)
+    raise SystemExit(DENIED if left_out or found.summary()[Result.FAIL] else 0)
+
+
+def _write(found: Audit, settings: Settings) -> None:
+    from webhook.bootstrap.policy_reports import write_reports
+
+    try:
+        done = write_reports(found, settings)
+    except ClusterUnavailableError as error:
+        fail((told(error),))
+    click.echo(f"drawbridge: PolicyReports: {done.written} written, {done.removed} removed", err=True)
 
 
 def _working(policies: Iterable[ClaimPolicy], version: str) -> tuple[CompiledPolicy, ...]:

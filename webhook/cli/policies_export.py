@@ -42,7 +42,7 @@ def export(words: tuple[str, ...], vap: bool, **flags: Any) -> None:
         fail((told(error),))
     if not words and not view.policies:
         fail(("name policies, or a cluster that has some by --cluster or --kubeconfig",))
-    listed = chosen or tuple(view.policies[name] for name in sorted(view.policies))
+    listed = chosen if words else tuple(view.policies[name] for name in sorted(view.policies))
     today, version = datetime.now(UTC).date(), view.server.version
     made = tuple(
         _without_clashes(exported(compile_policy(policy, version), today, settings.own_namespace) for policy in listed)

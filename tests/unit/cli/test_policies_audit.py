@@ -131,10 +131,9 @@ def test_it_is_told_that_a_policy_goes_by_who_asks(tmp_path: Path) -> None:
 
 
 def test_a_policy_that_does_not_compile_is_left_out(tmp_path: Path) -> None:
-    said = _audit(
-        tmp_path, objects=[_claim("one")], policy=policy_object("broken", validations=[{"expression": "1 +"}])
-    )
-    assert said.exit_code == 2
+    broken = policy_object("broken", validations=[{"expression": "1 +"}])
+    said = _audit(tmp_path, "-o", "json", objects=[_claim("one", team="a"), broken], policy=_team())
+    assert (said.exit_code, json.loads(said.stdout)["summary"]["pass"]) == (1, 1)
     assert "policy 'broken' is left out: spec.validations[0].expression: the expression ends too early" in said.stderr
 
 
@@ -144,6 +143,15 @@ def test_named_policies_are_judged_by_alone(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(policy_object("named", validations=[{"expression": "false"}])))
     said = _audit(tmp_path / "cluster", str(file), "-o", "json", objects=[_claim("one")], policy=_team())
     assert [policy["name"] for policy in json.loads(said.stdout)["policies"]] == ["named"]
+
+
+def test_a_broken_file_is_not_taken_for_the_policies_of_the_cluster(tmp_path: Path) -> None:
+    (tmp_path / "cluster").mkdir()
+    file = tmp_path / "policy.yaml"
+    file.write_text("kind: [")
+    said = _audit(tmp_path / "cluster", str(file), objects=[_claim("one")], policy=_team())
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert f"{file}:2: must be YAML" in said.stderr
 
 
 def test_the_page_is_whole_and_escapes_what_users_wrote(tmp_path: Path) -> None:
