@@ -268,6 +268,7 @@ def test_the_ledger_is_kept_whole_and_shown_in_columns(cluster: ControlPlane, na
     status = {
         "observedGeneration": 1,
         "observedResourceVersion": "8123",
+        "summary": "whole-gpus 3/8 (37%)",
         "limits": [
             {"name": "whole-gpus", "hard": "8", "used": "3", "reserved": "1"},
             {"name": "memory", "hard": "320Gi", "used": "81559Mi", "reserved": "0"},
@@ -287,8 +288,8 @@ def test_the_ledger_is_kept_whole_and_shown_in_columns(cluster: ControlPlane, na
     cluster.api.patch(quotas, "gpus", {"status": status}, namespace, "status")
     assert cluster.api.get(quotas, "gpus", namespace)["status"] == status
     shown = cluster.kubectl("get", "dq", "-n", namespace).stdout.splitlines()
-    assert shown[0].split() == ["NAME", "MODE", "LIMIT", "USED", "HARD", "AGE"]
-    assert shown[1].split()[:5] == ["gpus", "Audit", "whole-gpus", "3", "8"]
+    assert shown[0].split() == ["NAME", "MODE", "USE", "AGE"]
+    assert shown[1].split()[:5] == ["gpus", "Audit", "whole-gpus", "3/8", "(37%)"]
 
 
 @pytest.mark.usefixtures("installation")
