@@ -53,6 +53,15 @@ def _told(response: Json) -> str:
     return "".join(f"warning: {warning}\n" for warning in response.get("warnings", ()))
 
 
+def test_what_a_refusal_refers_to_is_there() -> None:
+    """`see: drawbridge rule policy/NAME`, of shipped policies and of a cluster's own."""
+    shipped = CliRunner().invoke(main, ["rule", "policy/device-limits"])
+    assert shipped.stdout == (PACK / "device-limits" / "README.md").read_text()
+    own = CliRunner().invoke(main, ["rule", "policy/our-own"])
+    assert own.exit_code == 0
+    assert "kubectl get claimpolicy our-own -o yaml" in own.stdout
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=_name)
 def test_a_page_says_what_why_and_how_to_adapt_it_and_shows_both_verdicts(folder: Path) -> None:
     text = (folder / "README.md").read_text()

@@ -106,7 +106,7 @@ def test_a_policy_refuses_with_its_message_place_and_code(server: Standalone) ->
     [cause] = status["details"]["causes"]
     assert cause["field"] == "spec.devices.requests"
     assert cause["message"].splitlines()[0] == "at most 2 devices a claim [policy/most-devices]"
-    assert "drawbridge policies show most-devices" in cause["message"]
+    assert "drawbridge rule policy/most-devices" in cause["message"]
     assert response["auditAnnotations"]["most-devices.devices"] == "3"
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from webhook.cli.options import fail
-from webhook.settings import POLICIES, did_you_mean, rule_pages
+from webhook.kube.pack import shipped_policies
+from webhook.settings import POLICIES, POLICY, did_you_mean, rule_pages
 
 _REASONS = POLICIES / "legacy-left-alone"
 
@@ -17,8 +18,12 @@ _REASONS = POLICIES / "legacy-left-alone"
 def rule(rule_id: str) -> None:
     """Show what a rule refuses, why, and what to do: the page that `see:` names.
 
-    The reasons why a pod is left alone, such as class-missing, have pages as well.
+    The reasons why a pod is left alone, such as class-missing, have pages as well. policy/NAME is the page of a shipped
+    ClaimPolicy; of another, how to look at it.
     """
+    if rule_id.startswith(POLICY):
+        show(_policy_page(rule_id.removeprefix(POLICY)))
+        return
     rules, reasons = rule_pages(), _reason_pages()
     known = {**reasons, **rules}
     if rule_id not in known:
@@ -35,6 +40,13 @@ def show(page: str) -> None:
         Console().print(Markdown(page))
     else:
         click.echo(page, nl=False)
+
+
+def _policy_page(name: str) -> str:
+    folder = shipped_policies().get(name)
+    if folder is not None:
+        return (folder / "README.md").read_text()
+    return f"# {name}\n\nA ClaimPolicy of the cluster; `kubectl get claimpolicy {name} -o yaml` shows what it asks.\n"
 
 
 def _reason_pages() -> Mapping[str, Path]:

@@ -343,13 +343,12 @@ class _Reading:
     def exceptions(self, spec: RawObject, at: FieldPath) -> Iterator[PolicyException]:
         for raw, path in self._entries(spec, "exceptions", at, MOST_ENTRIES):
             whole = self.known(raw, ("namespaces", "users", "claimSelector", "until", "reason", "ticket"), path)
-            reason = self.reader.text(raw, "reason", path)
             found = PolicyException(
                 namespaces=frozenset(self.reader.texts(raw, "namespaces", path)),
                 users=frozenset(self.reader.texts(raw, "users", path)),
                 claim_selector=self.selector(raw, "claimSelector", path),
                 until=self._until(raw, path),
-                reason=reason,
+                reason=self.reader.text(raw, "reason", path),
                 ticket=self.reader.text(raw, "ticket", path),
                 path=path,
             )
@@ -362,8 +361,6 @@ class _Reading:
                     f"must have at most {MOST_NAMESPACES} entries",
                     "use a label of the namespaces, and `match.namespaceSelector`",
                 )
-            if not reason:
-                self.note(path, "must have a `reason`", "say why, for those who come after")
             yield found
 
     def _until(self, raw: RawObject, path: FieldPath) -> date | None:

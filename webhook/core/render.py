@@ -28,9 +28,8 @@ class Style:
     reference_text: bool = False
 
     def see(self, rule: str) -> str:
-        if rule.startswith(_POLICY):
-            return f"drawbridge policies show {rule.removeprefix(_POLICY)}"
-        return f"{self.docs_url.rstrip('/')}/{rule}" if self.docs_url else f"drawbridge rule {rule}"
+        has_page = self.docs_url and not rule.startswith(_POLICY)
+        return f"{self.docs_url.rstrip('/')}/{rule}" if has_page else f"drawbridge rule {rule}"
 
 
 PLAIN = Style()
