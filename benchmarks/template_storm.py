@@ -1,140 +1,135 @@
-"""How the controller keeps up with 5,000 rewritten pods: when each template is there, memory, and calls to the API.
+"""How the controller keeps up with 5,000 legacy pods on a real control plane: when templates are there, and the cost.
 
-    .venv/bin/python -m benchmarks.template_storm
+    .venv/bin/python -m benchmarks.template_storm [--at-once 16]
 
-The controller is the real program; the API server is the small one of the tests, in this process. Pods come within a
-minute, then as many all at once; each is updated three times, as its scheduler and kubelet would.
+Pods of 3 kB go through the API server and the webhook, which rewrites them, as fast as both take them; the scheduler
+and the claim controller do their part beside it. The time is from the API server's answer to the first pod that needs a
+template until a watch shows the template.
 """
 
+import argparse
 import asyncio
-import json
-import os
 import statistics
-import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from aiohttp import web
+from benchmarks.processes import processor_seconds, resident_megabytes
+from tests.controlplane.api import Json, path_of
+from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.drawbridge import issue_certificates
+from tests.controlplane.gate import Gate
+from tests.controlplane.installation import install
+from tests.controlplane.objects import CLASSES, LEGACY_MAPPINGS, PODS, TEMPLATES, make_device_class, make_legacy_mapping
+from tests.controlplane.waiting import wait_for
+from webhook.kube.access import load_access
+from webhook.kube.client import ApiClient
 
-from tests.kube.fake_api import FakeApi, Json, fake_api, status, until
-from webhook.kube.controller import VIEWED
-from webhook.rewrite.original import ANNOTATION
-from webhook.rewrite.templates import Shape, Template, make_template
-
-PODS, NAMESPACES, WORKLOADS = 5_000, 100, 300
-SECONDS = 60.0
+STORM, NAMESPACES, WORKLOADS = 5_000, 20, 300
+MOST_DEVICES = 8
 GPU, GPU_CLASS = "nvidia.com/gpu", "gpu.nvidia.com"
-KINDS = ("pods", "resourceclaims", "resourceclaimtemplates", "legacymappings", "events", "leases", "namespaces")
-DRAWBRIDGE = Path(sys.executable).with_name("drawbridge")
+Place = tuple[str, str]
+"""Namespace and name of a template."""
 
 
-def rewritten_pod(workload: int) -> tuple[Json, Template]:
-    """Return a pod of a workload as it is after its rewrite, of some 3 kB, and the template that it needs."""
-    count = workload % 8 + 1
-    template = make_template(Shape(GPU_CLASS), count)
+def make_workload_pod(namespace: str, number: int) -> Json:
+    """Return a legacy pod of one of the workloads, of some 3 kB."""
+    workload = number % WORKLOADS
     container = {
         "name": "main",
         "image": "registry.example/cuda:12",
         "env": [{"name": f"VARIABLE_{index}", "value": "x" * 40} for index in range(30)],
-        "resources": {"limits": {"cpu": "4"}, "requests": {"cpu": "4"}, "claims": [{"name": "gpu"}]},
+        "resources": {"limits": {GPU: str(workload // NAMESPACES % MOST_DEVICES + 1)}},
     }
-    original = {"containers": {"main": {GPU: str(count)}}}
-    return {
-        "metadata": {"annotations": {ANNOTATION: json.dumps(original)}, "labels": {"app": f"train-{workload}"}},
-        "spec": {
-            "containers": [container],
-            "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": template.name}],
-        },
-    }, template
+    metadata = {"namespace": namespace, "name": f"pod-{number}", "labels": {"app": f"train-{workload}"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
 
 
-async def storm(api: FakeApi, seconds: float, name: str) -> dict[tuple[str, str], float]:
-    """Create the pods, and return when each template was needed first."""
-    needed: dict[tuple[str, str], float] = {}
-    began = time.monotonic()
-    for number in range(PODS):
-        workload = number % WORKLOADS
-        namespace = f"{name}-{workload % NAMESPACES}"
-        pod, template = rewritten_pod(workload)
-        needed.setdefault((namespace, template.name), time.monotonic())
-        for phase in ("", "Pending", "Pending", "Running"):
-            api.put("pods", f"pod-{number}", namespace, **pod, status={"phase": phase})
-        await asyncio.sleep(max(0.0, began + seconds * number / PODS - time.monotonic()))
-    return needed
+@dataclass(slots=True)
+class Seen:
+    """When each template was needed first, and when it was there, in monotonic seconds."""
+
+    needed: dict[Place, float] = field(default_factory=dict)
+    made: dict[Place, float] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def delays(self) -> list[float]:
+        """Return the milliseconds that each template took; one that was there before its pod's answer took none."""
+        return sorted(max(0.0, self.made[place] - since) * 1000 for place, since in self.needed.items())
 
 
-def process_figures(pid: int) -> tuple[float, float, float]:
-    """Return processor seconds, resident memory and its peak, in MB."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    memory = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    resident, peak = (int(memory[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
-    return seconds, resident, peak
+async def create_pods(api: ApiClient, namespaces: list[str], at_once: int, seen: Seen) -> None:
+    room = asyncio.Semaphore(at_once)
+
+    async def create(number: int) -> None:
+        pod = make_workload_pod(namespaces[number % WORKLOADS % NAMESPACES], number)
+        async with room:
+            stored = await api.create(path_of(PODS, pod["metadata"]["namespace"]), pod)
+        [claim] = stored["spec"]["resourceClaims"]
+        place = (pod["metadata"]["namespace"], claim["resourceClaimTemplateName"])
+        seen.needed.setdefault(place, time.monotonic())
+
+    await asyncio.gather(*(create(number) for number in range(STORM)))
 
 
-async def run(api: FakeApi, seconds: float, name: str, pid: int, made: dict[tuple[str, str], float]) -> None:
-    for number in range(NAMESPACES):
-        api.put("namespaces", f"{name}-{number}")
-    await asyncio.sleep(1)
-    before, asked = process_figures(pid), len(api.requests)
-    needed = await storm(api, seconds, name)
-    await until(lambda: needed.keys() <= made.keys(), 60)
-    await asyncio.sleep(2)
-    after = process_figures(pid)
-    delays = sorted((made[place] - since) * 1000 for place, since in needed.items())
-    calls = Counter(method for method, _ in api.requests[asked:])
-    print(
-        f"{PODS} pods in {seconds:.0f} s, {len(delays)} templates: median {statistics.median(delays):.0f} ms, "
-        f"99 % {delays[int(len(delays) * 0.99)]:.0f} ms, most {delays[-1]:.0f} ms; "
-        f"processor {after[0] - before[0]:.1f} s; memory {before[1]:.0f} -> {after[1]:.0f} MB (peak {after[2]:.0f}); "
-        f"calls {dict(calls)}"
-    )
+async def follow_templates(api: ApiClient, seen: Seen) -> None:
+    path = path_of(TEMPLATES)
+    version = (await api.page(path, limit=1)).resource_version
+    async for event in api.watch(path, version, lasting_seconds=1_800, silent_seconds=300):
+        metadata = event.object["metadata"]
+        seen.made.setdefault((metadata["namespace"], metadata["name"]), time.monotonic())
+        seen.news.set()
 
 
-def watched(made: dict[tuple[str, str], float]) -> Callable[[web.Request], Json | None]:
-    """Return an observer of requests that notes when each template is asked to be created."""
+async def storm(kubeconfig: Path, namespaces: list[str], at_once: int) -> tuple[Seen, float]:
+    """Create all pods and wait for all templates; return what was seen and how many seconds the pods took."""
+    seen = Seen()
+    async with ApiClient(load_access(kubeconfig), timeout_seconds=60) as api:
+        following = asyncio.create_task(follow_templates(api, seen))
+        began = time.monotonic()
+        await create_pods(api, namespaces, at_once, seen)
+        lasted = time.monotonic() - began
+        async with asyncio.timeout(120):
+            while not seen.needed.keys() <= seen.made.keys():
+                seen.news.clear()
+                await seen.news.wait()
+        following.cancel()
+    return seen, lasted
 
-    async def note(request: web.Request) -> None:
-        namespace = request.path.split("/")[5]
-        made.setdefault((namespace, (await request.json())["metadata"]["name"]), time.monotonic())
 
-    def observe(request: web.Request) -> Json | None:
-        if request.method == "POST" and request.path.endswith("/resourceclaimtemplates"):
-            notes.append(asyncio.ensure_future(note(request)))
-        return status(404) if request.path in ("/version", "/metrics") else None
-
-    notes: list[asyncio.Future[None]] = []
-    return observe
-
-
-async def main() -> None:
-    made: dict[tuple[str, str], float] = {}
-    async with fake_api(*KINDS, *(kind.plural for kind in VIEWED)) as api:
-        api.faults.append(watched(made))
-        api.put("namespaces", "drawbridge-system")
-        api.put("legacymappings", "gpus", spec={"resources": [{"name": GPU, "deviceClassName": GPU_CLASS}]})
-        with tempfile.TemporaryDirectory() as folder:
-            kubeconfig = Path(folder) / "kubeconfig"
-            cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.port}"}}
-            context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-            users = [{"name": "u", "user": {"token": "t"}}]
-            config = {"clusters": [cluster], "contexts": [context], "users": users, "current-context": "c"}
-            kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
-            process = await asyncio.create_subprocess_exec(
-                str(DRAWBRIDGE), "controller", "--kubeconfig", str(kubeconfig), stderr=asyncio.subprocess.DEVNULL
-            )
-            try:
-                await until(lambda: api.count("POST", "leases") or process.returncode is not None, 30)
-                await asyncio.sleep(3)
-                await run(api, SECONDS, "minute", process.pid, made)
-                await run(api, 0.0, "burst", process.pid, made)
-            finally:
-                process.terminate()
-                await process.wait()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--at-once", type=int, default=16)
+    options = parser.parse_args()
+    with ExitStack() as exits:
+        cluster = exits.enter_context(ControlPlane())
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory()))
+        issue_certificates(folder)
+        gate = Gate(cluster, install(cluster), folder)
+        cluster.api.create(CLASSES, make_device_class(GPU_CLASS))
+        namespaces = [cluster.create_namespace("storm-") for _ in range(NAMESPACES)]
+        mapping = make_legacy_mapping("gpus", "", {"name": GPU, "deviceClassName": GPU_CLASS})
+        mapping["spec"]["namespaceSelector"] = {}
+        cluster.api.create(LEGACY_MAPPINGS, mapping)
+        controller = gate.controller()
+        replica = gate.serve()
+        wait_for("readiness", replica.is_ready)
+        pids = {"controller": controller.program.pid, "serve": replica.program.pid}
+        pids |= {name: cluster.programs.running(name).pid for name in ("kube-apiserver", "etcd")}
+        exits.enter_context(gate.guarding(namespaces, replica.port))
+        spent = {name: processor_seconds(pid) for name, pid in pids.items()}
+        memory = resident_megabytes(pids["controller"])
+        seen, lasted = asyncio.run(storm(cluster.kubeconfig(), namespaces, options.at_once))
+        delays = seen.delays()
+        print(
+            f"{STORM} pods in {lasted:.0f} s, {len(delays)} templates: median {statistics.median(delays):.0f} ms, "
+            f"99 % {delays[int(len(delays) * 0.99)]:.0f} ms, most {delays[-1]:.0f} ms; processor seconds "
+            + ", ".join(f"{name} {processor_seconds(pid) - spent[name]:.1f}" for name, pid in pids.items())
+            + f"; controller's memory {memory:.0f} -> {resident_megabytes(pids['controller']):.0f} MB"
+        )
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -30,11 +30,24 @@ metadata: {{name: waits, namespace: team-a}}
 spec:
   schedulerName: "{HOSTILE}"
   containers: [{{name: main, image: none, resources: {{limits: {{nvidia.com/mig-1g.10gb: 1}}}}}}]
+---
+apiVersion: drawbridge.dev/v1alpha1
+kind: ClaimPolicy
+metadata: {{name: few}}
+spec:
+  match: {{resources: [claims]}}
+  validations: [{{expression: claim.worst.devices < 2, message: "{HOSTILE}"}}]
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaim
+metadata: {{name: trainer, namespace: team-a}}
+spec: {{devices: {{requests: [{{name: gpu, exactly: {{deviceClassName: gpu.nvidia.com, count: 2}}}}]}}}}
 """
 CLUSTER = Path(__file__).parents[2] / "examples" / "cluster"
 COMMANDS = {
     "migration report": ("migrate", "{manifests}", "--report", "html"),
     "migration plan": ("migrate", "plan", "--cluster", "{manifests}", "--cluster", str(CLUSTER), "-o", "html"),
+    "policy audit": ("policies", "audit", "--cluster", "{manifests}", "-o", "html"),
 }
 # The least contrast of any text with what is behind it, as WCAG 2.2 counts it (1.4.3 asks 4.5).
 CONTRAST = """
@@ -109,7 +122,7 @@ def test_a_page_loads_nothing_and_runs_nothing(browser: Browser, page: Path) -> 
         event["params"]["request"]["url"] for event in browser.events if event["method"] == "Network.requestWillBeSent"
     ]
     assert asked == [page.as_uri()]
-    assert browser.evaluate("document.title").startswith("Migration")
+    assert "hacked" not in browser.evaluate("document.title")
     assert browser.evaluate("document.querySelectorAll('img, script').length") == 0
     assert HOSTILE in browser.evaluate("document.body.innerText")
     told = [event for event in browser.events if event["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
