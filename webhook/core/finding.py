@@ -1,7 +1,7 @@
 """What a rule found: one problem at one place, with its severity and what would mend it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from webhook.core.fieldpath import FieldPath
@@ -73,8 +73,9 @@ class Finding:
     (a CEL expression), shown with a caret. `permitted` is False where the object is well-formed but not allowed
     here (quota, policy): such a denial is 403 Forbidden, any other 422 Invalid. `what` names, for the rule
     `unjudged` alone, the bounded kind of thing that was let pass. `disputed`: the finding rests on what an expression
-    evaluates to, and the second CEL engine sees it otherwise; it is never a denial then. `status` is the reason that
-    a policy names for the whole refusal (metav1.StatusReason).
+    evaluates to, and the second CEL engine sees it otherwise; it is never a denial then. `opposed` asks that engine,
+    which takes long to load; see `settled`. `status` is the reason that a policy names for the whole refusal
+    (metav1.StatusReason).
     """
 
     rule: str
@@ -90,7 +91,14 @@ class Finding:
     reference_text: str = ""
     what: str = ""
     disputed: bool = False
+    opposed: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
     status: str = ""
+
+    def settled(self) -> "Finding":
+        """Return the finding after the second CEL engine was asked: what it opposes is no denial."""
+        if self.severity is not Severity.DENY or self.opposed is None or not self.opposed():
+            return self
+        return replace(self, severity=Severity.WARN, disputed=True)
 
     def lowered(self, most: Severity) -> "Finding":
         """Return the finding with a severity of at most the given one."""

@@ -163,7 +163,7 @@ def judged(case: Case, checks: Iterable[Check], *, mended: bool = False) -> tupl
     listed = tuple(checks)
     if not inventory_of(case.view).is_surveyed(case.expired):
         listed = tuple(check for check in listed if check in _WITHOUT_INVENTORY)
-    findings = list(merged(finding for check in listed for finding in check(case)))
+    findings = [finding.settled() for finding in merged(finding for check in listed for finding in check(case))]
     if case.expired():
         path = case.subject.requests_path() if isinstance(case.subject, Claim) else FieldPath(("spec",))
         findings.append(unjudged(path, "time", "the time for this review was over before everything was judged"))

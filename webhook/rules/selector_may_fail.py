@@ -1,6 +1,7 @@
 """selector-may-fail: a selector ends in an error on devices of its class, which stops the pod on their nodes."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from webhook.core.claims import Alternative
 from webhook.core.finding import Edit, Finding, Fix, Severity
@@ -27,18 +28,17 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _finding(case: Case, failure: Failure, alternative: Alternative) -> Finding:
     certain = failure.everywhere and not may_succeed(case, failure)
-    disputed = certain and is_disputed(inventory_of(case.view), failure)
     fixes = tuple(_other_classes(case, failure, alternative) if failure.everywhere else guards(case, failure))
     return Finding(
         rule=NAME,
-        severity=Severity.DENY if certain and not disputed else Severity.WARN,
+        severity=Severity.DENY if certain else Severity.WARN,
         path=failure.selector.path,
         message=f"ends in an error {_where(failure, alternative.device_class_name)}",
         fixes=fixes or (fallback(failure),),
         source=failure.selector.expression,
         span=place_of(failure),
         why=WHY,
-        disputed=disputed,
+        opposed=partial(is_disputed, inventory_of(case.view), failure),
     )
 
 
