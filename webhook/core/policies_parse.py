@@ -352,7 +352,8 @@ class _Reading:
                 ticket=self.reader.text(raw, "ticket", path),
                 path=path,
             )
-            if whole and not found.namespaces and not found.users and found.claim_selector is None:
+            chosen = found.claim_selector is not None and found.claim_selector.requirements
+            if whole and not found.namespaces and not found.users and not chosen:
                 words = "must say for whom it is: `namespaces`, `users` or `claimSelector`"
                 self.note(path, words, "add at least one of them; an exception for all would be no policy")
             if len(found.namespaces) > MOST_NAMESPACES:
@@ -367,11 +368,11 @@ class _Reading:
         value = raw.get("until")
         # YAML reads a bare date as one.
         written = value.isoformat() if type(value) is date else value
-        if not isinstance(written, str) or not written:
+        if written in (None, ""):
             self.note(path, "must have `until`, its last day", "write it as '2027-01-31'; exceptions end")
             return None
         try:
-            if _DATE.fullmatch(written):
+            if isinstance(written, str) and _DATE.fullmatch(written):
                 return date.fromisoformat(written)
         except ValueError:
             pass
@@ -394,7 +395,8 @@ class _Reading:
 
 
 def _as_typed(path: FieldPath) -> str:
-    field = path.steps[-1] if path.steps else "object"
+    names = [step for step in path.steps if isinstance(step, str)]
+    field = names[-1] if names else "object"
     return f"write `{field}` as its type says, or leave it out"
 
 

@@ -25,7 +25,7 @@ from webhook.policy.case import PolicyCase
 from webhook.policy.compile import CompiledExpression, CompiledPolicy, CompiledValidation
 from webhook.policy.running import Budget, EvaluationFailedError, Variables, failed_evaluation
 from webhook.policy.vocabulary import MOST_TEXT_OF_PARAMS, PARAMS, VARIABLES
-from webhook.policy.wording import evaluation_problem, message_of, place_of
+from webhook.policy.wording import annotation_of, evaluation_problem, message_of, place_of
 from webhook.policy.words import Words, extent_of
 
 ENDING_DAYS: Final = 14
@@ -142,7 +142,7 @@ class _Judging:
     def __init__(self, compiled: CompiledPolicy, case: PolicyCase, words: Words, trace: Trace | None) -> None:
         self.findings: list[Finding] = []
         self.notes: list[Finding] = []
-        self.audit: dict[str, str] = {}
+        self._told: dict[str, list[str]] = {}
         self._compiled = compiled
         self._policy = compiled.policy
         self._case = case
@@ -265,6 +265,8 @@ class _Judging:
             return found
         what = f"'{reference.name}'" if reference.name else "that its selector names"
         problem = f"its parameters, {kind.kind} {what} in namespace '{namespace}', are not there"
+        if not namespace:
+            problem = f"`paramRef` must name a `namespace` for an object that is in none: {kind.kind} {what} is in one"
         raise EvaluationFailedError(ROOT.child("spec", "paramRef"), problem)
 
     def _around(self, param: Value) -> Variables:
@@ -334,14 +336,19 @@ class _Judging:
     def _annotate(self, variables: Variables) -> None:
         for key, expression in self._compiled.audit_annotations:
             try:
-                value = self._value(expression, variables)
+                text = annotation_of(self._value(expression, variables))
             except EvaluationFailedError as failed:
                 self._fail(failed.path, failed.problem)
                 continue
-            if isinstance(value, str):
-                name = f"{self._policy.name}.{key.replace('/', '.')}"
-                known = self.audit.get(name)
-                self.audit[name] = value if known in (None, value) else f"{known}, {value}"
+            if text:
+                told = self._told.setdefault(f"{self._policy.name}.{key.replace('/', '.')}", [])
+                if text not in told:
+                    told.append(text)
+
+    @property
+    def audit(self) -> Mapping[str, str]:
+        """The audit annotations: of several parameters each value once (KEP-3488)."""
+        return {name: ", ".join(texts) for name, texts in self._told.items()}
 
     def _fail(self, place: FieldPath, problem: str, field: FieldPath | None = None) -> None:
         """Go by the failurePolicy: a finding as if a validation did not hold, or a note that nothing was judged."""

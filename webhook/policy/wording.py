@@ -11,6 +11,8 @@ from webhook.policy.case import PolicyCase
 
 _MOST_MESSAGE: Final = 5 * 1024
 """The longest message that an expression may give, in bytes (validating admission policies' own limit)."""
+_MOST_ANNOTATION: Final = 10 * 1024
+"""The longest audit annotation in bytes (validating admission policies' own limit): more is cut off."""
 
 
 def place_of(case: PolicyCase, field: FieldPath | None) -> FieldPath:
@@ -32,9 +34,20 @@ def place_of(case: PolicyCase, field: FieldPath | None) -> FieldPath:
 
 def message_of(validation: Validation, said: Value) -> str:
     """Return the message: what its expression gave if that can be shown, else what is written, else the expression."""
-    if isinstance(said, str) and said.strip() and "\n" not in said.strip() and len(said.encode()) <= _MOST_MESSAGE:
-        return said.strip()
+    text = _text(said)
+    if text and "\n" not in text and len(text.encode()) <= _MOST_MESSAGE:
+        return text
     return validation.message or f"this must hold: {validation.expression.text.strip()}"
+
+
+def annotation_of(said: Value) -> str:
+    """Return the text of an audit annotation; empty where there is none (KEP-3488)."""
+    return _text(said).encode()[:_MOST_ANNOTATION].decode(errors="ignore")
+
+
+def _text(said: Value) -> str:
+    """Return what is said; what is no Unicode, as functions of URLs can make it, cannot be sent."""
+    return said.strip().encode(errors="replace").decode() if isinstance(said, str) else ""
 
 
 def evaluation_problem(

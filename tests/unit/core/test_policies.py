@@ -107,6 +107,21 @@ def test_a_policy_in_full_is_read() -> None:
             {"exceptions": [{"namespaces": ["a"], "until": "2027-02-30", "reason": "x"}]},
             "spec.exceptions[0].until: must be a date, not '2027-02-30'; write it as '2027-01-31'",
         ),
+        (
+            {"exceptions": [{"namespaces": ["a"], "until": 20270131}]},
+            "spec.exceptions[0].until: must be a date, not '20270131'; write it as '2027-01-31'",
+        ),
+        (
+            {"exceptions": [{"claimSelector": {"matchLabels": {}}, "until": "2027-01-31"}]},
+            (
+                "spec.exceptions[0]: must say for whom it is: `namespaces`, `users` or `claimSelector`; "
+                "add at least one of them; an exception for all would be no policy"
+            ),
+        ),
+        (
+            {"exceptions": ["a"]},
+            "spec.exceptions[0]: must be an object; write `exceptions` as its type says, or leave it out",
+        ),
         ({"mode": 1}, "spec.mode: must be a string; write `mode` as its type says, or leave it out"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -106,6 +106,25 @@ def test_audit_annotations_are_given_under_the_name_of_the_policy() -> None:
     assert judge([compiled("true", auditAnnotations=annotations)], CASE).audit == {"x.who": "CREATE lab"}
 
 
+def test_an_audit_annotation_is_left_out_where_it_is_empty_and_cut_where_it_is_too_long() -> None:
+    texts = {"empty": "' '", "long": "'lab' + variables.half + variables.half", "plain": "' lab '"}
+    annotations = [{"key": key, "valueExpression": text} for key, text in texts.items()]
+    half = [{"name": "half", "expression": "'" + "é" * 3000 + "'"}]
+    audit = judge([compiled("true", auditAnnotations=annotations, variables=half)], CASE).audit
+    assert audit == {"x.long": "lab" + "é" * 5118, "x.plain": "lab"}
+
+
+def test_what_is_no_unicode_is_replaced_in_messages_and_audit_annotations() -> None:
+    said = "url('http://x/?a=%ff').getQuery()['a'][0]"
+    policy = compiled(
+        validations=[{"expression": "false", "messageExpression": f"'not ' + {said}"}],
+        auditAnnotations=[{"key": "query", "valueExpression": said}],
+    )
+    judged = judge([policy], CASE)
+    assert [finding.message for finding in judged.findings] == ["not ?"]
+    assert judged.audit == {"x.query": "?"}
+
+
 def test_who_looks_on_is_told_each_expression_with_the_values_of_its_parts() -> None:
     steps: list[Step] = []
     judge(

@@ -91,3 +91,22 @@ def test_conditions_are_asked_for_each_of_the_parameters() -> None:
     both = _map("a", 8, x="y"), _map("b", 1, x="y")
     selector = {"selector": {"matchLabels": {"x": "y"}}}
     assert _outcome(_view(*both), selector, matchConditions=conditions) is Outcome.PASSED
+
+
+def test_an_audit_annotation_tells_each_value_of_several_parameters_once() -> None:
+    maps = [_map(name, most, **{"for": "claims"}) for name, most in (("a", 8), ("b", 4), ("c", 8))]
+    policy = compiled(
+        "true",
+        paramKind=MAP,
+        paramRef={"selector": {"matchLabels": {"for": "claims"}}},
+        auditAnnotations=[{"key": "most", "valueExpression": "params.data.most"}],
+    )
+    assert judge([policy], claim_case(CLAIM, _view(*maps))).audit == {"x.most": "8, 4"}
+
+
+def test_an_object_in_no_namespace_needs_a_namespace_of_the_reference() -> None:
+    policy = compiled("true", paramKind=MAP, paramRef={"name": "limits"})
+    [finding] = judge([policy], replace(claim_case(CLAIM), namespace="")).findings
+    assert finding.message.endswith(
+        "`paramRef` must name a `namespace` for an object that is in none: ConfigMap 'limits' is in one"
+    )
