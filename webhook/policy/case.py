@@ -9,7 +9,7 @@ from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.finding import Finding
 from webhook.core.policies import PolicyResource
-from webhook.core.raw import EMPTY, RawObject
+from webhook.core.raw import RawObject
 from webhook.core.review import Resource
 from webhook.inventory.case import never
 
@@ -30,14 +30,14 @@ class Requester:
 class PolicyCase:
     """One object to judge by policies.
 
-    `raw` is the object as received; None where it is deleted. `at` is where in what was sent it stands: the pod of a
+    `raw` is the object as received. `at` is where in what was sent it stands: the pod of a
     workload stands at its pod template, and `workload` is what was sent. `claim` is the parsed claim or template, None
     for other objects; `pod_claims` are the claims of a pod, by their names in it, None where they are not known.
     `findings` are those of the built-in rules. `today` is the day in UTC.
     """
 
     resource: PolicyResource
-    raw: RawObject | None
+    raw: RawObject
     namespace: str
     view: ClusterView
     today: date
@@ -59,14 +59,9 @@ class PolicyCase:
     expired: Callable[[], bool] = field(default=never)
 
     @property
-    def subject(self) -> RawObject:
-        """The object, or what it was where it is deleted."""
-        return self.raw or self.old or EMPTY
-
-    @property
     def labels(self) -> Mapping[str, str]:
         """The object's own labels."""
-        metadata = self.subject.get("metadata")
+        metadata = self.raw.get("metadata")
         labels = metadata.get("labels") if isinstance(metadata, dict) else None
         return labels if isinstance(labels, dict) else {}
 

@@ -43,7 +43,7 @@ def defaulted(policies: Iterable[CompiledPolicy], case: PolicyCase) -> Defaulted
     error: validation tells of that.
     """
     wanted = [one for one in policies if one.works and one.policy.defaults]
-    if case.raw is None or case.claim is None or not wanted:
+    if case.claim is None or not wanted:
         return Defaulted()
     made: RawObject = deepcopy(dict(case.raw))
     names = []
@@ -68,7 +68,7 @@ def _give(default: PolicyDefault, case: PolicyCase, claim: Claim, made: Any) -> 
             for _, raw in _alternatives(claim, made):
                 _tolerate(toleration, raw)
         case DefaultCapacity():
-            about = Case(claim, case.namespace, case.view, case.expired, case.raw or {})
+            about = Case(claim, case.namespace, case.view, case.expired, case.raw)
             if takes_capacity(about):
                 for alternative, raw in _alternatives(claim, made):
                     if _is_shared(about, alternative, default.name):

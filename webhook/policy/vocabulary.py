@@ -41,9 +41,7 @@ _ANNOTATIONS: Final = "map{64}(string{63}, string{1024})"
 _DIMENSIONS: Final = "map{32}(string{63}, kubernetes.Quantity{0})"
 
 WORDS: Final = (
-    Word(
-        "object", "dyn", "The object as received; null where it is deleted.", "object.metadata.name.startsWith('lab-')"
-    ),
+    Word("object", "dyn", "The object as received.", "object.metadata.name.startsWith('lab-')"),
     Word("oldObject", "dyn", "The object before an update; null for one that is new.", "oldObject == null"),
     Word("request", "kubernetes.AdmissionRequest", "Who asks for what.", "request.operation == 'CREATE'"),
     Word(
@@ -113,7 +111,7 @@ _REQUEST: Final = Struct(
         Word("requestKind", "kubernetes.GroupVersionKind", "The kind as it was sent, before any conversion."),
         Word("name", "string{253}", "The object's name; empty while only a generateName is known."),
         Word("namespace", "string{63}", "The object's namespace.", "request.namespace in ['lab', 'playground']"),
-        Word("operation", "string{7}", "CREATE, UPDATE or DELETE."),
+        Word("operation", "string{7}", "CREATE or UPDATE."),
         Word("userInfo", "kubernetes.UserInfo", "Who asks."),
         Word("dryRun", "bool{1}", "Whether nothing will be stored.", "!request.dryRun"),
         Word("options", "dyn", "The options of the operation."),
@@ -419,7 +417,12 @@ CONFIG_MAP_PARAMS: Final = (
             Word("apiVersion", "string{63}", "v1."),
             Word("kind", "string{63}", "ConfigMap."),
             Word("metadata", "drawbridge.ParamsMetadata", "Its metadata."),
-            Word("data", "map{64}(string{253}, string{1024})", "Its data.", "int(params.data['maxDevices']) > 0"),
+            Word(
+                "data",
+                "map{64}(string{253}, string{1024})",
+                "Its data; absent where it has none.",
+                "int(params.?data[?'maxDevices'].orValue('4')) > 0",
+            ),
             Word("binaryData", "map{64}(string{253}, string{1024})", "Its binary data.", optional=True),
         ),
     ),

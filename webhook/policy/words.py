@@ -150,7 +150,7 @@ def _namespace(case: PolicyCase) -> Value:
 
 def _pod(case: PolicyCase) -> Value:
     """Return what is known of the pod; of a claim that is made for one, its name."""
-    raw = case.subject
+    raw = case.raw
     if case.claim is not None:
         owner = case.claim.metadata.controller()
         made_for = owner is not None and owner.kind == POD and case.claim.made_from_template()
