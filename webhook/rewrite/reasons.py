@@ -6,8 +6,8 @@ from enum import Enum
 class Code(Enum):
     """A reason code, in the order in which they are looked for; the first that holds is told."""
 
-    MAPPING_CONFLICT = "mapping-conflict"
     NAMESPACE_UNKNOWN = "namespace-unknown"
+    MAPPING_CONFLICT = "mapping-conflict"
     OPTED_OUT = "opted-out"
     MIRROR_POD = "mirror-pod"
     NODE_NAME_SET = "node-name-set"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import FieldPath
-from webhook.core.mappings import Coexistence, QuotaContinuity
+from webhook.core.mappings import Coexistence, Companion, QuotaContinuity
 from webhook.core.pods import DEFAULT_SCHEDULER, MIRROR, Pod
 from webhook.core.versions import EXTENDED_RESOURCE
 from webhook.rewrite.asks import Need
@@ -31,9 +31,7 @@ class LeftAlone:
 def pod_refusals(pod: Pod, namespace: str, view: ClusterView) -> Iterator[tuple[Code, str]]:
     """Yield what speaks against rewriting this pod, whatever it asks for."""
     labels = labels_of(view, namespace)
-    if labels is None:
-        yield Code.NAMESPACE_UNKNOWN, f"namespace '{namespace}' is not known"
-    elif labels.get(SWITCH) == "off":
+    if labels is not None and labels.get(SWITCH) == "off":
         yield Code.OPTED_OUT, f"namespace '{namespace}' has the label `{SWITCH}: off`"
     if pod.annotations.get(SWITCH) == "off":
         yield Code.OPTED_OUT, f"the pod has the annotation `{SWITCH}: off`"
@@ -52,8 +50,15 @@ def name_refusals(serving: Mapping[str, Served], view: ClusterView) -> Iterator[
         if not gate_off and (class_name := serving_class(view, name)):
             yield Code.SERVED_BY_SCHEDULER, f"DeviceClass '{class_name}' has `{name}` as extended resource"
     for name, served in serving.items():
-        if served.mapping.coexistence is Coexistence.LEAVE_ALONE and (node := offering_node(view, name)):
-            yield Code.DEVICE_PLUGIN_PRESENT, f"node '{node}' offers `{name}` by a device plugin"
+        if served.mapping.coexistence is Coexistence.LEAVE_ALONE:
+            for offered in _asked_of_nodes(name, served):
+                if node := offering_node(view, offered):
+                    yield Code.DEVICE_PLUGIN_PRESENT, f"node '{node}' offers `{offered}` by a device plugin"
+
+
+def _asked_of_nodes(name: str, served: Served) -> tuple[str, ...]:
+    """Return the names that nodes would offer: no plugin offers a companion, it asks a device of its main resource."""
+    return (name, served.resource.of) if isinstance(served.resource, Companion) else (name,)
 
 
 def need_refusals(

@@ -227,6 +227,8 @@ def obstacles(asked: Survey, view: ClusterView) -> tuple[LeftAlone, ...]:
 
 
 def _early(asked: Survey, view: ClusterView) -> Iterator[tuple[Code, str]]:
+    if not asked.namespace_known:  # then it is not known either which mappings hold, so it comes before conflicts
+        yield Code.NAMESPACE_UNKNOWN, f"namespace '{asked.namespace}' is not known"
     for conflict in asked.conflicts:
         listed = " and ".join(f"'{name}'" for name in conflict.mappings)
         yield Code.MAPPING_CONFLICT, f"LegacyMappings {listed} map `{conflict.name}` with equal priority"

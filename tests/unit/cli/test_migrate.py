@@ -223,7 +223,7 @@ def test_a_reason_to_leave_alone_is_told_and_can_be_passed_over(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("no-such-code", "'no-such-code' is no reason code; there are mapping-conflict"),
+        ("no-such-code", "'no-such-code' is no reason code; there are namespace-unknown"),
         ("too-many-devices", "'too-many-devices' cannot be passed over"),
     ],
 )
