@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from webhook.cel.inspect import conjuncts
-from webhook.cel.syntax import EQUALS, Ast, Call, Expr, Ident, Literal, Select
+from webhook.cel.syntax import EQUALS, IN, NOT_EQUALS, Ast, Call, Expr, Ident, Literal, Select, walk
+from webhook.core.cache import BoundedCache
 from webhook.core.finding import Fix, Replacement, Severity, Span
 from webhook.core.suggest import MOST_SUGGESTIONS, distance, nearest
 from webhook.inventory.case import Case, compiled_new
@@ -16,6 +17,8 @@ from webhook.inventory.unknown import listing, unknown_name
 
 _PATH = re.compile(r"(\.)\s*([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)+)")
 _LONG_LABEL = 5
+_COMPARISONS = frozenset({EQUALS, NOT_EQUALS, IN})
+_MOST_CHARACTERS = 250_000  # of source
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,11 @@ def _of_the_class(case: Case, knowledge: Knowledge, named: NamedAccess) -> Sever
     """Return how sure it is that no device of the request has a domain that nothing explains.
 
     It is where class and selectors ask for one driver and that has a catalogue; where only the drivers that the class
-    accepts today are known, others may come.
+    accepts today are known, others may come. Of a driver that is asked for by this name nothing is known.
     """
     driver = _driver_asked(case, named)
+    if driver == named.domain or _is_asked_for(named):
+        return None
     known = None if driver is None else knowledge.domain(driver)
     if known is not None and known.is_catalogued:
         return Severity.DENY
@@ -85,6 +90,24 @@ def driver_demanded(ast: Ast) -> str | None:
                 if _is_driver(one) and isinstance(other, Literal) and isinstance(other.value, str):
                     return other.value
     return None
+
+
+def _is_asked_for(named: NamedAccess) -> bool:
+    """Return whether the selector compares `device.driver` with the domain, so that it reads it on purpose."""
+    ast = named.ast
+    kept, names = _ASKED_FOR.get(id(ast), len(named.selector.expression), lambda: (ast, _asked_for(ast)))
+    assert kept is ast  # it is kept, so no other tree can have its id
+    return named.domain in names
+
+
+def _asked_for(ast: Ast) -> frozenset[str]:
+    """Return the names that `device.driver` is compared with anywhere."""
+    calls = (node for node in walk(ast.root) if isinstance(node, Call) and node.function in _COMPARISONS)
+    asking = (part for call in calls if any(map(_is_driver, call.args)) for part in walk(call))
+    return frozenset(part.value for part in asking if isinstance(part, Literal) and isinstance(part.value, str))
+
+
+_ASKED_FOR: BoundedCache[int, tuple[Ast, frozenset[str]]] = BoundedCache(_MOST_CHARACTERS)
 
 
 def _is_driver(node: Expr) -> bool:

@@ -17,6 +17,9 @@ def view() -> ClusterView:
     return make_view(make_slice(A100, device("gpu-1", {"memory": "80Gi"}, productName="H100", brand="Example")))
 
 
+ANY_CLASS = make_view(make_slice(A100), classes=[make_class("any", "true")])
+
+
 def findings(subject: Claim | DeviceClass, cluster: ClusterView | None = None) -> tuple[Finding, ...]:
     return judged(Case(subject, "team-a", cluster or view()), SCHEMA)
 
@@ -132,6 +135,29 @@ def test_a_name_in_brackets_is_judged_like_one_after_a_dot() -> None:
     assert finding.fixes[0].edits == (
         Edit(finding.path, "device.attributes['gpu.example.com']['productName'] == 'A100'"),
     )
+
+
+OTHER = "device.attributes['npu.vendor.io'].model == 'Z'"
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        (f"device.driver == 'npu.vendor.io' && {OTHER} || device.driver == 'gpu.example.com'",),
+        (f"device.driver != 'npu.vendor.io' || {OTHER}",),
+        (f"device.driver in ['npu.vendor.io'] ? {OTHER} : true",),
+        ("device.driver == 'npu.vendor.io'", OTHER),
+    ],
+)
+def test_a_driver_that_the_selectors_ask_for_is_none_of_which_anything_is_known(selectors: tuple[str, ...]) -> None:
+    found = findings(claim_with(*selectors, device_class="any"), ANY_CLASS)
+    assert [finding for finding in found if finding.rule == "selector-unknown-domain"] == []
+
+
+@pytest.mark.parametrize("guard", ["device.driver == 'fpga.vendor.io'", "device.driver != 'npu.vendor.i'"])
+def test_a_domain_that_is_not_asked_for_by_its_own_name_is_warned_of(guard: str) -> None:
+    [finding] = findings(claim_with(f"{guard} || {OTHER}", device_class="any"), ANY_CLASS)
+    assert (finding.rule, finding.severity) == ("selector-unknown-domain", Severity.WARN)
 
 
 def test_a_name_of_another_domain_of_the_driver_is_refused_with_that_domain() -> None:
