@@ -70,11 +70,23 @@ class Configuration:
 
 def configurations(case: Case) -> Iterator[Configuration]:
     """Yield the configurations of the subject whose driver has a pack with kinds of configuration."""
-    knowledge = knowledge_of(case.view)
     for config in case.subject.config:
-        known = knowledge.domain(config.driver)
-        if known is not None and known.pack is not None and known.pack.configs:
-            yield Configuration(config, known, known.pack)
+        found = _configuration(case, config)
+        if found is not None:
+            yield found
+
+
+def takes(case: Case, config: OpaqueConfig) -> bool:
+    """Return whether the driver takes parameters of this kind; a driver of whose kinds nothing is known may."""
+    found = _configuration(case, config)
+    return found is None or found.kind is not None
+
+
+def _configuration(case: Case, config: OpaqueConfig) -> Configuration | None:
+    known = knowledge_of(case.view).domain(config.driver)
+    if known is None or known.pack is None or not known.pack.configs:
+        return None
+    return Configuration(config, known, known.pack)
 
 
 def _merged(problems: tuple[SchemaProblem, ...]) -> tuple[SchemaProblem, ...]:

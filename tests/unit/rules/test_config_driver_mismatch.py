@@ -14,7 +14,20 @@ def test_a_driver_that_no_request_can_get_is_warned_of() -> None:
     [finding] = in_claim(check, entry(AMD_CONFIG, "gpu.amd.com"))
     assert finding.severity is Severity.WARN
     assert str(finding.path) == DRIVER
+
+
+def test_the_driver_of_the_devices_is_offered_where_it_takes_such_parameters() -> None:
+    [finding] = in_claim(check, entry(gpu_config(), "gpu.amd.com"))
     assert [edit.value for edit in finding.fixes[0].edits] == [NVIDIA]
+
+
+def test_no_edit_hands_parameters_to_a_driver_that_would_refuse_them() -> None:
+    [finding] = in_claim(check, entry(AMD_CONFIG, "gpu.amd.com"))
+    [fix] = finding.fixes
+    assert fix.edits == ()
+    assert fix.message == (
+        "the driver of these devices is 'gpu.nvidia.com': remove the configuration, or write it for that one"
+    )
 
 
 @pytest.mark.parametrize(("requests", "count"), [((), 0), (("r0",), 1), (("r1",), 0)])
