@@ -41,9 +41,13 @@ def _fixes(case: Case, alternative: Alternative) -> Iterator[Fix]:
 
 
 def _class_with_shares(case: Case, alternative: Alternative) -> str:
-    """Return the first class whose shared devices could serve the request; empty where there is none."""
+    """Return the first class whose devices that could serve the request are all shared and of the drivers meant."""
+    meant = {device.driver for device, _ in able(case, alternative).devices(case.expired)}
     for name in sorted(case.view.device_classes):
         found = able(case, replace(alternative, device_class_name=name))
-        if any(device.allow_multiple_allocations for device, _ in found.devices(case.expired)) and not case.expired():
+        devices = [device for device, _ in found.devices(case.expired)]
+        if case.expired():
+            return ""
+        if devices and all(device.allow_multiple_allocations and device.driver in meant for device in devices):
             return name
     return ""

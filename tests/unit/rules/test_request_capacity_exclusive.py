@@ -55,6 +55,17 @@ def test_a_class_whose_devices_are_shared_is_named() -> None:
     assert finding.fixes[0].message.startswith("devices of the class 'share.example.com' are shared")
 
 
+def test_a_class_that_also_gives_other_devices_is_not_named() -> None:
+    driver, shared = f"device.driver == '{DRIVER}'", "device.attributes['gpu.example.com'].shared"
+    whole = make_class("gpu.example.com", driver, f"!{shared}")
+    other = make_class("raw.example.com", "device.driver == 'raw.example.com'")
+    foreign = part(True, driver="raw.example.com")
+    view = make_view(part(False, True), foreign, classes=(make_class("any", "true"), other, whole))
+    [finding] = findings(ASKING, view)
+    assert len(finding.fixes) == 1
+    assert finding.fixes[0].message.startswith("leave `capacity` out")
+
+
 def test_each_alternative_is_judged() -> None:
     ways = [
         {"name": "share", "deviceClassName": "gpu.example.com", "capacity": {"requests": {"memory": "1Gi"}}},
