@@ -115,7 +115,6 @@ class Rehearsal:
         self._rulebook = rulebook_of(Settings())
         self._free = SqliteLedger(None, self._rulebook.exempt)
         self._stage = _Stage(ClusterView())
-        self._desk = _Desk(self._told)
         self._number = 0
 
     def __enter__(self) -> Self:
@@ -151,7 +150,7 @@ class Rehearsal:
                 LeftToOthers(are_made=False),
                 _ignore,
                 self._now,
-                self._desk,
+                _Desk(self._told),  # a new one: no earlier version of a policy goes on in place of a broken one
             )
             found, shown, stored = self._runner.run(_through(admission.handlers(), review))
         finally:

@@ -34,7 +34,8 @@ def text_report(tests: Tests) -> str:
     if tests.refused:
         blocks.append(tests.refused)
     total = _summary(tests)
-    blocks.append(f"{total['suites']} suites, {total['cases']} cases, {total['failed']} failed")
+    suites, cases = (f"{total[what]} {what[:-1]}{'s' * (total[what] != 1)}" for what in ("suites", "cases"))
+    blocks.append(f"{suites}, {cases}, {total['failed']} failed")
     return "\n".join(blocks)
 
 

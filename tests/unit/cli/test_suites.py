@@ -97,7 +97,21 @@ def failures(done: Result) -> list[list[str]]:
 def test_cases_that_are_as_expected_pass(folder: Path) -> None:
     done = run(folder)
     assert done.exit_code == 0
-    assert done.stdout == f"{folder}/suite.yaml: 2 of 2 cases as expected\n1 suites, 2 cases, 0 failed\n"
+    assert done.stdout == f"{folder}/suite.yaml: 2 of 2 cases as expected\n1 suite, 2 cases, 0 failed\n"
+
+
+def test_a_broken_policy_of_one_case_is_not_judged_by_the_version_that_worked_in_another(tmp_path: Path) -> None:
+    policy_in(tmp_path, validations=[{"expression": "true"}])
+    broken = policy_object("p", validations=[{"expression": "nothing"}])
+    cases = [
+        {"object": asking(), "cluster": [policy], "expect": {"decision": decision}}
+        for policy, decision in (
+            (policy_object("p", validations=[{"expression": "true"}]), "warn"),
+            (broken, "deny"),
+        )
+    ]
+    done = run(suite_of(tmp_path, *cases, policies=[]), "-o", "json")
+    assert failures(done) == [[], []]
 
 
 def test_a_case_that_is_not_is_shown_with_its_line_and_what_was_said_instead(folder: Path) -> None:
