@@ -1,6 +1,6 @@
 """`drawbridge migrate`: legacy manifests rewritten file to file, as the server would rewrite their pods."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from webhook.bootstrap.offline import offline
 from webhook.cli.changes import difference, write_changes
 from webhook.cli.migrate_plan import plan
 from webhook.cli.migrate_report import REPORTS, Report
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.raw import RawObject
@@ -80,12 +80,13 @@ def migrate(
     Prints the rewritten documents in order, each workload's claim templates before it, and a report on standard
     error. The mappings' modes do not count; reasons to leave a pod alone do.
     """
+    warnings: list[str] = []  # in the report, which alone is on standard error, so that programs can read it
     try:
-        settings = settings_from(flags)
+        settings = settings_from(flags, warnings.append)
         codes = _codes(ignored)
         inputs = tuple(read_sources(files))
         objects = [document.raw for name, content in inputs for document in read_documents(name, content)[0]]
-        view = _view(settings, objects, names)
+        view = _view(settings, objects, names, warnings.append)
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
@@ -100,7 +101,7 @@ def migrate(
         click.echo("".join(difference(migrations)), nl=False)
     else:
         click.echo(_whole(migrations), nl=False)
-    click.echo(REPORTS[report](Report(migrations, tuple(successors(view)))), err=True, nl=False)
+    click.echo(REPORTS[report](Report(migrations, tuple(successors(view)), warnings)), err=True, nl=False)
     raise SystemExit(UNREADABLE if any(migration.problems for migration in migrations) else 0)
 
 
@@ -118,7 +119,7 @@ def quota(files: tuple[str, ...], names: tuple[str, ...], **flags: Any) -> None:
         objects = [
             document.raw for name, content in read_sources(files) for document in read_documents(name, content)[0]
         ]
-        view = _view(settings, objects, names)
+        view = _view(settings, objects, names, say)
     except SettingsError as error:
         fail(error.problems)
     except (OSError, ClusterUnavailableError) as error:
@@ -164,11 +165,16 @@ def _codes(written: str) -> frozenset[Code]:
     return frozenset(known[name] for name in wanted)
 
 
-def _view(settings: Settings, objects: Sequence[RawObject], names: Sequence[str]) -> ClusterView:
-    """Return the cluster with the mappings that are named, else its own, else the shipped default."""
+def _view(
+    settings: Settings, objects: Sequence[RawObject], names: Sequence[str], warn: Callable[[str], None]
+) -> ClusterView:
+    """Return the cluster with the mappings that are named, else its own, else the shipped default.
+
+    `warn` is told what of the cluster could not be used.
+    """
     judge = offline(settings, objects)
     for problem in judge.problems:
-        click.echo(f"drawbridge: {problem}", err=True)
+        warn(str(problem))
     if judge.view.mappings and not names:
         return judge.view
     chosen = [load_mapping(name) for name in names or (DEFAULT_MAPPING,)]

@@ -18,10 +18,12 @@ from webhook.rewrite.refusals import LeftAlone
 from webhook.rewrite.rewriting import Rewritten
 
 REWRITTEN, LEFT_ALONE, NOT_NEEDED = "rewritten", "left-alone", "not-needed"
-UNKNOWN_KIND = "unknown-kind"
-"""The reason for what is told of objects of a kind that is not known here; no pod is ever left alone for it."""
+UNKNOWN_KIND, UNREADABLE = "unknown-kind", "invalid-field"
+"""The reasons for objects of a kind that is not known here, and for those that the API server would refuse.
 
-_UNKNOWN_ADVICE = "change it by hand, or have its pods rewritten when they are created"
+No pod is ever left alone for them at admission.
+"""
+
 _QUEUE = "kueue.x-k8s.io/queue-name"
 _CHANGES = (
     "a quota refuses the claim, not the pod: a pod over its quota waits where it was refused before",
@@ -34,10 +36,14 @@ _CHANGES = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The migrated files, and the DeviceQuotas that open the way for what quota-continuity keeps."""
+    """The migrated files, and the DeviceQuotas that open the way for what quota-continuity keeps.
+
+    `warnings` are about the cluster and the options.
+    """
 
     migrations: Sequence[Migration]
     quotas: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
 
     def workloads(self) -> tuple[Migrated, ...]:
         return tuple(migrated for migration in self.migrations for migrated in migration.workloads)
@@ -66,6 +72,7 @@ def json_report(report: Report) -> str:
         "objects": [_entry(migrated) for migrated in report.workloads()],
         "quotas": [dict(quota) for quota in report.needed()],
         "changes": list(report.changes()),
+        "warnings": list(report.warnings),
         "problems": [
             {"file": problem.file, "line": problem.line, "message": problem.message}
             for migration in report.migrations
@@ -77,7 +84,7 @@ def json_report(report: Report) -> str:
 
 def text_report(report: Report) -> str:
     """Return a line for each workload, below it what each container gets and what is to be known; then the rest."""
-    lines = []
+    lines = [f"drawbridge: {warning}" for warning in report.warnings]
     for migration in report.migrations:
         lines += [str(problem) for problem in migration.problems]
         for migrated in migration.workloads:
@@ -95,6 +102,8 @@ def html_report(report: Report) -> str:
     rows = (_row(migrated) for migrated in report.workloads())
     titles = ("Object", "File", "Outcome", "What becomes of it")
     parts: list[Html] = [element("p", _counted(report)), table("Pods and workloads", titles, rows)]
+    if report.warnings:
+        parts += [element("h2", "Warnings"), items(report.warnings)]
     problems = [str(problem) for migration in report.migrations for problem in migration.problems]
     if problems:
         parts += [element("h2", "What was left"), items(problems)]
@@ -114,21 +123,19 @@ REPORTS: Mapping[str, Callable[[Report], str]] = {
 
 
 def _entry(migrated: Migrated) -> dict[str, Any]:
-    outcome = migrated.outcome
+    outcome, stays = migrated.outcome, _stays(migrated)
     entry: dict[str, Any] = {
         "object": _identity(migrated),
         "file": migrated.file,
         "line": migrated.line,
         "outcome": _outcome(migrated),
-        "reason": _reason(migrated) or None,
+        "reason": stays.reason if stays else None,
         "containers": [],
         "templates": [],
         "unmapped": list(migrated.unmapped),
     }
-    if isinstance(outcome, LeftAlone):
-        entry |= {"message": outcome.detail, "advice": outcome.code.advice}
-    if migrated.hidden:
-        entry |= {"message": _hidden(migrated), "advice": _UNKNOWN_ADVICE}
+    if stays:
+        entry |= {"message": stays.message, "advice": stays.advice}
     if isinstance(outcome, Rewritten):
         entry |= {
             "containers": list(_containers(outcome)),
@@ -140,19 +147,34 @@ def _entry(migrated: Migrated) -> dict[str, Any]:
     return entry
 
 
+@dataclass(frozen=True, slots=True)
+class _Stays:
+    """Why an object stays as it is, in words, and what to do; `reason` is a code."""
+
+    reason: str
+    message: str
+    advice: str
+
+
+def _stays(migrated: Migrated) -> _Stays | None:
+    """Return why an object stays as it is; None where it moves, or asks for nothing that is mapped."""
+    if isinstance(migrated.outcome, LeftAlone):
+        code = migrated.outcome.code
+        return _Stays(code.value, migrated.outcome.detail, code.advice)
+    if migrated.hidden:
+        names = ", ".join(f"`{name}`" for name in migrated.hidden)
+        message = f"something in it asks for {names}, and where this kind keeps its pods is not known here"
+        return _Stays(UNKNOWN_KIND, message, "change it by hand, or have its pods rewritten when they are created")
+    if migrated.unreadable:
+        return _Stays(UNREADABLE, migrated.unreadable, "mend it, `drawbridge check` tells where")
+    return None
+
+
 def _outcome(migrated: Migrated) -> str:
     if isinstance(migrated.outcome, Rewritten):
         return REWRITTEN
-    if migrated.hidden:
-        return LEFT_ALONE
-    return NOT_NEEDED if migrated.outcome is None or migrated.outcome.code is Code.SERVED_BY_SCHEDULER else LEFT_ALONE
-
-
-def _reason(migrated: Migrated) -> str:
-    """Return the reason code; empty where there is none."""
-    if isinstance(migrated.outcome, LeftAlone):
-        return migrated.outcome.code.value
-    return UNKNOWN_KIND if migrated.hidden else ""
+    stays = _stays(migrated)
+    return NOT_NEEDED if stays is None or stays.reason == Code.SERVED_BY_SCHEDULER.value else LEFT_ALONE
 
 
 def _identity(migrated: Migrated) -> dict[str, str]:
@@ -223,28 +245,20 @@ def _is_queued(migrated: Migrated) -> bool:
     return any(isinstance(labels, dict) and _QUEUE in labels for labels in found)
 
 
-def _hidden(migrated: Migrated) -> str:
-    names = ", ".join(f"`{name}`" for name in migrated.hidden)
-    return f"something in it asks for {names}, and where this kind keeps its pods is not known here"
-
-
 def _head(migrated: Migrated) -> str:
-    who, reason = _identity(migrated), _reason(migrated)
+    who, stays = _identity(migrated), _stays(migrated)
     head = f"{migrated.file}:{migrated.line}: {who['kind']} {who['namespace']}/{who['name']}: {_outcome(migrated)}"
-    if isinstance(migrated.outcome, LeftAlone):
-        return f"{head} ({reason}): {migrated.outcome.detail}"
-    return f"{head} ({reason}): {_hidden(migrated)}" if migrated.hidden else head
+    return f"{head} ({stays.reason}): {stays.message}" if stays else head
 
 
 def _told(migrated: Migrated) -> Iterator[str]:
     """Yield what is to be known of a workload beside its outcome."""
     outcome = migrated.outcome
-    if migrated.hidden:
-        yield f"fix: {_UNKNOWN_ADVICE}"
-    if isinstance(outcome, LeftAlone):
-        yield f"fix: {outcome.code.advice}"
+    stays = _stays(migrated)
+    if stays:
+        yield f"fix: {stays.advice}"
     if not isinstance(outcome, Rewritten):
-        if _reason(migrated) != Code.NO_COUNTERPART.value:
+        if stays is None or stays.reason != Code.NO_COUNTERPART.value:
             yield from (f"note: asks for `{name}`, which no mapping serves" for name in migrated.unmapped)
         return
     for container in _containers(outcome):
@@ -272,10 +286,9 @@ _CLASSES = {REWRITTEN: "good", LEFT_ALONE: "bad", NOT_NEEDED: "calm"}
 
 
 def _row(migrated: Migrated) -> tuple[object, ...]:
-    who, outcome, reason = _identity(migrated), _outcome(migrated), _reason(migrated)
-    detail = [migrated.outcome.detail] if isinstance(migrated.outcome, LeftAlone) else []
-    detail += [_hidden(migrated)] if migrated.hidden else []
-    shown = f"{outcome} ({reason})" if reason else outcome
+    who, outcome, stays = _identity(migrated), _outcome(migrated), _stays(migrated)
+    detail = [stays.message] if stays else []
+    shown = f"{outcome} ({stays.reason})" if stays else outcome
     return (
         f"{who['kind']} {who['namespace']}/{who['name']}",
         f"{migrated.file}:{migrated.line}",

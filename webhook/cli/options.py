@@ -39,13 +39,21 @@ def cluster_options(command: Command) -> Command:
     return command
 
 
-def settings_from(flags: dict[str, Any]) -> Settings:
-    """Return the settings of a command's flags, the environment and the settings file; SettingsError otherwise."""
+def say(warning: str) -> None:
+    """Tell a warning on standard error."""
+    click.echo(f"drawbridge: {warning}", err=True)
+
+
+def settings_from(flags: dict[str, Any], warn: Callable[[str], None] = say) -> Settings:
+    """Return the settings of a command's flags, the environment and the settings file; SettingsError otherwise.
+
+    `warn` is told where they name a version of Kubernetes that is not known.
+    """
     file = flags.pop("settings_file")
     settings = read_settings(flags, file, os.environ)
     wanted = settings.kubernetes_version
     if wanted is not None and f"1.{minor(wanted)}" not in SUPPORTED:
-        click.echo(f"drawbridge: Kubernetes {wanted} is not known; it is judged as {supported(wanted)}", err=True)
+        warn(f"Kubernetes {wanted} is not known; it is judged as {supported(wanted)}")
     return settings
 
 

@@ -9,7 +9,7 @@ from webhook.core.claims import TEMPLATE
 from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.mappings import is_extended
-from webhook.core.pods import pod_template
+from webhook.core.pods import parse_pod, pod_template
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.workloads import hidden_limits, limits_of
 from webhook.kube.fixing import edit_in_place
@@ -35,7 +35,8 @@ class Migrated:
     """One pod or workload of a file; `raw` is as it was. The outcome is None where nothing in it is mapped.
 
     `unmapped` are the extended resources that it asks for and no mapping serves; `hidden` the mapped ones that are
-    asked for somewhere inside an object of a kind that is not known here.
+    asked for somewhere inside an object of a kind that is not known here. `unreadable` says which field the API server
+    cannot read, where that is why a pod that asks for a mapped one has no outcome.
     """
 
     file: str
@@ -45,6 +46,7 @@ class Migrated:
     outcome: Rewritten | LeftAlone | None
     unmapped: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,18 @@ class Migrator:
         namespace = _written_namespace(raw) or self._namespace
         found = pod_template(raw)
         if found is None:
-            names = hidden_limits(raw)
-            hidden = tuple(name for name in names if is_extended(name) and not unserved((name,), namespace, self._view))
+            hidden = self._mapped(hidden_limits(raw), namespace)
             return Migrated(file, line, raw, namespace, None, hidden=hidden) if hidden else None
         pod, at = found
         outcome = rewrite(pod, namespace, self._view, at=at, any_mode=True, ignored=self._ignored)
-        return Migrated(file, line, raw, namespace, outcome, unserved(limits_of(pod), namespace, self._view))
+        names = limits_of(pod)
+        unreadable = "" if outcome or not self._mapped(names, namespace) else _misfit(pod, at)
+        return Migrated(
+            file, line, raw, namespace, outcome, unserved(names, namespace, self._view), unreadable=unreadable
+        )
+
+    def _mapped(self, names: Iterable[str], namespace: str) -> tuple[str, ...]:
+        return tuple(name for name in names if is_extended(name) and not unserved((name,), namespace, self._view))
 
     def _templates(self, made: Collection[Migrated]) -> Iterator[dict[str, Any]]:
         """Yield the templates that workloads need and that are not written yet.
@@ -169,6 +177,11 @@ def _with_templates(part: str, manifests: Sequence[RawObject]) -> Iterator[str]:
             text = f"{_SEPARATOR}\n{dump(manifest, indented=indented)}"
             yield text.replace("\n", "\r\n") if "\r\n" in part else text
         yield part
+
+
+def _misfit(pod: RawObject, at: FieldPath) -> str:
+    """Return the first field of a pod that the API server cannot read, and why; empty where it can read all."""
+    return next((f"`{misfit.path}` {misfit.message}" for misfit in parse_pod(pod, at).misfits), "")
 
 
 def _written_namespace(raw: RawObject) -> str:

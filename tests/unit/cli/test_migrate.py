@@ -428,6 +428,32 @@ def test_a_kind_that_is_not_known_is_told_where_it_asks_the_old_way() -> None:
     assert _report("-", text=text)["objects"][0]["reason"] == "unknown-kind"
 
 
+def test_what_the_api_server_cannot_read_is_told_and_not_called_moved(manifest: Path) -> None:
+    manifest.write_text(DEPLOYMENT.replace("labels: {app: trainer}", "annotations: {prometheus.io/port: 9400}"))
+    result = _migrate(manifest)
+    assert (result.exit_code, result.stdout) == (0, manifest.read_text())
+    assert "left-alone (invalid-field): `spec.template.metadata.annotations[prometheus.io/port]` must" in result.stderr
+    (entry,) = _report(manifest)["objects"]
+    assert (entry["outcome"], entry["reason"]) == ("left-alone", "invalid-field")
+    manifest.write_text(manifest.read_text().replace("nvidia.com/gpu", "memory.example"))
+    assert _report(manifest)["objects"][0]["outcome"] == "not-needed"
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_warnings_stand_in_the_report_so_that_programs_can_read_it(manifest: Path, tmp_path: Path, form: str) -> None:
+    cluster = tmp_path / "cluster"
+    cluster.mkdir()
+    (cluster / "broken.yaml").write_text("a: [\n")
+    flags = ("--cluster", cluster, "--kubernetes-version", "1.99")
+    told = ("Kubernetes 1.99 is not known; it is judged as 1.37", f"{cluster / 'broken.yaml'}:")
+    written = _migrate(manifest, *flags, "--report", form).stderr
+    assert written.startswith({"json": "{", "html": "<!doctype html>"}[form])
+    warnings = json.loads(written)["warnings"] if form == "json" else [written] * 2
+    assert all(part in warning for part, warning in zip(told, warnings, strict=True))
+    lines = _migrate(manifest, *flags).stderr.splitlines()
+    assert [line.startswith(f"drawbridge: {part}") for part, line in zip(told, lines, strict=False)] == [True, True]
+
+
 def test_a_name_that_no_mapping_serves_is_told(manifest: Path) -> None:
     manifest.write_text(DEPLOYMENT.replace("memory: 4Gi", "rdma/hca: 1"))
     assert "  note: still asks for `rdma/hca`, which no mapping serves\n" in _migrate(manifest).stderr
