@@ -15,6 +15,9 @@ from webhook.core.versions import ServerTruth
 
 NamespacedName = tuple[str, str]
 
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that the API server gives every namespace: its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
@@ -94,11 +97,14 @@ class ClusterView:
         return tuple(sorted(found, key=lambda quota: (quota.name, quota.namespace)))
 
     def covers(self, quota: DeviceQuota, namespace: str) -> bool:
-        """Return whether claims of the namespace are charged to the quota; one that is not known has its name alone."""
+        """Return whether claims of the namespace are charged to the quota."""
         if quota.namespace:
             return quota.namespace == namespace
-        labels = self.namespace_labels(namespace) or {"kubernetes.io/metadata.name": namespace}
-        return quota.namespace_selector.matches(labels)
+        return quota.namespace_selector.matches(self.selected_by(namespace))
+
+    def selected_by(self, namespace: str) -> Mapping[str, str]:
+        """Return the labels by which selectors find a namespace; one that is not known has its name alone."""
+        return self.namespace_labels(namespace) or {NAME_LABEL: namespace}
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
         """Return the labels of a namespace; None where it is not known."""

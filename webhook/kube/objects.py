@@ -3,12 +3,11 @@
 Only what is asked about is kept: a node's status alone is larger than all that is left of it here.
 """
 
-from webhook.core.cluster import LimitRange, Namespace, Node, NodeTaint, ResourceQuota
+from webhook.core.cluster import NAME_LABEL, LimitRange, Namespace, Node, NodeTaint, ResourceQuota
 from webhook.core.fieldpath import ROOT
 from webhook.core.policies import PARAMETER_LABEL
 from webhook.core.raw import EMPTY, RawObject, Reader
 
-NAME_LABEL = "kubernetes.io/metadata.name"
 _LIMIT_FIELDS = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
 _SCOPE_FIELDS = ("scopes", "scopeSelector")
 

@@ -65,6 +65,6 @@ class PolicyCase:
         labels = metadata.get("labels") if isinstance(metadata, dict) else None
         return labels if isinstance(labels, dict) else {}
 
-    def namespace_labels(self) -> Mapping[str, str]:
-        """Return the labels of the namespace; one that is not known has its name alone."""
-        return self.view.namespace_labels(self.namespace) or {"kubernetes.io/metadata.name": self.namespace}
+    def namespace_labels(self) -> Mapping[str, str] | None:
+        """Return the labels of the namespace; None where the object is in none."""
+        return self.view.selected_by(self.namespace) if self.namespace else None

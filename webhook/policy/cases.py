@@ -114,8 +114,7 @@ def _case(resource: PolicyResource, raw: RawObject, namespace: str, view: Cluste
 
 def judged_by(shelf: Shelf, case: PolicyCase, trace: Trace | None = None) -> Judgement:
     """Return what the policies that concern the object say of it."""
-    labels = case.namespace_labels() if case.namespace else None
-    return judge_concerned(shelf.concerning(case.resource, case.namespace, labels), case, trace)
+    return judge_concerned(shelf.concerning(case.resource, case.namespace, case.namespace_labels()), case, trace)
 
 
 def all_judged_by(shelf: Shelf, cases: Iterable[PolicyCase], trace: Trace | None = None) -> Judgement:
@@ -133,8 +132,7 @@ def all_judged_by(shelf: Shelf, cases: Iterable[PolicyCase], trace: Trace | None
 
 def defaults_by(shelf: Shelf, case: PolicyCase) -> Defaulted:
     """Return the defaults that the policies give the object."""
-    labels = case.namespace_labels() if case.namespace else None
-    return defaulted(shelf.concerning(case.resource, case.namespace, labels), case)
+    return defaulted(shelf.concerning(case.resource, case.namespace, case.namespace_labels()), case)
 
 
 def shelf_of(view: ClusterView) -> Shelf:

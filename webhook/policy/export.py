@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+from webhook.core.cluster import NAME_LABEL
 from webhook.core.labels import LabelSelector, Requirement
 from webhook.core.policies import PARAMETER_LABEL, ClaimPolicy, PolicyException, PolicyMode, Validation
 from webhook.core.raw import RawObject
@@ -116,7 +117,7 @@ def _constraints(part: _Part) -> RawObject:
     constraints: dict[str, Any] = {}
     if family.is_namespaced:
         left_alone = sorted({*SYSTEM_NAMESPACES, part.own_namespace})
-        others = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": left_alone}
+        others = {"key": NAME_LABEL, "operator": "NotIn", "values": left_alone}
         constraints["namespaceSelector"] = {"matchExpressions": [others, *_selector(match.namespace_selector)]}
     if match.object_selector.requirements and _is_exact(family):
         constraints["objectSelector"] = {"matchExpressions": _selector(match.object_selector)}

@@ -84,8 +84,7 @@ def matching(
 
 def judge(policies: Iterable[CompiledPolicy], case: PolicyCase, trace: Trace | None = None) -> Judgement:
     """Return what the policies say; `trace` is told every expression, with the values of its parts."""
-    labels = case.namespace_labels() if case.namespace else None
-    return judge_concerned(sorted(matching(policies, case.resource, labels), key=_name), case, trace)
+    return judge_concerned(sorted(matching(policies, case.resource, case.namespace_labels()), key=_name), case, trace)
 
 
 def _name(compiled: CompiledPolicy) -> str:

@@ -140,12 +140,12 @@ def _user(case: PolicyCase) -> Value:
 
 
 def _namespace(case: PolicyCase) -> Value:
-    if not case.namespace:
+    labels = case.namespace_labels()
+    if labels is None:
         return None
     known = case.view.namespaces.get(case.namespace)
     annotations = dict(known.annotations) if known is not None else {}
-    labels = dict(case.namespace_labels())
-    return {"metadata": {"name": case.namespace, "labels": labels, "annotations": annotations}}
+    return {"metadata": {"name": case.namespace, "labels": dict(labels), "annotations": annotations}}
 
 
 def _pod(case: PolicyCase) -> Value:

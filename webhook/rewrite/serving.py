@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from webhook.core.cluster import ClusterView
+from webhook.core.cluster import NAME_LABEL, ClusterView
 from webhook.core.mappings import LegacyMapping, MappedResource, MappingMode, is_extended
 
-NAME_LABEL = "kubernetes.io/metadata.name"
 DEFAULT_NAMESPACE = "default"
 
 MOST_NAMES = 512
