@@ -624,13 +624,13 @@ def _arguments(ast: Ast, node: Call, environment: Environment) -> Problem | None
     start, end = _name_span(ast, node)
     overloads = function.methods if method else function.functions
     if not overloads:
-        what, other = ("function", "method") if method else ("method", "function")
-        if not method and node.args:
-            rest = ", ".join(_text(ast, argument) for argument in node.args[1:])
-            text = f"{_text(ast, node.args[0])}.{name}({rest})"
-            changes: tuple[Change, ...] = ((node.start, node.end, text),)
-            return Problem(f"`{name}` is a {other}", start, end, f"write {text}", changes)
-        return Problem(f"`{name}` is a {what}", start, end, f"write {_forms(function, name, method)}")
+        other = "function" if method else "method"
+        given = [_text(ast, part) for part in ((node.target, *node.args) if node.target is not None else node.args)]
+        if len(given) not in {len(overload.parameters) for overload in (*function.methods, *function.functions)}:
+            return Problem(f"`{name}` is a {other}", start, end, f"write {_forms(function, name, method)}")
+        text = f"{name}({', '.join(given)})" if method else f"{given[0]}.{name}({', '.join(given[1:])})"
+        changes: tuple[Change, ...] = ((node.start, node.end, text),)
+        return Problem(f"`{name}` is a {other}", start, end, f"write {text}", changes)
     counts = sorted({len(overload.parameters) - method for overload in overloads})
     if len(node.args) in counts:
         return None

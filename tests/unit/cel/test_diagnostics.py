@@ -52,6 +52,10 @@ MENDED = {
         "device.capacity['d'].m < 5",
         "device.capacity['d'].m.compareTo(quantity('5')) < 0",
     ),
+    "a function called as a method": (
+        "device.capacity['d'].m.sub(quantity('8')).sign() > 0",
+        "sign(device.capacity['d'].m.sub(quantity('8'))) > 0",
+    ),
     "a text against a quantity": ("'5' < quantity('1')", "quantity('1').compareTo(quantity('5')) > 0"),
     "a quantity without quotes": ("quantity(40Gi) == quantity('40Gi')", "quantity('40Gi') == quantity('40Gi')"),
     "versions by operators": (
