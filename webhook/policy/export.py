@@ -185,7 +185,7 @@ def _validation(validation: Validation) -> RawObject:
     made = {"expression": validation.expression.text, "reason": validation.reason.value}
     if validation.message_expression is not None:
         made["messageExpression"] = validation.message_expression.text
-    return {**made, "message": " ".join(message_of(validation, None).split())}
+    return {**made, "message": message_of(validation, None)}
 
 
 def _param_ref(policy: ClaimPolicy) -> RawObject:

@@ -33,11 +33,11 @@ def place_of(case: PolicyCase, field: FieldPath | None) -> FieldPath:
 
 
 def message_of(validation: Validation, said: Value) -> str:
-    """Return the message: what its expression gave if that can be shown, else what is written, else the expression."""
+    """Return the message: what its expression gave if that can be shown, else what is written, else what must hold."""
     text = _text(said)
     if text and "\n" not in text and len(text.encode()) <= _MOST_MESSAGE:
         return text
-    return validation.message or f"this must hold: {validation.expression.text.strip()}"
+    return validation.message or f"this must hold: {' '.join(validation.expression.text.split())}"
 
 
 def annotation_of(said: Value) -> str:

@@ -46,6 +46,10 @@ def test_all_findings_of_all_policies_are_told_in_a_stable_order() -> None:
     assert _said(one, other) == _said(other, one) == expected
 
 
+def test_an_expression_of_several_lines_is_told_on_one() -> None:
+    assert _said(compiled("1 > 2\n  && true")) == ["deny spec.devices.requests: this must hold: 1 > 2 && true"]
+
+
 @pytest.mark.parametrize(("mode", "severity"), [("Deny", "deny"), ("Warn", "warn"), ("Audit", "info")])
 def test_the_mode_settles_the_severity(mode: str, severity: str) -> None:
     [finding] = judge([compiled("false", mode=mode)], CASE).findings
