@@ -627,7 +627,7 @@ def _arguments(ast: Ast, node: Call, environment: Environment) -> Problem | None
         other = "function" if method else "method"
         given = [_text(ast, part) for part in ((node.target, *node.args) if node.target is not None else node.args)]
         if len(given) not in {len(overload.parameters) for overload in (*function.methods, *function.functions)}:
-            return Problem(f"`{name}` is a {other}", start, end, f"write {_forms(function, name, method)}")
+            return Problem(f"`{name}` is a {other}", start, end, f"write {_forms(function, name, not method)}")
         text = f"{name}({', '.join(given)})" if method else f"{given[0]}.{name}({', '.join(given[1:])})"
         changes: tuple[Change, ...] = ((node.start, node.end, text),)
         return Problem(f"`{name}` is a {other}", start, end, f"write {text}", changes)

@@ -120,6 +120,20 @@ def test_a_usual_mistake_is_mended(wrong: str, right: str) -> None:
     assert {fix.expression for diagnostic in diagnostics for fix in diagnostic.fixes} == {right}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "form"),
+    [
+        ("quantity('1').sign(2) > 0", "write sign(kubernetes.Quantity)"),
+        ("isGreaterThan(quantity('1'))", "write kubernetes.Quantity.isGreaterThan(kubernetes.Quantity)"),
+    ],
+)
+def test_a_form_is_shown_where_the_arguments_do_not_fit_the_other_way_either(wrong: str, form: str) -> None:
+    (diagnostic,) = diagnosed(wrong)
+    (fix,) = diagnostic.fixes
+    assert fix.message.startswith(form)
+    assert fix.expression is None
+
+
 @pytest.mark.parametrize("wrong", ["device.attributes.x == 'y'", "device.attributes['x'] == 'y'"])
 def test_a_domain_that_is_missing_is_the_driver_that_is_known(wrong: str) -> None:
     compiled = compile_selector(wrong, device_environment())
