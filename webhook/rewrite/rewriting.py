@@ -326,4 +326,5 @@ def _recorded(asked: Survey, before: Original | None, dropped: frozenset[Conditi
 
 
 def _text(quantity: object) -> str:
-    return quantity if isinstance(quantity, str) else str(quantity)
+    """Return a quantity as the API server would have it; a manifest's `2e0` is a number, and reaches it as 2."""
+    return str(int(quantity)) if isinstance(quantity, float) and quantity.is_integer() else str(quantity)

@@ -454,6 +454,14 @@ def test_warnings_stand_in_the_report_so_that_programs_can_read_it(manifest: Pat
     assert [line.startswith(f"drawbridge: {part}") for part, line in zip(told, lines, strict=False)] == [True, True]
 
 
+@pytest.mark.parametrize("written", ["2", "2e0", "2.0", '"2"'])
+def test_a_number_is_recorded_as_the_api_server_would_have_it(manifest: Path, written: str) -> None:
+    manifest.write_text(DEPLOYMENT.replace("nvidia.com/gpu: 2 ", f"nvidia.com/gpu: {written} "))
+    _, deployment = _documents(_migrate(manifest).stdout)
+    recorded = deployment["spec"]["template"]["metadata"]["annotations"]["drawbridge.dev/original-resources"]
+    assert json.loads(recorded) == {"containers": {"main": {"nvidia.com/gpu": "2"}}}
+
+
 def test_a_name_that_no_mapping_serves_is_told(manifest: Path) -> None:
     manifest.write_text(DEPLOYMENT.replace("memory: 4Gi", "rdma/hca: 1"))
     assert "  note: still asks for `rdma/hca`, which no mapping serves\n" in _migrate(manifest).stderr
