@@ -54,4 +54,4 @@ def _fixed(run: "Run") -> Iterator[TextChange]:
 def told_of(changes: Sequence[TextChange]) -> str:
     edits = sum(change.edits for change in changes)
     files = sum(change.before != change.after for change in changes)
-    return f"drawbridge: {edits} edits made in {files} files"
+    return f"drawbridge: {edits} edit{'s' * (edits != 1)} made in {files} file{'s' * (files != 1)}"

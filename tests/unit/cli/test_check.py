@@ -76,7 +76,7 @@ def test_the_text_shows_the_expression_where_folding_has_moved_it(cluster: Path,
 def test_fix_mends_the_file_and_keeps_every_other_character(cluster: Path, manifest: Path) -> None:
     done = run("--cluster", cluster, "--fix", manifest)
     assert done.exit_code == 0, done.output
-    assert "1 edits made in 1 files" in done.stderr
+    assert "1 edit made in 1 file\n" in done.stderr
     assert manifest.read_text() == MANIFEST.replace(MISSPELT, RIGHT)
 
 
