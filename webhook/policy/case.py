@@ -61,10 +61,15 @@ class PolicyCase:
     @property
     def labels(self) -> Mapping[str, str]:
         """The object's own labels."""
-        metadata = self.raw.get("metadata")
-        labels = metadata.get("labels") if isinstance(metadata, dict) else None
-        return labels if isinstance(labels, dict) else {}
+        return labels_in(self.raw)
 
     def namespace_labels(self) -> Mapping[str, str] | None:
         """Return the labels of the namespace; None where the object is in none."""
         return self.view.selected_by(self.namespace) if self.namespace else None
+
+
+def labels_in(raw: RawObject) -> Mapping[str, str]:
+    """Return the labels of an object."""
+    metadata = raw.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return labels if isinstance(labels, dict) else {}

@@ -20,8 +20,7 @@ from webhook.core.policies import (
     PolicyResource,
     Validation,
 )
-from webhook.core.raw import RawObject
-from webhook.policy.case import PolicyCase
+from webhook.policy.case import PolicyCase, labels_in
 from webhook.policy.compile import CompiledExpression, CompiledPolicy, CompiledValidation
 from webhook.policy.running import Budget, EvaluationFailedError, Variables, failed_evaluation
 from webhook.policy.vocabulary import MOST_TEXT_OF_PARAMS, PARAMS, VARIABLES
@@ -259,7 +258,7 @@ class _Judging:
         else:
             here = sorted(name for space, name in objects if space == namespace)
             listed = [objects[namespace, name] for name in here]
-            found = [raw for raw in listed if reference.selector.matches(_labels(raw))]
+            found = [raw for raw in listed if reference.selector.matches(labels_in(raw))]
         if found or reference.not_found is ParameterNotFound.ALLOW:
             return found
         what = f"'{reference.name}'" if reference.name else "that its selector names"
@@ -388,9 +387,3 @@ def _frozen(values: Mapping[int, list[Value]]) -> Mapping[int, tuple[Value, ...]
 
 
 _NO_PARAMS: Final = object()
-
-
-def _labels(raw: RawObject) -> Mapping[str, str]:
-    metadata = raw.get("metadata")
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return labels if isinstance(labels, dict) else {}
