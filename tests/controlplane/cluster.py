@@ -159,6 +159,17 @@ class ControlPlane:
         }
         return str(self.api.create("v1/namespaces", manifest)["metadata"]["name"])
 
+    @contextmanager
+    def named_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> Iterator[str]:
+        """Have a namespace of this name for the length of a with block; an earlier one may still be going."""
+        wait_for(f"end of an earlier {name}", lambda: self.api.find("v1/namespaces", name) is None, seconds=120)
+        metadata = {"name": name, "labels": dict(labels or {})}
+        self.api.create("v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        try:
+            yield name
+        finally:
+            self.delete_namespace(name)
+
     def delete_namespace(self, name: str) -> None:
         """Delete a namespace; its pods end at once. Does not wait for the end."""
         for pod in self.api.list_all("v1/pods", name):

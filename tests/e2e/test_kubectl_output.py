@@ -56,13 +56,12 @@ WARNED["legacy-pod-left-alone"]["spec"]["nodeName"] = "golden"
 def user(gate: Gate, controller: ControllerProcess, replica: ServeProcess) -> Iterator[str]:  # noqa: ARG001 - it only has to run
     """An ordinary user of a guarded namespace in which one of two devices is taken."""
     cluster, api = gate.cluster, gate.cluster.api
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     mapping = make_legacy_mapping("golden", NAMESPACE, {"name": "nvidia.com/gpu", "deviceClassName": GPU_DRIVER})
     limit = {"name": "whole-gpus", "match": {"deviceClassName": GPU_DRIVER}, "devices": 2}
     quota = make_device_quota(NAMESPACE, "gpus", limit)
     quota["spec"]["warnAt"] = 80
     with (
-        api.temporarily("v1/namespaces", namespace),
+        cluster.named_namespace(NAMESPACE),
         api.temporarily(CLASSES, make_device_class()),
         api.temporarily(SLICES, make_slice("golden", [make_gpu(0), make_gpu(1)])),
         api.temporarily(LEGACY_MAPPINGS, mapping),

@@ -47,12 +47,13 @@ QUOTA = {
 @pytest.fixture
 def team(cluster: ControlPlane, gate: Gate, replica: ServeProcess, controller: ControllerProcess) -> Iterator[str]:  # noqa: ARG001 - it only has to run
     """The namespaces of the page, of which the replica guards the one that moves."""
-    for name in (TEAM, "team-b"):
-        cluster.api.create("v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    with gate.guarding(TEAM, replica.port), cluster.api.temporarily(CLASSES, make_device_class()):
+    with (
+        cluster.named_namespace(TEAM),
+        cluster.named_namespace("team-b"),
+        gate.guarding(TEAM, replica.port),
+        cluster.api.temporarily(CLASSES, make_device_class()),
+    ):
         yield TEAM
-    for name in (TEAM, "team-b"):
-        cluster.delete_namespace(name)
 
 
 def test_the_page(cluster: ControlPlane, team: str, tmp_path: Path) -> None:

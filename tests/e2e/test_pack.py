@@ -45,8 +45,8 @@ def pack(
     policies = [document for file in sorted(PACK.glob("*/policy.yaml")) for document in documents(file)]
     with ExitStack() as exits:
         for namespace in by_kind["Namespace"]:
-            cluster.api.create("v1/namespaces", namespace)
-            exits.callback(cluster.delete_namespace, namespace["metadata"]["name"])
+            metadata = namespace["metadata"]
+            exits.enter_context(cluster.named_namespace(metadata["name"], metadata.get("labels")))
         exits.enter_context(cluster.with_devices(nodes, by_kind["DeviceClass"], by_kind["ResourceSlice"]))
         for manifest in documents(PACK / "class-allow-list" / "classes.yaml"):
             cluster.api.create(CONFIG_MAPS, manifest)

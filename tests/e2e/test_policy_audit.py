@@ -69,6 +69,18 @@ def _create(connection: http.client.HTTPSConnection, headers: Mapping[str, str],
     answer.read()
 
 
+@pytest.fixture
+def ending(cluster: ControlPlane) -> Iterator[str]:
+    """A namespace that is about to go, and cannot yet: it takes no new objects."""
+    name = cluster.create_namespace("ending-")
+    claim = make_claim_object(name, "held", make_exact_request())
+    claim["metadata"]["finalizers"] = ["example.com/held"]
+    cluster.api.create(CLAIMS, claim)
+    cluster.delete_namespace(name)
+    yield name
+    cluster.api.patch(CLAIMS, "held", {"metadata": {"finalizers": None}}, name)
+
+
 def _audit(cluster: ControlPlane, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(DRAWBRIDGE), "policies", "audit", "--kubeconfig", str(cluster.kubeconfig()), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -83,7 +95,9 @@ def test_a_cluster_without_policy_reports_says_so(cluster: ControlPlane, policy:
 
 
 @pytest.mark.usefixtures("policy", "reports")
-def test_a_thousand_claims_are_audited_and_reported(cluster: ControlPlane, claims: tuple[str, str]) -> None:
+def test_a_thousand_claims_are_audited_and_reported(
+    cluster: ControlPlane, claims: tuple[str, str], ending: str
+) -> None:
     begun = time.monotonic()
     done = _audit(cluster, "-o", "json", "--write")
     print(f"audit of {EVERY} claims with --write: {time.monotonic() - begun:.1f} s")
@@ -95,6 +109,8 @@ def test_a_thousand_claims_are_audited_and_reported(cluster: ControlPlane, claim
     even, odd = (cluster.api.get(REPORTS, "drawbridge", name) for name in claims)
     assert even["summary"] == {"fail": WRONG, "warn": 0, "error": 0, "pass": WRONG, "skip": 0}
     assert odd["summary"] == {"fail": 0, "warn": 0, "error": 0, "pass": EVERY // 2, "skip": 0}
+    assert [one["object"]["name"] for one in report["results"] if one["object"].get("namespace") == ending] == ["held"]
+    assert cluster.api.find(REPORTS, "drawbridge", ending) is None
     first = even["results"][0]
     assert (first["policy"], first["result"], first["message"]) == ("audited", "fail", "must have a team")
     named = first["resources"][0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.raw import RawObject
 from webhook.kube.access import load_access
-from webhook.kube.client import ApiClient, ApiError, GarbledError, NotFoundError, path_of
+from webhook.kube.client import ApiClient, ApiError, ForbiddenError, GarbledError, NotFoundError, path_of
 from webhook.kube.kinds import Kind
 from webhook.policy.audit import Audit, Entry, Result
 from webhook.settings import Settings
@@ -20,6 +20,7 @@ LEFT_OUT = "drawbridge.dev/results-left-out"
 """The annotation that says how many results did not fit."""
 _LABELS = {"app.kubernetes.io/managed-by": "drawbridge"}
 _SELECTOR = ",".join(f"{key}={value}" for key, value in _LABELS.items())
+_ENDING = "because it is being terminated"
 _MOST_RESULTS = 1000  # of some 600 bytes each: an object may have 1.5 MiB in etcd
 
 REPORTS = Kind(GROUP, (VERSION,), "policyreports", "PolicyReport", True, "", lambda raw, _: raw)
@@ -85,18 +86,28 @@ def write_reports(audit: Audit, settings: Settings) -> Written:
 
 
 async def _written(audit: Audit, settings: Settings) -> Written:
-    reports = tuple(policy_reports(audit))
     try:
         async with ApiClient(load_access(settings.kubeconfig, settings.context)) as api:
-            for report in reports:
-                namespace = str(report["metadata"].get("namespace", ""))
-                await api.apply(_path(namespace), report, manager=MANAGER, force=True)
-            return Written(len(reports), await _remove_others(api, {*audit.namespaces()}))
+            removed = await _remove_others(api, {*audit.namespaces()})
+            return Written(sum([await _write(api, report) for report in policy_reports(audit)]), removed)
     except NotFoundError as error:
         missing = f"no PolicyReport can be written: the cluster does not serve {GROUP}/{VERSION}; install its CRDs"
         raise ClusterUnavailableError(missing) from error
     except (ApiError, GarbledError) as error:
         raise ClusterUnavailableError(f"a PolicyReport could not be written: {error}") from error
+
+
+async def _write(api: ApiClient, report: RawObject) -> bool:
+    """Write a report; False where its namespace is gone or about to go, and the report would go with it."""
+    try:
+        await api.apply(_path(str(report["metadata"].get("namespace", ""))), report, manager=MANAGER, force=True)
+    except NotFoundError:
+        return False
+    except ForbiddenError as error:
+        if _ENDING not in str(error):
+            raise
+        return False
+    return True
 
 
 async def _remove_others(api: ApiClient, namespaces: set[str]) -> int:
