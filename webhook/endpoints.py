@@ -148,14 +148,9 @@ def validate_claims(case: Case, rulebook: Rulebook) -> tuple[Finding, ...]:
 
 def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[Finding, ...]:
     findings = tuple(rulebook.severities.applied(judged(case, checks)))
-    if isinstance(case.subject, Claim) and _made_by_a_controller(case.subject):
+    if isinstance(case.subject, Claim) and case.subject.made_by_a_controller():
         return tuple(finding.lowered(Severity.WARN) for finding in findings)
     return findings
-
-
-def _made_by_a_controller(claim: Claim) -> bool:
-    """Return whether a controller made the claim not from a template: such a claim is charged, never refused here."""
-    return claim.kind == CLAIM and claim.metadata.controller() is not None and not claim.made_from_template()
 
 
 def quota_charges(claim: Claim, case: Case) -> tuple[QuotaCharge, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
+from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import CLASS, parse_device_class, parse_slice
 from webhook.core.finding import Finding, Severity, in_order
@@ -143,7 +143,10 @@ class Offline:
         return self.rulebook.severities.applied(findings, server=False)
 
     def _judged(self, case: Case) -> tuple[Finding, ...]:
-        return judged(case, (*COMPILING, *SERVER_TRUTH, *VERSIONS, *SCHEMA, *CLASS_CHANGES, *OFFLINE))
+        found = judged(case, (*COMPILING, *SERVER_TRUTH, *VERSIONS, *SCHEMA, *CLASS_CHANGES, *OFFLINE))
+        if isinstance(case.subject, Claim) and case.subject.made_by_a_controller():
+            return tuple(one if one.rule == invalid_field.NAME else one.lowered(Severity.WARN) for one in found)
+        return found
 
     def namespace_of(self, raw: RawObject) -> str:
         """Return the object's namespace, the default one where it says none; empty for kinds that live in none."""

@@ -176,6 +176,10 @@ class Claim:
         """Return whether the claim controller made it for a pod or a pod group."""
         return "resource.kubernetes.io/pod-claim-name" in (self.metadata.annotations or {})
 
+    def made_by_a_controller(self) -> bool:
+        """Return whether a controller made the claim not from a template: the rules never refuse it (contract 4)."""
+        return self.kind == CLAIM and self.metadata.controller() is not None and not self.made_from_template()
+
 
 def devices_path(kind: str) -> FieldPath:
     return ROOT.child("spec", "spec", "devices") if kind == TEMPLATE else ROOT.child("spec", "devices")

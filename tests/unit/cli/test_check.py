@@ -58,6 +58,21 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("annotations", "severity"), [({}, "warn"), ({"resource.kubernetes.io/pod-claim-name": "gpu"}, "deny")]
+)
+def test_what_a_controller_made_not_from_a_template_is_only_warned_of(
+    annotations: Raw, severity: str, cluster: Path, tmp_path: Path
+) -> None:
+    owner = {"apiVersion": "resource.nvidia.com/v1beta1", "kind": "ComputeDomain", "name": "d", "uid": "u"}
+    claim: Raw = yaml.safe_load(MANIFEST)
+    claim["metadata"].update(ownerReferences=[{**owner, "controller": True}], annotations=annotations)
+    done = run("--cluster", cluster, written(tmp_path / "claim.yaml", claim), "-o", "json")
+    [finding] = json.loads(done.stdout)["findings"]
+    assert (finding["rule"], finding["severity"]) == ("selector-unknown-attribute", severity)
+    assert done.exit_code == (severity == "deny")
+
+
 def test_the_text_shows_the_line_of_the_file_with_a_caret_inside_a_block_scalar(cluster: Path, manifest: Path) -> None:
     done = run("--cluster", cluster, manifest)
     assert done.exit_code == 1
