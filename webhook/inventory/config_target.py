@@ -68,7 +68,8 @@ def _misspelt(case: Case, config: OpaqueConfig) -> Mismatch | None:
     meant = (mistake.right,) if mistake else slips
     if not meant:
         return None
-    return Mismatch(f"no driver '{config.driver}' is known", "", mistake.why if mistake else "", meant)
+    why = mistake.why if mistake else ""
+    return Mismatch(f"no driver '{config.driver}' is known", f"did you mean `{meant[0]}`?", why, meant)
 
 
 def _wrong_kind(case: Case, config: OpaqueConfig, targets: tuple[_Target, ...]) -> Mismatch | None:

@@ -40,6 +40,12 @@ def test_a_mistyped_driver_is_warned_of() -> None:
     assert finding.fixes[0].message == "did you mean `gpu.nvidia.com`?"
 
 
+def test_a_mistyped_driver_is_named_without_an_edit_where_its_parameters_are_of_no_kind_either() -> None:
+    [finding] = in_claim(check, entry(gpu_config("GPUConfig"), "gpu.nvida.com"), classes=("unheard-of",))
+    [fix] = finding.fixes
+    assert (fix.message, fix.edits) == ("did you mean `gpu.nvidia.com`?", ())
+
+
 def test_the_domain_of_the_device_plugin_is_no_driver() -> None:
     [finding] = in_claim(check, entry(gpu_config(), "nvidia.com"), classes=("unheard-of",))
     assert [edit.value for edit in finding.fixes[0].edits] == [NVIDIA]
