@@ -18,7 +18,7 @@ from webhook.core.raw import RawObject
 from webhook.kube.inputs import read_sources
 from webhook.kube.manifests import read_documents
 from webhook.kube.migration import Migration, Migrator
-from webhook.kube.shipped import DEFAULT_MAPPING, load_mapping, mapping_manifest
+from webhook.kube.shipped import DEFAULT_MAPPING, DEFAULT_MAPPINGS, load_mapping, mapping_manifest
 from webhook.kube.yaml_edit import dump
 from webhook.rewrite.migration_plan import Phase
 from webhook.rewrite.phases import mapping_for
@@ -28,7 +28,7 @@ from webhook.settings import Settings
 
 UNREADABLE = 1
 _MAPPING = click.option(
-    "--mapping", "names", multiple=True, metavar="NAME|FILE", help="Shipped mappings or files; default 'nvidia'."
+    "--mapping", "names", multiple=True, metavar="NAME|FILE", help="Shipped mappings or files; default: all but 'hami'."
 )
 
 
@@ -168,7 +168,7 @@ def _codes(written: str) -> frozenset[Code]:
 def _view(
     settings: Settings, objects: Sequence[RawObject], names: Sequence[str], warn: Callable[[str], None]
 ) -> ClusterView:
-    """Return the cluster with the mappings that are named, else its own, else the shipped default.
+    """Return the cluster with the mappings that are named, else its own, else the shipped ones.
 
     `warn` is told what of the cluster could not be used.
     """
@@ -177,7 +177,7 @@ def _view(
         warn(str(problem))
     if judge.view.mappings and not names:
         return judge.view
-    chosen = [load_mapping(name) for name in names or (DEFAULT_MAPPING,)]
+    chosen = [load_mapping(name) for name in names or DEFAULT_MAPPINGS]
     return replace(judge.view, mappings={mapping.name: mapping for mapping in chosen})
 
 

@@ -17,6 +17,8 @@ from webhook.settings import POLICIES
 MAPPINGS = POLICIES / "mappings"
 DRIVERS = POLICIES / "drivers"
 DEFAULT_MAPPING = "nvidia"
+DEFAULT_MAPPINGS = ("amd", "intel", DEFAULT_MAPPING, "tpu")
+"""What `migrate` rewrites by where nothing else is said: all that is shipped and serves names of its own."""
 _SAFE: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

@@ -193,6 +193,22 @@ def test_the_report_as_a_page_escapes_what_manifests_say() -> None:
     assert "&lt;b&gt;x&lt;/b&gt;" in page
 
 
+@pytest.mark.parametrize(
+    ("resource", "device_class"),
+    [
+        ("nvidia.com/gpu", "gpu.nvidia.com"),
+        ("amd.com/gpu", "gpu.amd.com"),
+        ("gpu.intel.com/xe", "gpu.intel.com"),
+        ("google.com/tpu", "tpu.google.com"),
+    ],
+)
+def test_the_devices_of_all_vendors_move_by_what_is_shipped(resource: str, device_class: str) -> None:
+    done = _migrate("-", text=DEPLOYMENT.replace("nvidia.com/gpu", resource))
+    template, _ = _documents(done.stdout)
+    [request] = template["spec"]["spec"]["devices"]["requests"]
+    assert request["exactly"]["deviceClassName"] == device_class
+
+
 def test_a_workload_without_legacy_limits_needs_nothing() -> None:
     text = DEPLOYMENT.replace("            nvidia.com/gpu: 2  # both cards\n", "")
     result = _migrate("-", "--report", "json", text=text)
