@@ -31,6 +31,7 @@ from webhook.quota.pods import Asked, PodCharge, pod_charges
 from webhook.rewrite.decide import PodDecision, decide_pod
 from webhook.rewrite.derive import derive
 from webhook.rules import (
+    ABOUT_NAMES,
     CLASS_CHANGES,
     COMPILING,
     ON_SERVER,
@@ -147,7 +148,10 @@ def validate_claims(case: Case, rulebook: Rulebook) -> tuple[Finding, ...]:
 
 
 def _findings(case: Case, checks: Iterable[Check], rulebook: Rulebook) -> tuple[Finding, ...]:
-    findings = tuple(rulebook.severities.applied(judged(case, checks)))
+    found = judged(case, checks)
+    if isinstance(case.subject, DeviceClass):
+        found = tuple(one.lowered(Severity.WARN) if one.rule in ABOUT_NAMES else one for one in found)
+    findings = tuple(rulebook.severities.applied(found))
     if isinstance(case.subject, Claim) and case.subject.made_by_a_controller():
         return tuple(finding.lowered(Severity.WARN) for finding in findings)
     return findings

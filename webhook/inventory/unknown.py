@@ -6,7 +6,6 @@ from itertools import islice
 
 from webhook.cel.inspect import AccessKind
 from webhook.core.catalogue import MistakeKind
-from webhook.core.devices import DeviceClass
 from webhook.core.finding import Finding, Fix, Severity
 from webhook.core.suggest import MOST_COMPARED, MOST_SUGGESTIONS, explains, nearest
 from webhook.inventory.case import Case
@@ -120,7 +119,10 @@ def _is_known(knowledge: Knowledge, known: DomainKnowledge, kind: AccessKind, ri
 
 
 def unknown_names(case: Case, rule: str, kind: AccessKind) -> Iterator[Finding]:
-    """Yield each name that a selector reads under a known domain and that the domain does not have."""
+    """Yield each name that a selector reads under a known domain and that the domain does not have.
+
+    A name that is guarded by `has()`, `in` or `.?` is portable style.
+    """
     knowledge = knowledge_of(case.view)
     for named in named_accesses(case):
         access, known = named.access, knowledge.domain(named.domain)
@@ -132,7 +134,7 @@ def unknown_names(case: Case, rule: str, kind: AccessKind) -> Iterator[Finding]:
         source = named.selector.expression
         yield Finding(
             rule=rule,
-            severity=lowered(case, unknown.certainty, guarded=named.guarded),
+            severity=Severity.INFO if named.guarded else unknown.certainty,
             path=named.selector.path,
             message=unknown.message,
             why=unknown.why,
@@ -140,17 +142,6 @@ def unknown_names(case: Case, rule: str, kind: AccessKind) -> Iterator[Finding]:
             source=source,
             span=name_span(source, access.name, access.name_span),
         )
-
-
-def lowered(case: Case, severity: Severity, *, guarded: bool) -> Severity:
-    """Return the severity where the name stands.
-
-    A name that is guarded by `has()`, `in` or `.?` is portable style; in a class it is at most a warning, for a
-    driver's chart installs its class before its slices.
-    """
-    if guarded:
-        return Severity.INFO
-    return Severity.WARN if isinstance(case.subject, DeviceClass) else severity
 
 
 def _fixes(named: NamedAccess, known: DomainKnowledge, unknown: UnknownName) -> Iterator[Fix]:

@@ -119,6 +119,8 @@ PODS: tuple[PodCheck, ...] = (
 )
 # Not to be lowered below warn on the server (contract 4, marked *).
 GUARDED = frozenset({"quota-exceeded", "quota-unbounded"})
+# At most warn in a DeviceClass at admission: a driver's chart installs its class before its slices (contract 4).
+ABOUT_NAMES = frozenset({selector_unknown_domain.NAME, selector_unknown_attribute.NAME, selector_unknown_capacity.NAME})
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 
 

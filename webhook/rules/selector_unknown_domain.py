@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from webhook.core.finding import Finding
+from webhook.core.finding import Finding, Severity
 from webhook.inventory.case import Case
 from webhook.inventory.domains import unknown_domain
 from webhook.inventory.knowledge import knowledge_of
 from webhook.inventory.names import named_accesses
 from webhook.inventory.schema import STANDARD_DOMAIN
-from webhook.inventory.unknown import lowered
 
 NAME = "selector-unknown-domain"
 
@@ -21,7 +20,7 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         yield Finding(
             rule=NAME,
-            severity=lowered(case, unknown.certainty, guarded=named.domain_guarded and not unknown.is_path),
+            severity=Severity.INFO if named.domain_guarded and not unknown.is_path else unknown.certainty,
             path=named.selector.path,
             message=unknown.message,
             why=unknown.why,

@@ -7,8 +7,9 @@ from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import DeviceClass
 from webhook.core.finding import Edit, Finding, Severity
+from webhook.endpoints import validate_claims
 from webhook.inventory.case import Case
-from webhook.rules import SCHEMA, judged
+from webhook.rules import SCHEMA, Rulebook, judged
 
 A100 = device("gpu-0", {"memory": "40Gi"}, productName="A100", brand="Example", partition1=0)
 
@@ -120,9 +121,12 @@ def test_standard_attributes_are_known_though_nobody_publishes_them() -> None:
     assert (finding.rule, finding.severity) == ("selector-may-fail", Severity.WARN)
 
 
-def test_in_a_class_an_unknown_name_is_at_most_a_warning() -> None:
-    [finding] = findings(make_class("new", attribute("productname")))
-    assert finding.severity is Severity.WARN
+def test_in_a_class_an_unknown_name_is_refused_in_a_file_and_warned_of_at_admission() -> None:
+    """A driver's chart installs its class before its slices."""
+    device_class = make_class("new", attribute("productname"))
+    [finding] = findings(device_class)
+    [admitted] = validate_claims(Case(device_class, "", view()), Rulebook())
+    assert (finding.severity, admitted.severity) == (Severity.DENY, Severity.WARN)
 
 
 def test_an_incomplete_pool_publishes_nothing() -> None:

@@ -142,6 +142,7 @@ def test_a_guarded_mistake_is_portable_style() -> None:
     assert finding.severity is Severity.INFO
 
 
-def test_in_a_class_a_mistake_is_a_warning() -> None:
+def test_in_the_file_of_a_class_a_mistake_is_refused_too() -> None:
     [finding] = judged(Case(make_class("mig", f"{A}.migProfile == '3g.40gb'"), "", OFFLINE), CHECKS)
-    assert finding.severity is Severity.WARN
+    assert finding.severity is Severity.DENY
+    assert finding.fixes[0].edits[0].value == f"{A}.profile == '3g.40gb'"
