@@ -1,9 +1,13 @@
 """Conditions as Kubernetes writes them in a status (API conventions, `metav1.Condition`)."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
+from webhook.core.finding import Finding
 from webhook.core.raw import RawObject
+
+READY: Final = "Ready"
+"""The type of the condition that says whether an object does what it is for."""
 
 _MOST_TEXT = 32_768
 """The longest message that the schema of a condition takes (`metav1.Condition`)."""
@@ -12,6 +16,16 @@ _MOST_TEXT = 32_768
 def condition(kind: str, holds: bool, reason: str, message: str) -> dict[str, Any]:
     """Return a condition, but for its generation and the time of its last change."""
     return {"type": kind, "status": str(holds), "reason": reason, "message": message[:_MOST_TEXT]}
+
+
+def told(findings: Collection[Finding]) -> str:
+    """Return the first finding in words, with its fix; the others by their number."""
+    if not findings:
+        return ""
+    first, *others = findings
+    fix = f"; {first.fixes[0].message}" if first.fixes else ""
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{first.path}: {first.message}{fix}{more}"
 
 
 def merged(stored: Sequence[object], wanted: Iterable[Mapping[str, Any]], moment: str) -> list[object]:

@@ -1,17 +1,15 @@
 """What the status of a LegacyMapping says of it: whether it is in use, and who fights it."""
 
-from collections.abc import Collection
 from typing import Any
 
 from webhook.core.cluster import ClusterView
-from webhook.core.conditions import condition
-from webhook.core.finding import Finding, Severity
+from webhook.core.conditions import READY, condition, told
+from webhook.core.finding import Severity
 from webhook.core.mappings import KIND
 from webhook.core.raw import RawObject
 from webhook.endpoints import config_findings
 from webhook.rules import mapping_conflict
 
-READY = "Ready"
 CONFLICT = "Conflict"
 
 
@@ -33,13 +31,3 @@ def mapping_conditions(name: str, spec: RawObject, generation: int, view: Cluste
         ready = condition(READY, True, "Valid", "")
     fights = condition(CONFLICT, bool(conflicts), "EqualPriority" if conflicts else "NoConflict", told(conflicts))
     return tuple({**one, "observedGeneration": generation} for one in (ready, fights))
-
-
-def told(findings: Collection[Finding]) -> str:
-    """Return the first finding in words, with its fix; the others by their number."""
-    if not findings:
-        return ""
-    first, *others = findings
-    fix = f"; {first.fixes[0].message}" if first.fixes else ""
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{first.path}: {first.message}{fix}{more}"

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from webhook.core.conditions import condition
+from webhook.core.conditions import READY, condition
 from webhook.core.finding import Finding
 from webhook.core.quota_status import LimitStatus, QuotaStatus, written
 from webhook.core.quotas import DeviceQuota, QuotaMode
 from webhook.core.raw import RawObject
 
-READY = "Ready"
 IN_EFFECT = "LimitsInEffect"
 EXCEEDED = "Exceeded"
 _MOST_TOLD = 5
