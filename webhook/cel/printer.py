@@ -56,6 +56,8 @@ _BINARY: Final = {
     MODULO: ("%", 5),
 }
 _UNARY: Final = {NOT: "!", NEGATE: "-"}
+SIGNS: Final = {**{function: sign for function, (sign, _) in _BINARY.items()}, **_UNARY, CONDITIONAL: "?"}
+"""How each operator is written, by its function."""
 _UNARY_LEVEL: Final = 6
 _MEMBER_LEVEL: Final = 7
 _ALWAYS: Final = 8

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from webhook.cel.printer import SIGNS
 from webhook.cel.syntax import (
     ADD,
     AND,
@@ -30,7 +31,7 @@ from webhook.core.finding import Span
 from webhook.core.policies import ClaimPolicy, Expression, NamedExpression, Validation
 from webhook.policy.compile import CompiledPolicy, compile_policy
 from webhook.policy.environment import NEWEST
-from webhook.policy.written import OPERATORS, Written, written
+from webhook.policy.written import Written, written
 
 _FLIPPED: Final = {
     AND: ("||",),
@@ -82,7 +83,7 @@ def _changes(ast: Ast) -> Iterator[tuple[int, int, str]]:
             for text in _other_constants(form):
                 yield form.start, form.end, text
         elif isinstance(form, Call) and form.function in _FLIPPED:
-            sign = OPERATORS[form.function]
+            sign = SIGNS[form.function]
             if ast.source.startswith(sign, form.pos):
                 for text in _FLIPPED[form.function]:
                     yield form.pos, form.pos + len(sign), text
@@ -98,7 +99,7 @@ def _changes(ast: Ast) -> Iterator[tuple[int, int, str]]:
 def _is_condition(part: Written) -> bool:
     """Return whether a part is a condition by itself; below `!` it is changed by taking that away."""
     form = part.form
-    has_other_changes = isinstance(form, Call) and form.function in OPERATORS and form.function != IN
+    has_other_changes = isinstance(form, Call) and form.function in SIGNS and form.function != IN
     return part.node.type == BOOL and part.parent != NOT and not has_other_changes
 
 

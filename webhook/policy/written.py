@@ -4,55 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from webhook.cel.syntax import (
-    ADD,
-    AND,
-    CONDITIONAL,
-    DIVIDE,
-    EQUALS,
-    GREATER,
-    GREATER_EQUALS,
-    IN,
-    INDEX,
-    LESS,
-    LESS_EQUALS,
-    MODULO,
-    MULTIPLY,
-    NEGATE,
-    NOT,
-    NOT_EQUALS,
-    OPTIONAL_INDEX,
-    OPTIONAL_SELECT,
-    OR,
-    SUBTRACT,
-    Ast,
-    Call,
-    Expr,
-    Select,
-    children,
-)
+from webhook.cel.printer import SIGNS
+from webhook.cel.syntax import INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT, Ast, Call, Expr, Select, children
 
-OPERATORS: Final = {
-    ADD: "+",
-    SUBTRACT: "-",
-    MULTIPLY: "*",
-    DIVIDE: "/",
-    MODULO: "%",
-    AND: "&&",
-    OR: "||",
-    NOT: "!",
-    NEGATE: "-",
-    EQUALS: "==",
-    NOT_EQUALS: "!=",
-    LESS: "<",
-    LESS_EQUALS: "<=",
-    GREATER: ">",
-    GREATER_EQUALS: ">=",
-    IN: "in",
-    CONDITIONAL: "?",
-}
-"""How each operator is written, by its function."""
-_AT_SIGN: Final = frozenset({*OPERATORS, INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT})
+_AT_SIGN: Final = frozenset({*SIGNS, INDEX, OPTIONAL_INDEX, OPTIONAL_SELECT})
 _HAS: Final = "has"
 
 
