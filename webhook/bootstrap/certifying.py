@@ -4,25 +4,21 @@ import asyncio
 import os
 import secrets
 import socket
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from random import SystemRandom
-
-import uvloop
 
 from certs.dial import served_fingerprint
 from certs.rotation import Pace
-from webhook.bootstrap.controlling import RUNNING, health_server, run_beside_health
+from webhook.bootstrap.controlling import RUNNING, health_server, run_beside_health, work_until_told
 from webhook.bootstrap.numbers import CertificateNumbers
-from webhook.kube.access import Access, load_access
+from webhook.kube.access import Access
 from webhook.kube.certificates import CertificateKeeper
 from webhook.kube.client import ApiClient
 from webhook.kube.installation import Installation
 from webhook.kube.lease import Election, LeaseName
-from webhook.server.log import LineSink, Log, make_log
+from webhook.server.log import Log
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
 from webhook.settings import Settings
@@ -30,13 +26,7 @@ from webhook.settings import Settings
 
 def certify_until_told(settings: Settings, lease_namespace: str | None, announce: Callable[[str], None]) -> int:
     """Rotate certificates until a signal ends it and return the exit code; SettingsError where it cannot begin."""
-    access = load_access(settings.kubeconfig, settings.context)
-    metrics = Metrics(version("drawbridge"))
-    sink = LineSink(sys.stderr, metrics.log_lines_dropped.inc)
-    try:
-        return uvloop.run(_run(settings, lease_namespace, access, metrics, make_log(sink), announce))
-    finally:
-        sink.close()
+    return work_until_told(_run, settings, lease_namespace, announce)
 
 
 async def _run(

@@ -33,13 +33,23 @@ from webhook.settings import Settings
 RUNNING = "drawbridge: controller running"
 
 
+Work = Callable[[Settings, str | None, Access, Metrics, Log, Callable[[str], None]], Coroutine[None, None, int]]
+
+
 def control_until_told(settings: Settings, lease_namespace: str | None, announce: Callable[[str], None]) -> int:
     """Run the controller until a signal ends it and return the exit code; SettingsError where it cannot begin."""
+    return work_until_told(_run, settings, lease_namespace, announce)
+
+
+def work_until_told(
+    work: Work, settings: Settings, lease_namespace: str | None, announce: Callable[[str], None]
+) -> int:
+    """Run a program that leads at most once in a cluster, with its log and metrics, and return its exit code."""
     access = load_access(settings.kubeconfig, settings.context)
     metrics = Metrics(version("drawbridge"))
     sink = LineSink(sys.stderr, metrics.log_lines_dropped.inc)
     try:
-        return uvloop.run(_run(settings, lease_namespace, access, metrics, make_log(sink), announce))
+        return uvloop.run(work(settings, lease_namespace, access, metrics, make_log(sink), announce))
     finally:
         sink.close()
 
