@@ -33,7 +33,7 @@ from webhook.core.policies import (
     Validation,
 )
 from webhook.core.raw import EMPTY, RawObject, Reader
-from webhook.core.strict import Flaw
+from webhook.core.strict import Flaw, stray_fields
 from webhook.core.suggest import nearest
 from webhook.core.syntax_rules import C_IDENTIFIER, LABEL_VALUE, label_key
 
@@ -117,12 +117,7 @@ class _Reading:
     def known(self, raw: RawObject, fields: Sequence[str], path: FieldPath) -> bool:
         """Note every field that there is not; return whether there is none of them."""
         before = len(self.flaws)
-        for name in raw:
-            if name not in fields:
-                near = nearest(name, fields)
-                listed = ", ".join(f"`{field}`" for field in fields)
-                fix = f"did you mean `{near[0]}`?" if near else f"it has {listed}"
-                self.note(path.child(name), f"there is no field `{name}`", fix)
+        self.flaws += stray_fields(raw, fields, path)
         return len(self.flaws) == before
 
     def choice(self, raw: RawObject, name: str, path: FieldPath, default: C) -> C:

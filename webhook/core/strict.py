@@ -4,7 +4,7 @@ The API server drops such a field, or refuses the object, depending on how it is
 not met it yet.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -54,6 +54,15 @@ class Flaw:
 def unknown_fields(raw: RawObject) -> tuple[Flaw, ...]:
     """Return the unknown fields of a DRA object, or of the DRA parts of a pod or workload; at most a hundred."""
     return tuple(islice(_flaws(raw), MOST_MISFITS))
+
+
+def stray_fields(raw: RawObject, fields: Sequence[str], at: FieldPath) -> Iterator[Flaw]:
+    """Yield each field of an object of our own kinds that is none of those that it may have."""
+    for name in raw:
+        if name not in fields:
+            near = nearest(name, fields)
+            fix = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(f'`{field}`' for field in fields)}"
+            yield Flaw(at.child(name), f"there is no field `{name}`", fix)
 
 
 def _flaws(raw: RawObject) -> Iterator[Flaw]:

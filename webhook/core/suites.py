@@ -10,8 +10,7 @@ from enum import Enum
 
 from webhook.core.fieldpath import ROOT, FieldPath
 from webhook.core.raw import EMPTY, RawObject, Reader
-from webhook.core.strict import Flaw
-from webhook.core.suggest import nearest
+from webhook.core.strict import Flaw, stray_fields
 from webhook.core.versions import SUPPORTED
 
 KIND = "PolicyTestSuite"
@@ -163,11 +162,7 @@ class _Reading:
         self.flaws.append(Flaw(path, message, fix))
 
     def known(self, raw: RawObject, fields: Sequence[str], path: FieldPath) -> None:
-        for name in raw:
-            if name not in fields:
-                near = nearest(name, fields)
-                fix = f"did you mean `{near[0]}`?" if near else f"it has {', '.join(f'`{one}`' for one in fields)}"
-                self.note(path.child(name), f"there is no field `{name}`", fix)
+        self.flaws += stray_fields(raw, fields, path)
 
     def cluster(self, raw: RawObject, path: FieldPath) -> tuple[str | RawObject, ...]:
         found: list[str | RawObject] = []
