@@ -272,8 +272,8 @@ def test_certificates_are_of_the_name_that_the_release_has(tmp_path: Path) -> No
     assert set(named) == {"moat", "moat-tls", "moat-ca", "moat-certs", "drawbridge-controller"}
 
 
-def test_nothing_is_made_at_random(tmp_path: Path) -> None:
-    """Who compares what is rendered with what is installed, such as Argo CD, has nothing to correct (FM-15)."""
+def test_fm_15_nothing_is_made_at_random(tmp_path: Path) -> None:
+    """Who compares what is rendered with what is installed, such as Argo CD, has nothing to correct."""
     made = rendered(tmp_path).stdout
     assert made == rendered(tmp_path).stdout
     assert "caBundle:" not in made
