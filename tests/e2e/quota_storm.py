@@ -23,7 +23,7 @@ SHARE: Json = {
     },
 }
 PROFILES = {"1g.10gb": 1, "3g.40gb": 3}
-HARD = {"devices": 600, "memory": 6_000, "slices": 2_500}
+HARD = {"devices": 600, "memory": 5_000, "slices": 2_500}
 """What each of the three quotas allows; memory in Gi."""
 LAG = 5.0
 """Seconds that the controller may take to see what is stored and what is gone."""

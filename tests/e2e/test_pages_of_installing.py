@@ -105,6 +105,7 @@ def test_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: Contro
     wait_for("effect of the webhooks", lambda: not _is_created(own))
     kubeconfig = own.service_account_kubeconfig(NAMESPACE, "drawbridge-certs")
     certs = ControllerProcess(own.programs, kubeconfig, ["--certificates", "--look-seconds", "1"], "certs")
+    wait_for("certificate", lambda: _kept(own)[0])
     wait_for("caBundle", lambda: all("BEGIN CERTIFICATE" in bundle for bundle in _kept(own)[1]))
     kept = _kept(own)
     assert len(kept[1]) == 1
