@@ -10,11 +10,12 @@ import pytest
 
 from tests.support.drivers_page import drivers_page
 from tests.support.pages import rule_pages
-from webhook.bootstrap.numbers import CacheNumbers, CertificateNumbers, WorkNumbers
+from webhook.bootstrap.numbers import CacheNumbers, CertificateNumbers, PolicyNumbers, WorkNumbers
 from webhook.bootstrap.quota_numbers import MOST_LIMITS, QuotaNumbers
 from webhook.cli import main
 from webhook.kube.certificates import CertificateFigures
 from webhook.kube.controller import Figures
+from webhook.policy.book import Shelf
 from webhook.server.metrics import Metrics
 from webhook.settings import READERS, Settings
 
@@ -88,6 +89,7 @@ def metrics_page() -> str:
     rows = []
     registry = Metrics("0").registry
     registry.register(CacheNumbers(()))
+    registry.register(PolicyNumbers(Shelf))
     registry.register(WorkNumbers(Figures))
     registry.register(CertificateNumbers(CertificateFigures))
     registry.register(QuotaNumbers(tuple))
@@ -98,8 +100,8 @@ def metrics_page() -> str:
     return (
         "# Metrics\n\n"
         "`/metrics` on the plain port.\n"
-        "No label holds a namespace, a user or the name of an object, but those of `drawbridge_quota_hard`,\n"
-        "`drawbridge_quota_used` and `drawbridge_quota_reserved`.\n"
+        "No label holds a namespace, a user or the name of an object but of a policy, save those of\n"
+        "`drawbridge_quota_hard`, `drawbridge_quota_used` and `drawbridge_quota_reserved`.\n"
         f"Those the leading controller gives, for the {MOST_LIMITS} fullest limits.\n\n"
         + _table(("metric", "type", "labels", ""), rows)
     )

@@ -35,7 +35,7 @@ from webhook.endpoints import (
 )
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, QuotaStanding, Refused, Wanted
-from webhook.policy.cases import of_dra, of_pods
+from webhook.policy.cases import Policing, of_dra, of_pods
 from webhook.policy.judge import Judgement
 from webhook.quota.charge import QuotaCharge
 from webhook.quota.charges import tariff_of
@@ -145,17 +145,17 @@ class Admission:
         if is_unchanged(case):
             return Judgement()
         policing = self.policies.of(case.view)
-        return self._told(policing.judged(of_dra(case, policing.asked(review), found)))
+        return self._told(policing.judged(of_dra(case, policing.asked(review), found)), policing)
 
     def _policies_of_pods(self, review: Review, pods: Pods) -> Judgement:
         """Return what policies say of a pod, or of a workload and the pods that it makes."""
         policing = self.policies.of(pods.case.view)
         cases = of_pods(pods.case, review.object or {}, policing.asked(review), pods.findings)
-        return self._told(policing.judged(*cases))
+        return self._told(policing.judged(*cases), policing)
 
-    def _told(self, said: Judgement) -> Judgement:
+    def _told(self, said: Judgement, policing: Policing) -> Judgement:
         """Return what policies said with the severities that are set, counted."""
-        return replace(self.policies.counted(said), findings=self._applied(said.findings))
+        return replace(self.policies.counted(said, policing.shelf), findings=self._applied(said.findings))
 
     async def validate_pods(self, review: Review, budget: Budget) -> Decision:
         findings, audit = await self._of_pods(review, budget)

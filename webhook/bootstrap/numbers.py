@@ -1,6 +1,7 @@
 """Metrics of watches and of the controller, read from them when somebody asks."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -9,6 +10,9 @@ from prometheus_client.registry import Collector
 from webhook.kube.certificates import CertificateFigures
 from webhook.kube.controller import Figures
 from webhook.kube.reflector import Reflector
+from webhook.policy.book import Shelf
+
+MOST_POLICIES = 200
 
 
 class CacheNumbers(Collector):
@@ -34,6 +38,23 @@ class CacheNumbers(Collector):
             for reason, count in reflector.relists.items():
                 relists.add_metric([*kind, reason], count)
         return synced, objects, age, relists
+
+
+class PolicyNumbers(Collector):
+    """Which versions of policies are in use; replicas that differ in them judge differently."""
+
+    def __init__(self, shelf: Callable[[], Shelf]) -> None:
+        self._shelf = shelf
+
+    def collect(self) -> Iterable[Metric]:
+        generations = GaugeMetricFamily(
+            "drawbridge_policy_generation",
+            f"The generation of each policy that is in use; of the first {MOST_POLICIES} by name.",
+            labels=["policy"],
+        )
+        for name, generation in islice(self._shelf().generations.items(), MOST_POLICIES):
+            generations.add_metric([name], generation)
+        yield generations
 
 
 class WorkNumbers(Collector):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -47,11 +48,11 @@ class PolicyDesk:
         """Return the policies of the view, as they are today."""
         return Policing(self.book.of(view), self.today())
 
-    def counted(self, said: Judgement) -> Judgement:
-        """Return what policies said, which is counted."""
+    def counted(self, said: Judgement, shelf: Shelf) -> Judgement:
+        """Return what policies of the shelf said, which is counted, and by which generations of them it was said."""
         for policy, outcome in said.outcomes:
             self._count(policy, outcome.value)
-        return said
+        return replace(said, audit={**shelf.generations_told(policy for policy, _ in said.outcomes), **said.audit})
 
 
 class PolicyWatch:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from random import SystemRandom
 
 from webhook.bootstrap.admission import Admission, LeftToOthers, Templates
-from webhook.bootstrap.numbers import CacheNumbers
+from webhook.bootstrap.numbers import CacheNumbers, PolicyNumbers
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.policing import ClusterSource, PolicyDesk, PolicyWatch
 from webhook.bootstrap.presenting import certificate_files
@@ -60,6 +60,7 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
         certificate = ServingCertificate(directory, minimum, _now, metrics, log, settings.client_ca)
         cluster = _folder(settings, log) if settings.cluster else _live(settings, log, metrics)
         desk = PolicyDesk(count=metrics.policy_outcome)
+        metrics.registry.register(PolicyNumbers(lambda: desk.book.shelf))
         admission = Admission(
             cluster.source,
             cluster.ledger,

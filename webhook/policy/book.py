@@ -1,7 +1,9 @@
 """The policies in use: compiled, found by what they look at, and never replaced by a version that does not work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Final
 
 from webhook.core.cluster import ClusterView
 from webhook.core.finding import Finding
@@ -10,7 +12,9 @@ from webhook.policy.compile import CompiledPolicy, compile_policy
 from webhook.policy.judge import matching
 
 Labels = Mapping[str, str]
+GENERATIONS: Final = "policy-generations"
 _MOST_PLACES = 10_000
+_MOST_TOLD = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +22,14 @@ class Shelf:
     """The policies of one moment, in the order of their names.
 
     `broken` are the flaws of policies whose newest version does not work, by name; `kept` those of them of which an
-    earlier version goes on. Which policies concern a place is found out once.
+    earlier version goes on. `generations` count the changes of the specs in use, by name, where the API server counts
+    them. Which policies concern a place is found out once.
     """
 
     policies: tuple[CompiledPolicy, ...] = ()
     broken: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    generations: Mapping[str, int] = field(default_factory=dict)
     _places: dict[tuple[PolicyResource, str], tuple[Labels | None, tuple[CompiledPolicy, ...]]] = field(
         default_factory=dict, repr=False
     )
@@ -38,6 +44,20 @@ class Shelf:
             self._places.clear()
         self._places[resource, namespace] = labels, found
         return found
+
+    def generations_told(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Return the audit annotation that tells the generations of these policies; none where nobody counts them."""
+        seen = sorted({name for name in names if name in self.generations})
+        told = [f"{name}={self.generations[name]}" for name in seen]
+        most = _most_of(told)
+        more = [f"and {len(told) - most} more"] if most < len(told) else []
+        return {GENERATIONS: ", ".join([*told[:most], *more])} if told else {}
+
+
+def _most_of(told: Sequence[str]) -> int:
+    """Return how many entries an annotation has room for."""
+    lengths = accumulate(len(entry) + len(", ") for entry in told)
+    return sum(length <= _MOST_TOLD for length in lengths)
 
 
 class PolicyBook:
@@ -62,9 +82,9 @@ class PolicyBook:
         }
         broken = {name: one.flaws for name, one in newest.items() if not one.works}
         used = {**newest, **working}
-        self.shelf = Shelf(
-            tuple(used[name] for name in sorted(used)), broken, frozenset(broken.keys() & working.keys())
-        )
+        in_order = tuple(used[name] for name in sorted(used))
+        generations = {one.policy.name: one.policy.generation for one in in_order if one.policy.generation}
+        self.shelf = Shelf(in_order, broken, frozenset(broken.keys() & working.keys()), generations)
         self._newest, self._working, self._of = newest, working, (view.policies, version)
         return self.shelf
 

@@ -6,7 +6,7 @@ from tests.support.policies import VIEW, policy_object
 from webhook.core.cluster import ClusterView
 from webhook.core.policies import PolicyResource
 from webhook.core.policies_parse import parse_policy
-from webhook.policy.book import PolicyBook
+from webhook.policy.book import PolicyBook, Shelf
 
 RED = {"team": "red"}
 
@@ -55,6 +55,30 @@ def test_a_policy_that_is_gone_is_forgotten() -> None:
 def test_a_view_with_the_same_policies_has_the_same_shelf() -> None:
     book, view = PolicyBook(), _view(a="1 < 2")
     assert book.of(view) is book.of(replace(view, namespaces={}))
+
+
+def test_generations_are_those_of_the_versions_in_use() -> None:
+    def generation(number: int, **expressions: str) -> ClusterView:
+        view = _view(**expressions)
+        policies = {name: replace(policy, generation=number) for name, policy in view.policies.items()}
+        return replace(view, policies=policies)
+
+    book = PolicyBook()
+    assert book.of(generation(0, a="1 < 2")).generations == {}, "nobody counts the changes of a file"
+    assert book.of(generation(3, b="1 < 2", a="1 < 2")).generations == {"a": 3, "b": 3}
+    shelf = book.of(generation(4, b="clam.x", a="1 < 2"))
+    assert shelf.generations == {"a": 4, "b": 3}
+    assert shelf.generations_told(["b", "a", "b", "none"]) == {"policy-generations": "a=4, b=3"}
+    assert shelf.generations_told(["none"]) == {}
+
+
+def test_an_audit_annotation_of_generations_has_a_bounded_length() -> None:
+    names = [f"{number:03}-{'n' * 200}" for number in range(64)]
+    shelf = Shelf(generations=dict.fromkeys(names, 1))
+    [told] = shelf.generations_told(names).values()
+    assert told.startswith(f"{names[0]}=1, {names[1]}=1, ")
+    assert told.endswith(", and 60 more")
+    assert len(told) < 1_100
 
 
 def test_the_same_content_is_compiled_once() -> None:
