@@ -317,6 +317,33 @@ def test_a_quota_that_is_gone_limits_nothing() -> None:
     played(play)
 
 
+def test_a_quota_made_again_limits_again() -> None:
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        gone = put_quota(api)
+        api.remove(QUOTAS, "gpus", TEAM)
+        assert isinstance(await ask(ledger, wanted("u1", gone)), Charged)
+        again = put_quota(api, hard=1)
+        assert isinstance(await ask(ledger, wanted("u2", again, amount=2)), Refused)
+
+    played(play)
+
+
+def test_a_quota_that_refuses_from_now_on_does_so_at_once() -> None:
+    """A replica that held the quota as it was may not admit by that."""
+
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        lenient = put_quota(api, mode="Warn", hard=1)
+        assert isinstance(await ask(ledger, wanted("u1", lenient)), Charged)
+        strict = api.objects[QUOTAS][TEAM, "gpus"]
+        spec = {**strict["spec"], "mode": "Deny"}
+        status = {**strict["status"], "observedGeneration": 2}
+        metadata = {"generation": 2, "uid": strict["metadata"]["uid"]}
+        changed = parse_quota(api.put(QUOTAS, "gpus", TEAM, spec=spec, status=status, metadata=metadata))
+        assert isinstance(await ask(ledger, wanted("u2", changed)), Refused)
+
+    played(play)
+
+
 def test_a_quota_that_only_warns_records_and_refuses_nothing() -> None:
     async def play(api: FakeApi, ledger: KubeLedger) -> None:
         quota = put_quota(api, hard=1, mode="Warn")

@@ -141,12 +141,12 @@ class Books:
     async def _try(self, steps: tuple[Step, ...]) -> tuple[Outcome, ...]:
         """Apply the steps to what is held.
 
-        A write that succeeds shows that what is held was the newest, for what it refuses too; refusals alone are
-        decided again on a fresh read.
+        A write that succeeds shows that what is held was the newest, for what it refuses or leaves too; where there
+        is nothing to write, all is decided again on a fresh read.
         """
         if self._held is not None:
             quota, outcomes = _applied(self._held.quota, steps)
-            if quota is not self._held.quota or all(isinstance(outcome, Admitted) for outcome in outcomes):
+            if quota is not self._held.quota:
                 await self._write(self._held, quota)
                 return outcomes
         held = await self._read()
