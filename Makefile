@@ -78,6 +78,7 @@ bench: controlplane  ## The benchmarks; benchmarks/RESULTS.md says what they hav
 
 lock:  ## Pin the requirements again, with hashes and without addresses (needs uv).
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in -o requirements/runtime.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in requirements/otel.in -o requirements/otel.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/go.in -o requirements/go.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/fuzz.in -o requirements/fuzz.txt
