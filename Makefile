@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 FUZZING := .venv/.fuzzing
+AUDIT := build/audit
 SECONDS ?= 600
 LONG_TESTS := tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
-.PHONY: browser rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: audit browser rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -59,6 +60,14 @@ $(FUZZING): requirements/fuzz.txt $(INSTALLED)
 fuzz: $(FUZZING)  ## Hostile selectors, reviews and manifests for SECONDS=600; what breaks a law is kept in build/fuzz.
 	nice $(BIN)/python -m tests.fuzz.campaign --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+$(AUDIT)/.installed: requirements/audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	touch $@
+
+audit: $(AUDIT)/.installed  ## Known vulnerabilities of what is installed at run time, by its pinned hashes; asks the package index.
+	$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --requirement requirements/runtime.txt
+
 long-tests: install  ## The laws of charging and of the ledger on 100,000 examples each, over all processors (ten minutes on two that have nothing else to do).
 	@seed=$(or $(SEED),$$(date +%s)); parts=$$(nproc); echo "SEED=$$seed, $$parts processes"; \
 	for part in $$(seq $$parts); do \
@@ -82,3 +91,4 @@ lock:  ## Pin the requirements again, with hashes and without addresses (needs u
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/go.in -o requirements/go.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/fuzz.in -o requirements/fuzz.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/audit.in -o requirements/audit.txt

@@ -64,7 +64,7 @@ def settled(gate: Gate, controller: ControllerProcess) -> Iterator[Settled]:  # 
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_charge_is_at_least_what_the_scheduler_allocates(settled: Settled, case: Case) -> None:
+def test_t_16_the_charge_is_at_least_what_the_scheduler_allocates(settled: Settled, case: Case) -> None:
     taken = consumption(case, wait_for("allocation", lambda: settled.allocation(case)))
     charged = settled.charged[case.name]
     if case.exact:

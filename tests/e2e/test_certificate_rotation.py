@@ -335,7 +335,7 @@ def test_show_says_what_is_there_and_who_trusts_it(rig: Rig) -> None:
     assert [line.rsplit("  ", 1)[1].strip() for line in lines[-2:]] == ["CA that signs"] * 2
 
 
-def test_the_key_of_the_ca_is_for_who_rotates_alone(rig: Rig) -> None:
+def test_t_21_the_key_of_the_ca_is_for_who_rotates_alone(rig: Rig) -> None:
     serving = rig.cluster.service_account_kubeconfig(NAMESPACE, "drawbridge")
     command = [str(DRAWBRIDGE), "certs", "show", "--kubeconfig", str(serving)]
     done: Any = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -102,7 +102,7 @@ def test_stored_claims_are_folded_and_freed(cluster: ControlPlane, installation:
         wait_for("use of one", lambda: books(cluster, namespace) == ("1", "0"), 30)
 
 
-def test_a_reservation_whose_claim_never_comes_ends(
+def test_t_07_a_reservation_whose_claim_never_comes_ends(
     cluster: ControlPlane, installation: Installation, namespace: str
 ) -> None:
     with controller(cluster, installation, "--reservation-seconds", "2"):

@@ -123,7 +123,7 @@ def _compare(said: str, name: str, request: pytest.FixtureRequest) -> None:
     assert said == golden.read_text()
 
 
-def test_the_audit_log_keeps_the_findings(cluster: ControlPlane, user: str) -> None:
+def test_t_28_the_audit_log_keeps_the_findings(cluster: ControlPlane, user: str) -> None:
     _said(cluster, user, _claim(CASES["two-mistakes-in-one-round"]))
     told = json.loads(cluster.audit_annotations("resourceclaims", NAMESPACE)["claims.mutate.drawbridge.dev/findings"])
     assert [finding["rule"] for finding in told["findings"]] == ["selector-unknown-attribute", "cel-type"]

@@ -121,7 +121,7 @@ def test_kubectl_shows_what_a_shipped_policy_says(pack: ControlPlane) -> None:
     assert "a claim may take at most 4 devices, and this one may take 5 [policy/device-limits]" in done.stderr
 
 
-def test_the_label_of_admin_access_is_kept_by_kubernetes_own_policy(cluster: ControlPlane) -> None:
+def test_t_11_the_label_of_admin_access_is_kept_by_kubernetes_own_policy(cluster: ControlPlane) -> None:
     label = "resource.kubernetes.io/admin-access=true"
     guard = documents(PACK / "admin-access" / "namespace-label.yaml")
     group = "admissionregistration.k8s.io/v1"

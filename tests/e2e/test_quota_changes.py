@@ -118,7 +118,7 @@ def test_a_namespace_that_is_deleted_frees_its_part_of_a_pot(gate: Gate, replica
         api.create(CLAIMS, make_claim(guarded, "two", 2))
 
 
-def test_a_review_that_is_sent_again_is_charged_once(gate: Gate, replica: ServeProcess, counted: str) -> None:
+def test_t_08_a_review_that_is_sent_again_is_charged_once(gate: Gate, replica: ServeProcess, counted: str) -> None:
     """To another replica too; and a claim that is never stored is free again when its reservation ends."""
     api = gate.cluster.api
     other = gate.serve(name="other")

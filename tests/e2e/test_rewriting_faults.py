@@ -78,7 +78,7 @@ def _forged(namespace: str, name: str, template: str, recorded: str = "2") -> Js
     return pod
 
 
-def test_a_forged_annotation_gains_what_a_limit_would_and_nothing_else(
+def test_t_13_a_forged_annotation_gains_what_a_limit_would_and_nothing_else(
     cluster: ControlPlane, controller: ControllerProcess, mapped: str
 ) -> None:
     api = cluster.api
@@ -165,7 +165,7 @@ def test_a_missing_right_is_told_at_the_pod_with_what_to_do(cluster: ControlPlan
     assert cluster.wait_for_pod(mapped, "without-right", 60)["spec"]["nodeName"]
 
 
-def test_a_namespace_never_holds_more_than_its_resource_quota_allowed(cluster: ControlPlane, mapped: str) -> None:
+def test_t_09_a_namespace_never_holds_more_than_its_resource_quota_allowed(cluster: ControlPlane, mapped: str) -> None:
     api = cluster.api
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": mapped, "name": "gpus"}}
     api.create(RESOURCE_QUOTAS, {**quota, "spec": {"hard": {f"requests.{GPU}": "2"}}})

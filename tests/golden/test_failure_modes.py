@@ -12,7 +12,9 @@ PAGES = {
     "failure-modes.md": [f"FM-{number:02}" for number in range(1, 53)],
     "threat-model.md": [f"T-{number:02}" for number in range(1, 31)],
 }
-_NOT_YET = frozenset(each for ids in PAGES.values() for each in ids) - {"FM-15"}
+_NOT_YET = frozenset(PAGES["failure-modes.md"]) - {"FM-15"} | frozenset(
+    f"T-{number:02}" for number in (1, 2, 3, 5, 15, 17, 18, 20, 23, 25, 26, 27, 29, 30)
+)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 OF_AN_ID = re.compile(r"test_(fm|t)_(\d\d)_")
 UNTESTED = "Not tested here: "

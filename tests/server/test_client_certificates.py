@@ -46,7 +46,7 @@ def ask(server: Served, context: ssl.SSLContext) -> int:
         connection.close()
 
 
-def test_the_right_subject_is_answered_and_another_is_forbidden(ca: trustme.CA, tmp_path: Path) -> None:
+def test_t_07_the_right_subject_is_answered_and_another_is_forbidden(ca: trustme.CA, tmp_path: Path) -> None:
     with guarded(ca, tmp_path, CALLER, "other-apiserver") as server:
         assert ask(server, presenting(server, ca, CALLER)) == 200
         assert ask(server, presenting(server, ca, "other-apiserver")) == 200
@@ -59,7 +59,7 @@ def test_without_a_list_every_certificate_of_the_ca_may_ask(ca: trustme.CA, tmp_
         assert ask(server, presenting(server, ca, "anybody")) == 200
 
 
-def test_no_certificate_and_one_of_another_ca_get_no_answer(ca: trustme.CA, tmp_path: Path) -> None:
+def test_t_07_no_certificate_and_one_of_another_ca_get_no_answer(ca: trustme.CA, tmp_path: Path) -> None:
     with guarded(ca, tmp_path, CALLER) as server:
         for context in (server.trust(), presenting(server, trustme.CA(), CALLER)):
             with pytest.raises(OSError, match=r"(?i)certificate|alert|reset|eof|closed"):

@@ -210,7 +210,7 @@ def test_a_body_said_to_be_too_large_is_refused_before_it_is_sent(server: Served
     connection.close()
 
 
-def test_a_streamed_body_over_the_limit_is_refused_before_its_end(server: Served) -> None:
+def test_t_04_a_streamed_body_over_the_limit_is_refused_before_its_end(server: Served) -> None:
     connection = server.connect()
     connection.putrequest("POST", VALIDATE_CLAIMS)
     connection.putheader("Content-Type", "application/json")
@@ -235,7 +235,7 @@ def test_a_streamed_body_is_read(server: Served) -> None:
     connection.close()
 
 
-def test_a_bug_is_500_and_tells_nothing(server: Served) -> None:
+def test_t_19_a_bug_is_500_and_tells_nothing(server: Served) -> None:
     answer = server.post(VALIDATE_PODS, make_review(uid="bug-1", object={"spec": {"env": CANARY}}))
     assert answer.status == 500
     assert CANARY.encode() not in answer.body

@@ -114,7 +114,7 @@ def test_a_head_that_comes_too_slowly_ends_the_connection(server: Served) -> Non
         assert 0.9 < ended_after(connection) < 2.9
 
 
-def test_a_head_that_trickles_ends_the_connection(server: Served) -> None:
+def test_t_06_a_head_that_trickles_ends_the_connection(server: Served) -> None:
     with server.raw() as connection:
         started = time.monotonic()
         try:
@@ -126,7 +126,7 @@ def test_a_head_that_trickles_ends_the_connection(server: Served) -> None:
         assert time.monotonic() - started < 4
 
 
-def test_a_body_that_comes_too_slowly_ends_the_connection(server: Served) -> None:
+def test_t_06_a_body_that_comes_too_slowly_ends_the_connection(server: Served) -> None:
     with server.raw() as connection:
         connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
         assert 0.9 < ended_after(connection) < 2.9
@@ -138,7 +138,7 @@ def test_a_refused_body_that_never_ends_ends_the_connection(server: Served) -> N
         assert 0.9 < ended_after(connection) < 2.9
 
 
-def test_a_tls_handshake_that_never_comes_ends_the_connection(server: Served) -> None:
+def test_t_06_a_tls_handshake_that_never_comes_ends_the_connection(server: Served) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         assert 0.9 < ended_after(connection) < 2.9
 
@@ -176,7 +176,7 @@ def test_a_flood_of_pipelined_requests_is_cut(server: Served) -> None:
         assert everything(connection).count(b"HTTP/1.1 ") < 200
 
 
-def test_when_there_are_too_many_connections_idle_ones_go(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_t_06_when_there_are_too_many_connections_idle_ones_go(tmp_path_factory: pytest.TempPathFactory) -> None:
     few = Limits(connections=2)
     with serving({VALIDATE_CLAIMS: allow}, tmp_path_factory.mktemp("certs"), limits=few) as crowded:
         connections = [crowded.connect() for _ in range(4)]

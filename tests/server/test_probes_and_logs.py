@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-def test_a_decision_is_one_line(server: Served) -> None:
+def test_t_28_a_decision_is_one_line(server: Served) -> None:
     server.post(body=make_review(uid="line-1", name="bad", dryRun=True))
     line = server.logged(uid="line-1")
     assert line.pop("milliseconds") > 0

@@ -280,7 +280,7 @@ def test_certificates_may_be_kept_and_nothing_else() -> None:
     assert grants("drawbridge-certs") == expected
 
 
-def test_nobody_may_create_or_delete_claims_and_one_alone_write_webhooks() -> None:
+def test_t_22_nobody_may_create_or_delete_claims_and_one_alone_write_webhooks() -> None:
     for role in ("drawbridge", "drawbridge-controller", "drawbridge-certs"):
         for group, resource, verb in grants(role):
             assert resource != "secrets" or role != "drawbridge-controller"

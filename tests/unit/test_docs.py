@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PLACES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md", "policies/**/*.md", "examples/**/*.md")
+PLACES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/**/*.md",
+    "policies/**/*.md",
+    "examples/**/*.md",
+)
 PAGES = sorted(page for place in PLACES for page in REPOSITORY.glob(place))
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]+\]\(([^)]+)\)")

@@ -115,7 +115,7 @@ def test_info_is_never_a_warning() -> None:
     assert warnings([finding(severity=Severity.INFO)]) == ()
 
 
-def test_at_most_ten_warnings_are_given_and_the_rest_counted() -> None:
+def test_t_24_at_most_ten_warnings_are_given_and_the_rest_counted() -> None:
     lines = warnings([finding(severity=Severity.WARN, message=f"m{n}") for n in range(15)])
     assert len(lines) == 10
     assert lines[-1] == "and 6 more warnings; `drawbridge check` shows them all"

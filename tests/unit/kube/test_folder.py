@@ -99,7 +99,7 @@ def test_yaml_scalars_are_those_of_json(tmp_path: Path) -> None:
     assert [problem.field for problem in problems] == ["metadata.labels[size]"]
 
 
-def test_a_namespace_always_has_the_label_of_its_name(tmp_path: Path) -> None:
+def test_t_12_a_namespace_always_has_the_label_of_its_name(tmp_path: Path) -> None:
     (tmp_path / "n.yaml").write_text("{apiVersion: v1, kind: Namespace, metadata: {name: n}}\n")
     view, _ = load_folder([tmp_path])
     assert view.namespace_labels("n") == {"kubernetes.io/metadata.name": "n"}

@@ -612,7 +612,7 @@ def test_admin_access_is_charged_where_the_quota_says_so() -> None:
     assert charge_on(devices(8), ADMIN, H100, countAdminAccess=True) == "1"
 
 
-def test_a_forged_annotation_of_the_scheduler_exempts_nobody() -> None:
+def test_t_13_a_forged_annotation_of_the_scheduler_exempts_nobody() -> None:
     raw = claim_object(request("gpu", device_class="gpu.nvidia.com"))
     raw["metadata"]["annotations"] = {"resource.kubernetes.io/extended-resource-claim": "true"}
     assert charge_on(devices(8), parse_claim(raw), H100) == "1"

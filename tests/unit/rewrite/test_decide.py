@@ -50,7 +50,7 @@ def test_a_rewritten_pod_is_allowed_with_a_patch_and_told_in_the_audit_log() -> 
     assert told["claims"]["gpu"] == {"template": made.templates[0].name, "resource": "nvidia.com/gpu", "count": 2}
 
 
-def test_a_patch_touches_nothing_but_what_a_rewrite_owns() -> None:
+def test_t_10_a_patch_touches_nothing_but_what_a_rewrite_owns() -> None:
     made = _decide(_pod(), _view())
     assert isinstance(made.decision, Allow)
     assert [operation.path for operation in made.decision.patch] == [
