@@ -85,7 +85,8 @@ def admission_over(folders: Sequence[Path], **settings: Any) -> Iterator[Admissi
         assumptions = Assumptions(given.kubernetes_version, given.feature_gates, given.namespace, given.drivers)
         source = FolderSource(Folder(given.cluster, assumptions), make_log(sink), ledger.observe)
         unknown: list[str] = []
-        yield Admission(source, ledger, rulebook_of(given), work, LeftToOthers(are_made=False), unknown.append, _now)
+        templates = LeftToOthers(are_made=False)
+        yield Admission(source, ledger, rulebook_of(given), work, templates, unknown.append, _now, looks_again=0)
     finally:
         work.close()
         sink.close()

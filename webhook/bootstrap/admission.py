@@ -44,10 +44,10 @@ from webhook.quota.pods import PodCharge
 from webhook.rewrite.templates import Template
 from webhook.rules import Rulebook, quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 from webhook.server import app
+from webhook.server.course import Stage
 from webhook.server.limits import Budget
 from webhook.server.work import Work
 
-_LOOKS_AGAIN = 5
 _LOOK_AGAIN_SECONDS = 0.05
 
 
@@ -74,7 +74,10 @@ class LeftToOthers:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Decides reviews over a source, a ledger and the rules."""
+    """Decides reviews over a source, a ledger and the rules.
+
+    `looks_again` is how often a pod's missing parts are looked for; none where the source cannot change meanwhile.
+    """
 
     source: ClusterSource
     ledger: Ledger
@@ -84,6 +87,7 @@ class Admission:
     count_unknown_kind: Callable[[str], None]
     now: Callable[[], datetime]
     policies: PolicyDesk = field(default_factory=PolicyDesk)
+    looks_again: int = 5
 
     def handlers(self) -> Mapping[str, app.Handler]:
         """Return the handlers by path; a kind that an endpoint does not know is allowed and counted (contract 7.4)."""
@@ -122,7 +126,8 @@ class Admission:
 
     async def validate_claims(self, review: Review, budget: Budget) -> Decision:
         if review.operation == "DELETE" and review.kind.name == CLAIM and not review.dry_run:
-            await self.ledger.release_named(review.namespace, review.name)
+            with budget.course.within(Stage.LEDGER):
+                await self.ledger.release_named(review.namespace, review.name)
         case = case_of(review, self._view(), self.rulebook, budget.spent)
         if case is None:
             return Allow()
@@ -185,7 +190,7 @@ class Admission:
         """
         view = self._view()
         pods = await self.work.run(pods_of_review, review, view, self.rulebook, budget.spent)
-        for _ in range(_LOOKS_AGAIN):
+        for _ in range(self.looks_again):
             if pods is None or not pods.lacks_something or budget.spent() or made_by_a_workload(review.object or {}):
                 break
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -210,7 +215,8 @@ class Admission:
         binding = self._may_deny(quota_exceeded.NAME)
         listed = tuple(Charge(charged.quota, charged.amounts(), binding) for charged in charges)
         wanted = Wanted(uid, review.namespace, claim.metadata.name or claim.metadata.generate_name, listed)
-        answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
+        with budget.course.within(Stage.LEDGER):
+            answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
         said = _said(charges, answer.quotas)
         over, within = (said, []) if isinstance(answer, Refused) else _divided(said)
         told = await self.work.run(quota_refusal, claim, case, over, self.now()) if over else ()
@@ -227,7 +233,8 @@ class Admission:
         listed = tuple(Charge(charged.quota, amounts) for charged in charges if (amounts := charged.amounts()))
         wanted = Wanted(review.uid, review.namespace, template.metadata.name, listed)
         try:
-            answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
+            with budget.course.within(Stage.LEDGER):
+                answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
         except ClusterUnavailableError:
             return self._applied(findings)
         said = _said(charges, answer.quotas)
@@ -247,7 +254,8 @@ class Admission:
         listed = tuple(Charge(charged.quota, amounts) for charged in charges if (amounts := charged.amounts()))
         try:
             wanted = Wanted(review.uid, review.namespace, review.name, listed)
-            answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
+            with budget.course.within(Stage.LEDGER):
+                answer = await self.ledger.admit(wanted, dry_run=True, deadline=budget.deadline)
         except ClusterUnavailableError:
             return self._applied(findings)
         by_quota = {(charged.quota.namespace, charged.quota.name): charged for charged in charges}

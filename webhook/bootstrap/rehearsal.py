@@ -151,6 +151,7 @@ class Rehearsal:
                 _ignore,
                 self._now,
                 _Desk(self._told),  # a new one: no earlier version of a policy goes on in place of a broken one
+                looks_again=0,
             )
             found, shown, stored = self._runner.run(_through(admission.handlers(), review))
         finally:
