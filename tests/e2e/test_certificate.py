@@ -53,7 +53,7 @@ def _let_fail_open(api: Api, installed: list[Json]) -> None:
         api.patch(RESOURCES[manifest["kind"]], manifest["metadata"]["name"], {"webhooks": webhooks})
 
 
-def test_a_wrong_bundle_fails_the_call_and_the_failure_policy_decides(
+def test_fm_14_a_wrong_bundle_fails_the_call_and_the_failure_policy_decides(
     cluster: ControlPlane, installation: Installation, replica: ServeProcess, namespace: str, strangers: Path
 ) -> None:
     api = cluster.api
@@ -89,7 +89,7 @@ def test_as_deployed_a_claim_that_cannot_be_judged_is_refused(
         assert 'failed calling webhook "claims.validate.drawbridge.dev"' in _outcome(cluster.api, claim)
 
 
-def test_while_a_ca_is_replaced_both_are_believed(
+def test_fm_14_while_a_ca_is_replaced_both_are_believed(
     gate: Gate, replica: ServeProcess, namespace: str, strangers: Path, tmp_path: Path
 ) -> None:
     both = tmp_path / "both.crt"

@@ -240,7 +240,7 @@ def rig(cluster: ControlPlane) -> Iterator[Rig]:  # noqa: ARG001 - it skips wher
         yield Rig(own, install(own), folder, address)
 
 
-def test_no_call_fails_while_certificates_are_renewed_and_the_ca_is_replaced(rig: Rig) -> None:
+def test_fm_14_no_call_fails_while_certificates_are_renewed_and_the_ca_is_replaced(rig: Rig) -> None:
     namespace = rig.cluster.create_namespace()
     claim = make_claim_object(namespace, "training", make_exact_request())
     wait_for("a create through the Service", lambda: _created(rig.api, claim))
@@ -299,7 +299,7 @@ def test_a_compromised_ca_is_gone_at_once(rig: Rig) -> None:
     assert len(rig.bundles()) == 1
 
 
-def test_a_bundle_that_somebody_broke_is_told_and_mended(rig: Rig) -> None:
+def test_fm_17_a_bundle_that_somebody_broke_is_told_and_mended(rig: Rig) -> None:
     kind = RESOURCES["MutatingWebhookConfiguration"]
     webhooks = rig.api.get(kind, "drawbridge")["webhooks"]
     del webhooks[0]["clientConfig"]["caBundle"]

@@ -150,13 +150,13 @@ def test_what_is_no_value_is_refused_by_the_schema(tmp_path: Path, setting: str)
     assert "values don't meet the specifications of the schema" in done.stderr
 
 
-def test_one_replica_may_serve_where_everything_fails_open(tmp_path: Path) -> None:
+def test_fm_08_one_replica_may_serve_where_everything_fails_open(tmp_path: Path) -> None:
     made = objects(tmp_path, "--set", "webhook.replicas=1,webhooks.failurePolicyOverride=Ignore")
     policies = {w["failurePolicy"] for each in made for w in each.get("webhooks", ())}
     assert policies == {"Ignore"}
 
 
-def test_namespaces_can_be_added_to_the_exempt_and_never_taken_away(tmp_path: Path) -> None:
+def test_fm_01_namespaces_can_be_added_to_the_exempt_and_never_taken_away(tmp_path: Path) -> None:
     options = ("--set", "webhooks.excludedNamespaces={cni,kube-system},webhooks.namespaceSelector.matchLabels.gpu=yes")
     webhooks = [w for each in objects(tmp_path, *options) for w in each.get("webhooks", ())]
     selectors = [w["namespaceSelector"] for w in webhooks if "namespaceSelector" in w]

@@ -97,7 +97,7 @@ def _uninstall_with_helm(cluster: ControlPlane, command: str) -> None:
     assert complaints(complained) == []
 
 
-def test_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: ControlPlane) -> None:
+def test_fm_07_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: ControlPlane) -> None:
     for command in _shown("install", "With Helm"):
         run_shown(own, command)
     # Restricted pod security, the priority class and its quota let all pods in.
@@ -135,7 +135,7 @@ def test_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: Contro
         run_shown(own, command)
 
 
-def test_with_kustomize_it_is_installed_upgraded_and_uninstalled(own: ControlPlane) -> None:
+def test_fm_07_with_kustomize_it_is_installed_upgraded_and_uninstalled(own: ControlPlane) -> None:
     for command in (*_shown("install", "With kustomize"), *_shown("upgrade", "With kustomize")):
         run_shown(own, command)
     wait_for("pods of all programs", lambda: len(_pods(own)) == 6)

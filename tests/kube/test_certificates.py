@@ -156,7 +156,7 @@ def test_empty_secrets_are_filled_and_the_configurations_told() -> None:
     run(test, begun=False)
 
 
-def test_a_serving_certificate_is_renewed_at_two_thirds_of_its_life_by_the_same_ca() -> None:
+def test_fm_11_a_serving_certificate_is_renewed_at_two_thirds_of_its_life_by_the_same_ca() -> None:
     async def test(rig: Rig) -> None:
         before, ca = rig.leaf, rig.bundle()
         rig.pass_days(19.9)
@@ -169,7 +169,7 @@ def test_a_serving_certificate_is_renewed_at_two_thirds_of_its_life_by_the_same_
     run(test)
 
 
-def test_a_ca_is_replaced_in_stages_and_is_trusted_while_a_replica_needs_it() -> None:
+def test_fm_14_a_ca_is_replaced_in_stages_and_is_trusted_while_a_replica_needs_it() -> None:
     async def test(rig: Rig) -> None:
         old, ca = rig.leaf.fingerprint, rig.bundle()
         rig.served = {"10.0.0.1": old, "10.0.0.2": old}
@@ -276,7 +276,7 @@ def test_cas_that_are_lost_are_replaced_in_stages() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "bm90IGEgYnVuZGxl", "!", base64.b64encode(b"-----BEGIN").decode()])
-def test_a_bundle_that_somebody_has_broken_is_mended(wrong: str) -> None:
+def test_fm_17_a_bundle_that_somebody_has_broken_is_mended(wrong: str) -> None:
     async def test(rig: Rig) -> None:
         webhooks = rig.api.objects[MUTATING]["", "drawbridge"]["webhooks"]
         changed = [{**webhooks[0], "clientConfig": {"caBundle": wrong}}, webhooks[1]]
@@ -318,7 +318,7 @@ def test_a_secret_that_has_changed_since_it_was_read_is_not_written() -> None:
     run(test)
 
 
-def test_a_configuration_that_is_not_there_holds_nothing_up() -> None:
+def test_fm_07_a_configuration_that_is_not_there_holds_nothing_up() -> None:
     async def test(rig: Rig) -> None:
         rig.api.remove(VALIDATING, "drawbridge")
         assert steps(await rig.settle(watched=False)) == [Step.REPLACE_CA, Step.ISSUE]

@@ -85,7 +85,7 @@ def test_a_start_waits_for_the_api_server_too(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
-def test_a_change_is_taken_from_the_watch_and_an_emptied_secret_leaves_what_there_is(tmp_path: Path) -> None:
+def test_fm_12_a_change_is_taken_from_the_watch_and_an_emptied_secret_leaves_what_there_is(tmp_path: Path) -> None:
     async def test() -> None:
         async with secrets() as api:
             fill(api, tls_crt="1", tls_key="1")

@@ -15,7 +15,7 @@ asks = st.lists(st.tuples(st.floats(0, YEAR * 0.99), st.sampled_from([Asked.CA, 
 
 @settings(max_examples=examples(50))
 @given(seed=st.integers(0, 2**32), faults=st.lists(st.sampled_from(Fault), max_size=60), asked=asks)
-def test_whatever_fails_no_client_meets_a_certificate_that_it_cannot_verify(
+def test_fm_14_whatever_fails_no_client_meets_a_certificate_that_it_cannot_verify(
     seed: int, faults: list[Fault], asked: list[tuple[float, Asked]]
 ) -> None:
     World(seed, faults, asked).run()

@@ -66,7 +66,7 @@ async def slow(_: Review, __: Budget) -> Decision:
     return Allow()
 
 
-def test_while_draining_it_is_not_ready_and_serves_on_with_connection_close(tmp_path: Path) -> None:
+def test_fm_23_while_draining_it_is_not_ready_and_serves_on_with_connection_close(tmp_path: Path) -> None:
     with serving({VALIDATE_CLAIMS: allow}, tmp_path, drain_seconds=2) as server:
         kept = server.connect()
         assert "connection" not in post(kept, VALIDATE_CLAIMS, make_review()).headers
@@ -84,7 +84,7 @@ def test_while_draining_it_is_not_ready_and_serves_on_with_connection_close(tmp_
         kept.close()
 
 
-def test_an_answer_under_way_when_the_drain_begins_says_close_too(tmp_path: Path) -> None:
+def test_fm_23_an_answer_under_way_when_the_drain_begins_says_close_too(tmp_path: Path) -> None:
     with serving({VALIDATE_PODS: slow}, tmp_path, drain_seconds=0.1) as server, closing(server.connect()) as kept:
         threading.Timer(0.3, server.tell).start()
         answer = post(kept, VALIDATE_PODS, make_review())
@@ -193,7 +193,7 @@ class Caller(threading.Thread):
         return HTTPSConnection("127.0.0.1", self._port, context=self._context, timeout=20)
 
 
-def test_no_request_is_lost_while_the_server_is_replaced(tmp_path: Path) -> None:
+def test_fm_25_no_request_is_lost_while_the_server_is_replaced(tmp_path: Path) -> None:
     """Three replacements under traffic on kept connections, each old server ending while the new one serves."""
     with ExitStack() as stack:
         old, port, _ = stack.enter_context(process(tmp_path, 1.0))

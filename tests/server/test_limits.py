@@ -150,7 +150,7 @@ def test_an_idle_connection_is_closed_after_its_time(server: Served) -> None:
     connection.close()
 
 
-def test_an_idle_connection_is_used_again_before_its_time(server: Served) -> None:
+def test_fm_22_an_idle_connection_is_used_again_before_its_time(server: Served) -> None:
     connection = server.connect()
     for _ in range(3):
         assert post(connection, VALIDATE_CLAIMS, make_review()).status == 200
@@ -189,7 +189,7 @@ def test_t_06_when_there_are_too_many_connections_idle_ones_go(tmp_path_factory:
             connection.close()
 
 
-def test_an_old_connection_is_told_to_close(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_fm_23_an_old_connection_is_told_to_close(tmp_path_factory: pytest.TempPathFactory) -> None:
     young = Limits(connection_age_seconds=0.5)
     with serving({VALIDATE_CLAIMS: allow}, tmp_path_factory.mktemp("certs"), limits=young) as running:
         connection = running.connect()

@@ -88,7 +88,7 @@ def test_what_many_small_values_take_in_memory_counts(tmp_path: Path) -> None:
         assert statuses == [200, 503]
 
 
-def test_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) -> None:
+def test_fm_28_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) -> None:
     limits = Limits(deciding=1, queue=0, answer_seconds=0.3)
     with serving({VALIDATE_CLAIMS: hang, VALIDATE_PODS: allow}, tmp_path, limits=limits) as server:
         assert server.post().status == 503
@@ -96,7 +96,7 @@ def test_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) -> Non
         assert server.post(VALIDATE_PODS).status == 200
 
 
-def test_the_caller_s_timeout_bounds_the_answer(tmp_path: Path) -> None:
+def test_fm_28_the_caller_s_timeout_bounds_the_answer(tmp_path: Path) -> None:
     with serving({VALIDATE_CLAIMS: hang}, tmp_path) as server:
         started = time.monotonic()
         assert server.post(f"{VALIDATE_CLAIMS}?timeout=1s").status == 503

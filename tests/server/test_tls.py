@@ -89,7 +89,7 @@ def test_tls_1_2_is_possible_with_aead_suites_only(tmp_path: Path) -> None:
             server.raw(context=weak)
 
 
-def test_a_renewed_certificate_is_served_and_an_open_connection_goes_on(tmp_path: Path) -> None:
+def test_fm_12_a_renewed_certificate_is_served_and_an_open_connection_goes_on(tmp_path: Path) -> None:
     with serving(SERVED, tmp_path) as server:
         connection = server.connect()
         assert post(connection, VALIDATE_CLAIMS, make_review()).status == 200
@@ -111,7 +111,7 @@ def test_a_new_ca_is_served_too(tmp_path: Path) -> None:
         assert server.post().status == 200
 
 
-def test_a_key_that_does_not_fit_is_rejected_and_the_last_good_pair_served(tmp_path: Path) -> None:
+def test_fm_13_a_key_that_does_not_fit_is_rejected_and_the_last_good_pair_served(tmp_path: Path) -> None:
     with serving(SERVED, tmp_path) as server:
         good = stored_serial(server)
         foreign = issue_ca(make_key(), now(), secrets.token_bytes)
@@ -128,7 +128,7 @@ def test_a_key_that_does_not_fit_is_rejected_and_the_last_good_pair_served(tmp_p
 @pytest.mark.parametrize(
     "content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 )
-def test_a_broken_certificate_is_rejected(tmp_path: Path, content: bytes) -> None:
+def test_fm_13_a_broken_certificate_is_rejected(tmp_path: Path, content: bytes) -> None:
     with serving(SERVED, tmp_path) as server:
         good = stored_serial(server)
         (tmp_path / "tls.crt").write_bytes(content)
@@ -146,7 +146,7 @@ def test_files_that_disappear_change_nothing(tmp_path: Path) -> None:
             assert connection.version() == "TLSv1.3"
 
 
-def test_an_expired_certificate_is_rejected(tmp_path: Path) -> None:
+def test_fm_11_an_expired_certificate_is_rejected(tmp_path: Path) -> None:
     with serving(SERVED, tmp_path) as server:
         good = stored_serial(server)
         directory = Directory(tmp_path)
@@ -155,7 +155,7 @@ def test_an_expired_certificate_is_rejected(tmp_path: Path) -> None:
         assert seen_serial(server) == good
 
 
-def test_the_metric_says_when_the_served_certificate_ends(tmp_path: Path) -> None:
+def test_fm_18_the_metric_says_when_the_served_certificate_ends(tmp_path: Path) -> None:
     with serving(SERVED, tmp_path) as server:
         ends = server.metric("drawbridge_tls_not_after_timestamp_seconds")
         assert timedelta(days=29) < datetime.fromtimestamp(ends, UTC) - now() < timedelta(days=31)
@@ -179,7 +179,7 @@ def test_a_start_with_a_key_that_does_not_fit_says_so(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_readiness_ends_with_the_certificate(tmp_path: Path) -> None:
+def test_fm_11_readiness_ends_with_the_certificate(tmp_path: Path) -> None:
     keep_fresh(Directory(tmp_path), [], now(), secrets.token_bytes)
     times = [now()]
     with (tmp_path / "log").open("w") as stream:
@@ -192,7 +192,7 @@ def test_readiness_ends_with_the_certificate(tmp_path: Path) -> None:
     assert certificate.problem() == "the serving certificate is not valid yet"
 
 
-def test_a_pair_that_was_rejected_by_a_wrong_clock_is_taken_when_it_is_put_right(tmp_path: Path) -> None:
+def test_fm_20_a_pair_that_was_rejected_by_a_wrong_clock_is_taken_when_it_is_put_right(tmp_path: Path) -> None:
     keep_fresh(Directory(tmp_path), [], now(), secrets.token_bytes)
     clock = [now()]
     metrics = Metrics()
@@ -221,7 +221,7 @@ def test_readiness_names_each_check_that_fails(tmp_path: Path) -> None:
         assert server.probe("/livez").status == 200
 
 
-def test_a_serving_certificate_of_another_key_type_is_served(tmp_path: Path) -> None:
+def test_fm_19_a_serving_certificate_of_another_key_type_is_served(tmp_path: Path) -> None:
     """OpenSSL keeps one certificate a key type in a context, so only a fresh context serves the new one alone."""
 
     with serving(SERVED, tmp_path) as server:
@@ -246,7 +246,7 @@ def test_a_serving_certificate_of_another_key_type_is_served(tmp_path: Path) -> 
         assert seen_serial(server) == "4d"
 
 
-def test_a_server_renews_its_own_certificate_before_it_ends(tmp_path: Path) -> None:
+def test_fm_20_a_server_renews_its_own_certificate_before_it_ends(tmp_path: Path) -> None:
     times = [now()]
     with (tmp_path / "log").open("w") as stream:
         sink = LineSink(stream)

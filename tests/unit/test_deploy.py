@@ -170,7 +170,7 @@ def _is_bounded(node: Manifest) -> bool:
 # The webhook configurations
 
 
-def test_each_endpoint_is_registered_for_exactly_what_it_judges() -> None:
+def test_fm_03_each_endpoint_is_registered_for_exactly_what_it_judges() -> None:
     found = {
         w["name"]: (w["clientConfig"]["service"]["path"], _rules(w), w["failurePolicy"], w["sideEffects"])
         for _, w in webhooks()
@@ -185,7 +185,7 @@ def test_the_path_says_in_which_phase_a_webhook_is_called() -> None:
 
 
 @pytest.mark.parametrize("webhook", [webhook for _, webhook in webhooks()], ids=lambda w: w["name"])
-def test_system_namespaces_are_exempt_by_the_label_that_nobody_can_forge(webhook: Manifest) -> None:
+def test_fm_09_system_namespaces_are_exempt_by_the_label_that_nobody_can_forge(webhook: Manifest) -> None:
     if all(rule["scope"] == "Cluster" for rule in webhook["rules"]):
         assert "namespaceSelector" not in webhook, "it would have no effect on a cluster-scoped object"
         return
@@ -195,7 +195,7 @@ def test_system_namespaces_are_exempt_by_the_label_that_nobody_can_forge(webhook
     assert set(expression["values"]) == SYSTEM
 
 
-def test_no_rule_reaches_further_than_it_names() -> None:
+def test_fm_03_no_rule_reaches_further_than_it_names() -> None:
     for _, webhook in webhooks():
         for rule in _rules(webhook):
             assert not any("*" in part or "/" in part.removeprefix("resource.k8s.io") for part in rule)
@@ -209,7 +209,7 @@ def test_device_classes_have_entries_of_their_own_that_fail_open() -> None:
             assert webhook["failurePolicy"] == "Ignore"
 
 
-def test_a_slow_webhook_holds_nobody_up_for_long() -> None:
+def test_fm_28_a_slow_webhook_holds_nobody_up_for_long() -> None:
     for kind, webhook in webhooks():
         assert webhook["timeoutSeconds"] == (3 if kind.startswith("Mutating") else 5)
 
@@ -308,7 +308,7 @@ def test_secrets_leases_and_webhooks_are_reached_by_name_only() -> None:
     }
 
 
-def test_secrets_hold_nothing_before_they_are_filled() -> None:
+def test_fm_15_secrets_hold_nothing_before_they_are_filled() -> None:
     for secret in of_kind("Secret"):
         assert secret.keys() == {"apiVersion", "kind", "metadata", "type"}
 
@@ -364,7 +364,7 @@ def test_three_replicas_serve_and_a_rollout_takes_none_away() -> None:
     assert service["spec"]["selector"] == serving["spec"]["selector"]["matchLabels"]
 
 
-def test_the_drain_ends_before_the_grace_period() -> None:
+def test_fm_25_the_drain_ends_before_the_grace_period() -> None:
     serving = of_kind("Deployment")[0]["spec"]["template"]["spec"]
     [drain] = [arg for arg in serving["containers"][0]["args"] if arg.startswith("--drain-seconds=")]
     assert float(drain.partition("=")[2]) + 5 < serving["terminationGracePeriodSeconds"]
@@ -393,6 +393,18 @@ def test_every_file_of_the_base_is_part_of_it() -> None:
     assert set(yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]) == named
 
 
+def test_fm_27_whoever_calls_the_webhook_reaches_it_though_a_namespace_denies_by_default() -> None:
+    """No selector finds an API server: what comes to the port of the webhooks may come from anywhere."""
+    [policy] = [each for each in of_kind("NetworkPolicy") if each["metadata"]["name"] == "drawbridge"]
+    labels = of_kind("Deployment")[0]["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert {"ports": [{"port": "https"}]} in policy["spec"]["ingress"]
+    [container] = of_kind("Deployment")[0]["spec"]["template"]["spec"]["containers"]
+    [service] = of_kind("Service")
+    assert {port["targetPort"] for port in service["spec"]["ports"] if port["port"] == 443} == {"https"}
+    assert "https" in {port["name"] for port in container["ports"]}
+
+
 # The image
 
 
@@ -407,5 +419,5 @@ def test_the_image_copies_what_is_there_and_runs_as_the_user_of_the_deployments(
         assert user == f"{security['runAsUser']}:{security['runAsGroup']}"
 
 
-def test_the_program_is_told_of_the_end_by_the_kubelet_and_not_by_a_shell() -> None:
+def test_fm_25_the_program_is_told_of_the_end_by_the_kubelet_and_not_by_a_shell() -> None:
     assert 'ENTRYPOINT ["drawbridge"]' in (BASE.parents[1] / "Dockerfile").read_text().splitlines()

@@ -117,7 +117,7 @@ def test_one_that_none_of_the_cas_has_signed_has_no_issuer() -> None:
     assert found.issuer == ""
 
 
-def test_only_certificates_of_cas_may_become_a_bundle() -> None:
+def test_fm_17_only_certificates_of_cas_may_become_a_bundle() -> None:
     authority = after(Step.REPLACE_CA)
     assert bundle_problem(authority.bundle()) == ""
     assert bundle_problem(b"") == bundle_problem(b"garbage") == "the CAs are no PEM certificates"

@@ -53,7 +53,7 @@ def test_keys_can_be_read_by_the_owner_alone(directory: Path) -> None:
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
-def test_certificates_live_30_days_and_2_years_and_begin_an_hour_ago(directory: Path) -> None:
+def test_fm_20_certificates_live_30_days_and_2_years_and_begin_an_hour_ago(directory: Path) -> None:
     serving, ca = loaded(directory, "tls.crt"), loaded(directory, "ca.crt")
     assert serving.not_valid_before_utc == ca.not_valid_before_utc == NOW - HOUR
     assert serving.not_valid_after_utc == NOW + 30 * DAY
