@@ -31,7 +31,7 @@ fix: install  ## Format and apply safe lint fixes.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-controlplane: install  ## Build etcd, Kubernetes' servers, kubectl and Helm for the e2e tests (ten minutes, once).
+controlplane: install  ## Build etcd, Kubernetes' servers, kubectl, Helm and promtool for the tests (twelve minutes, once).
 	$(BIN)/python -m tests.controlplane.build
 
 conformance-reference: install  ## Build Kubernetes' own compiler of device selectors, to be asked by the tests.
