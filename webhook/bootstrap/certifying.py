@@ -21,6 +21,7 @@ from webhook.kube.lease import Election, LeaseName
 from webhook.server.log import Log
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
+from webhook.server.watchdog import Watchdog
 from webhook.settings import Settings
 
 
@@ -69,7 +70,7 @@ async def _run(
             await asyncio.create_task(keeper.run())
 
         health = health_server(settings, lambda: Check("cluster"), metrics)
-        return await run_beside_health(election.run(lead), health, log)
+        return await run_beside_health(election.run(lead), health, Watchdog(metrics, log), log)
 
 
 def _now() -> datetime:

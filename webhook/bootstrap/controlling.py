@@ -28,6 +28,7 @@ from webhook.server.metrics import Metrics
 from webhook.server.probes import Check, Probes
 from webhook.server.protocol import Guard
 from webhook.server.run import bound, spare_the_collector
+from webhook.server.watchdog import Watchdog
 from webhook.settings import Settings
 
 RUNNING = "drawbridge: controller running"
@@ -81,10 +82,10 @@ async def _run(
             spare_the_collector()  # all that is kept has been listed by now
             announce(RUNNING)
 
-        return await run_beside_health(controller.run(leading), health, log)
+        return await run_beside_health(controller.run(leading), health, Watchdog(metrics, log), log)
 
 
-async def run_beside_health(work: Coroutine[None, None, None], health: EdgeServer, log: Log) -> int:
+async def run_beside_health(work: Coroutine[None, None, None], health: EdgeServer, watchdog: Watchdog, log: Log) -> int:
     """Run both until SIGTERM or SIGINT and return the exit code: 1 where one of them ended by itself."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -93,6 +94,7 @@ async def run_beside_health(work: Coroutine[None, None, None], health: EdgeServe
     tasks: list[asyncio.Task[object]] = [
         asyncio.create_task(work),
         asyncio.create_task(health.serve()),
+        asyncio.create_task(watchdog.beat()),
         asyncio.create_task(stop.wait()),
     ]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -35,7 +35,7 @@ class CacheNumbers(Collector):
             synced.add_metric(kind, float(reflector.synced))
             objects.add_metric(kind, reflector.objects)
             age.add_metric(kind, reflector.last_event_age())
-            for reason, count in reflector.relists.items():
+            for reason, count in dict(reflector.relists).items():
                 relists.add_metric([*kind, reason], count)
         return synced, objects, age, relists
 

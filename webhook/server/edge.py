@@ -1,17 +1,21 @@
-"""Two listeners on one loop: admission over TLS, probes and metrics in the clear. Starts, drains, ends."""
+"""Two listeners on a loop each: admission over TLS, probes and metrics in the clear. They start, drain and end."""
 
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from ssl import SSLContext
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 from webhook.server.app import Needs
 from webhook.server.lifecycle import Phase
 from webhook.server.protocol import Guard, GuardedProtocol
+from webhook.server.watchdog import Watchdog
 
 Background = Callable[[], Coroutine[None, None, None]]
 """Something that runs beside the server until it ends: a reflector, the watch of a folder, a renewal."""
@@ -75,7 +79,6 @@ class EdgeServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         now = asyncio.get_running_loop().time()
         lag = max(0.0, now - self._last_tick - _TICK_SECONDS)
-        self._guard.metrics.loop_lag.set(lag)
         self._last_tick = now
         if lag > _TICK_SECONDS:
             self._forgive(lag)
@@ -120,6 +123,52 @@ class EdgeServer(uvicorn.Server):
                 connection.transport.abort()
 
 
+class HealthPort:
+    """The plain port on an event loop and a thread of its own, whence a watchdog watches the loop that runs `serve`.
+
+    So probes are answered whatever that one is stuck in.
+    """
+
+    def __init__(self, server: EdgeServer, watchdog: Watchdog) -> None:
+        self._server = server
+        self._watchdog = watchdog
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listening: Future[None] = Future()
+
+    @property
+    def address(self) -> str:
+        return self._server.address
+
+    async def listening(self) -> None:
+        """Wait until the port accepts connections."""
+        await asyncio.wrap_future(self._listening)
+
+    async def serve(self) -> None:
+        """Serve until `end`; what goes wrong over there is raised here."""
+        beating = asyncio.create_task(self._watchdog.beat())
+        try:
+            await asyncio.to_thread(uvloop.run, self._serve())
+        finally:
+            beating.cancel()
+            self.end()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._watchdog.watch())
+            serving = tasks.create_task(self._server.serve())
+            serving.add_done_callback(lambda _: watching.cancel())
+            await self._server.listening.wait()
+            self._listening.set_result(None)
+
+    def end(self) -> None:
+        """Close at once; may be called from the other loop, and again."""
+        self._server.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has closed already
+                self._loop.call_soon_threadsafe(partial(self._server.end, at_once=True))
+
+
 class Edge:
     """Both servers, what runs beside them, and the way from the first signal to the end."""
 
@@ -127,7 +176,7 @@ class Edge:
         self,
         needs: Needs,
         admission: EdgeServer,
-        health: EdgeServer,
+        health: HealthPort,
         drain_seconds: float,
         background: Sequence[Background],
     ) -> None:
@@ -162,7 +211,7 @@ class Edge:
             async with asyncio.TaskGroup() as servers:
                 servers.create_task(self._health.serve())
                 servers.create_task(self._finish(servers.create_task(self.admission.serve())))
-                await self._health.listening.wait()
+                await self._health.listening()
                 await self.admission.listening.wait()
                 admission, health = self.addresses
                 announce(f"drawbridge: serving on https://{admission}, health on http://{health}")
@@ -180,7 +229,7 @@ class Edge:
         self._needs.lifecycle.phase = Phase.CLOSED
         self.admission.end(at_once=self._hurried.is_set())
         await admission
-        self._health.end(at_once=True)
+        self._health.end()
 
     async def _kept_going(self, job: Background) -> None:
         """Run a job; one that fails is logged and begun again, because without it the server decides by old facts."""

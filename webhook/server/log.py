@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from traceback import extract_tb
+from traceback import FrameSummary, extract_stack, extract_tb
+from types import FrameType
 from typing import IO, Any, cast
 
 import msgspec
@@ -110,7 +111,16 @@ def make_log(sink: LineSink) -> Log:
 
 def where(error: BaseException) -> list[str]:
     """Return the frames of a traceback without the exception's text, which may hold what a user sent."""
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
+    return _written(extract_tb(error.__traceback__))
+
+
+def frames(frame: FrameType) -> list[str]:
+    """Return where a thread is, outermost first."""
+    return _written(extract_stack(frame))
+
+
+def _written(stack: Iterable[FrameSummary]) -> list[str]:
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in stack]
 
 
 class ForwardHandler(logging.Handler):

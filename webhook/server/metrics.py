@@ -100,7 +100,14 @@ class Metrics:
         self.deciding = Gauge("drawbridge_admission_in_flight", "Reviews being decided now.", registry=registry)
         self.draining = Gauge("drawbridge_draining", "1 while draining.", registry=registry)
         self.loop_lag = Gauge(
-            "drawbridge_event_loop_lag_seconds", "How late the event loop's last tick was.", registry=registry
+            "drawbridge_event_loop_lag_seconds",
+            "The longest that the event loop was late in the last half to whole minute.",
+            registry=registry,
+        )
+        self.loop_blocks = Counter(
+            "drawbridge_event_loop_blocks",
+            "Times that the event loop stood for more than 50 ms.",
+            registry=registry,
         )
         self.tls_not_after = Gauge(
             "drawbridge_tls_not_after_timestamp_seconds",

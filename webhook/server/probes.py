@@ -10,6 +10,7 @@ from webhook.server.lifecycle import Lifecycle
 from webhook.server.metrics import Metrics
 
 _TEXT = b"text/plain; charset=utf-8"
+_DEAD_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +22,33 @@ class Check:
 
 
 class Probes:
-    """An ASGI application. `checks` are asked at each probe and must be quick."""
+    """An ASGI application. `checks` are asked at each probe and must be quick.
 
-    def __init__(self, checks: Callable[[], Sequence[Check]], lifecycle: Lifecycle, metrics: Metrics) -> None:
+    `late` says for how many seconds the loop that decides has not come round: one that is busy is alive, one that
+    stands still for good is not.
+    """
+
+    def __init__(
+        self,
+        checks: Callable[[], Sequence[Check]],
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        late: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._checks = checks
+        self._late = late
         self._lifecycle = lifecycle
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        status, kind, body = self._answer(scope["method"], scope["path"], scope["query_string"])
+        status, kind, body = self.answer(scope["method"], scope["path"], scope["query_string"])
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         if status == 405:
             headers.append((b"allow", b"GET, HEAD"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    def _answer(self, method: str, path: str, query: bytes) -> tuple[int, bytes, bytes]:
+    def answer(self, method: str, path: str, query: bytes) -> tuple[int, bytes, bytes]:
         if path not in {"/livez", "/readyz", "/metrics"}:
             return 404, _TEXT, b"no such endpoint\n"
         if method not in {"GET", "HEAD"}:
@@ -44,7 +56,8 @@ class Probes:
         if path == "/metrics":
             return 200, CONTENT_TYPE_LATEST.encode(), generate_latest(self._metrics.registry)
         if path == "/livez":
-            return 200, _TEXT, b"ok\n"
+            late = self._late()
+            return (200, _TEXT, b"ok\n") if late < _DEAD_SECONDS else (503, _TEXT, f"stuck for {late:.0f} s\n".encode())
         return self._readiness(verbose="verbose" in query.decode("latin-1").split("&"))
 
     def _readiness(self, *, verbose: bool) -> tuple[int, bytes, bytes]:

@@ -13,12 +13,13 @@ import uvloop
 from certs.dial import served_fingerprint
 from webhook.core.errors import SettingsError
 from webhook.server.app import Needs, create_app
-from webhook.server.edge import Background, Edge, EdgeServer
+from webhook.server.edge import Background, Edge, EdgeServer, HealthPort
 from webhook.server.log import ForwardHandler, Log
 from webhook.server.probes import Check, Probes
 from webhook.server.protocol import Guard
 from webhook.server.selfdial import SelfDial
 from webhook.server.tls import ServingCertificate
+from webhook.server.watchdog import Watchdog
 
 _COLLECT_AFTER = (20_000, 20, 50)
 
@@ -86,8 +87,10 @@ def make_edge(
 
     asked = replace(guard, client_subjects=client_subjects)
     admission = EdgeServer(create_app(needs), listener, asked, certificate.context)
-    probes = Probes(all_checks, needs.lifecycle, needs.metrics)
-    health = EdgeServer(probes, bound(listen.host, listen.health_port), guard)
+    watchdog = Watchdog(needs.metrics, needs.log)
+    probes = Probes(all_checks, needs.lifecycle, needs.metrics, watchdog.late)
+    plain = EdgeServer(probes, bound(listen.host, listen.health_port), guard)
+    health = HealthPort(plain, watchdog)
 
     async def dialling() -> None:
         await admission.listening.wait()
