@@ -6,7 +6,7 @@ AdmissionReview, and reading the body ourselves bounds it before it is held.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
@@ -22,6 +22,7 @@ from webhook.core.finding import Severity
 from webhook.core.render import PLAIN, Style
 from webhook.core.review import Review
 from webhook.server.alarm import Alarm
+from webhook.server.course import Course, Stage
 from webhook.server.lifecycle import Lifecycle, Phase
 from webhook.server.limits import Budget, Limits
 from webhook.server.log import Log
@@ -38,6 +39,9 @@ VALIDATE_WORKLOADS = "/validate/workloads"
 VALIDATE_CONFIG = "/validate/config"
 
 Handler = Callable[[Review, Budget], Awaitable[Decision]]
+Headers = Sequence[tuple[bytes, bytes]]
+Trace = Callable[[str, Headers, Course], None]
+"""Takes the endpoint, the headers and the course of a request that was answered."""
 
 _RETRY_AFTER_SECONDS = b"1"
 _LINGER_SECONDS = 2.0
@@ -50,7 +54,10 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """All that the endpoints are given. `handlers` decide, by path; `clock` is monotonic, in seconds."""
+    """All that the endpoints are given. `handlers` decide, by path; `clock` is monotonic, in seconds.
+
+    `trace` is told of every request once it is answered.
+    """
 
     handlers: Mapping[str, Handler]
     metrics: Metrics
@@ -60,6 +67,7 @@ class Needs:
     limits: Limits = field(default_factory=Limits)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     style: Style = PLAIN
+    trace: Trace | None = None
 
 
 class FaultError(Exception):
@@ -96,6 +104,7 @@ def create_app(needs: Needs) -> FastAPI:
     """Return the application that answers at the paths of the handlers, and 404 everywhere else."""
     room = Room(needs.limits)
     needs.metrics.deciding.set_function(lambda: room.deciding)
+    needs.metrics.waiting.set_function(lambda: room.waiting)
     needs.metrics.start_at_zero(needs.handlers)
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
@@ -116,33 +125,45 @@ class Endpoint:
         self._room = room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = self._needs.clock()
+        course = Course(self._needs.clock)
         body = _Body(self._room, self._needs)
         try:
             raw = await body.read(_declared_length(scope, self._needs), receive)
             if raw is None:
                 return
             self._needs.metrics.body_bytes.observe(len(raw))
-            answer = await self._answer(raw, wanted_seconds(scope["query_string"]), started)
+            answer = await self._answer(raw, wanted_seconds(scope["query_string"]), course)
         except FaultError as fault:
+            course.status = fault.status
+            course.enter(Stage.WRITE)
             await _refuse(fault, self._path, self._needs.metrics, receive, send)
         else:
+            course.status = 200
             await send({"type": "http.response.start", "status": 200, "headers": _json_headers(answer)})
             await send({"type": "http.response.body", "body": answer})
         finally:
             body.release()
+            self._ended(course, scope["headers"])
 
-    async def _answer(self, raw: bytes, seconds: float | None, started: float) -> bytes:
+    def _ended(self, course: Course, headers: Headers) -> None:
+        course.end()
+        self._needs.metrics.spent(self._path, course.spent)
+        if course.status and self._needs.trace is not None:
+            self._needs.trace(self._path, headers, course)
+
+    async def _answer(self, raw: bytes, seconds: float | None, course: Course) -> bytes:
         limits = self._needs.limits
         if not self._room.enter_now():
+            course.enter(Stage.WAIT)
             try:
                 await self._room.enter()
             except NoRoomError as full:
                 raise _overloaded(self._needs.metrics, full.reason) from None
         alarm = Alarm(limits.answer_seconds if seconds is None else seconds)
         try:
-            review = await self._review(raw, seconds)
-            return await self._decide(review, self._budget(started, seconds), started)
+            course.enter(Stage.PARSE)
+            course.review = await self._review(raw, seconds)
+            return await self._decide(course.review, self._budget(course, seconds))
         except BadReviewError as error:
             raise FaultError(400, str(error)) from None
         except asyncio.CancelledError:
@@ -159,17 +180,19 @@ class Endpoint:
             return parse_review(raw, seconds)
         return await self._needs.work.run(parse_review, raw, seconds)
 
-    def _budget(self, started: float, timeout: float | None) -> Budget:
+    def _budget(self, course: Course, timeout: float | None) -> Budget:
         """Return 2 s from now, but no more than half a second less than the caller waits (contract 7.2)."""
         deadline = self._needs.clock() + self._needs.limits.work_seconds
         if timeout is not None:
-            deadline = min(deadline, started + max(timeout - 0.5, timeout / 10))
-        return Budget(deadline, self._needs.clock)
+            deadline = min(deadline, course.started + max(timeout - 0.5, timeout / 10))
+        return Budget(deadline, self._needs.clock, course)
 
-    async def _decide(self, review: Review, budget: Budget, started: float) -> bytes:
-        needs = self._needs
+    async def _decide(self, review: Review, budget: Budget) -> bytes:
+        needs, course = self._needs, budget.course
         try:
+            course.enter(Stage.JUDGE)
             decision = await self._handler(review, budget)
+            course.enter(Stage.WRITE)
             answer = render_answer(review, decision, mutating=self._mutating, style=needs.style)
         except BadReviewError:
             raise
@@ -179,7 +202,8 @@ class Endpoint:
         except Exception:  # whatever a rule raises, failurePolicy decides and not a lost connection
             needs.log.exception("bug", uid=review.uid, endpoint=self._path)
             raise FaultError(500, "an error inside Drawbridge; its log has the review's uid") from None
-        seconds = needs.clock() - started
+        course.decision = decision
+        seconds = needs.clock() - course.started
         needs.metrics.decided(self._path, review, decision, seconds)
         self._log(review, decision, seconds)
         return answer

@@ -1,8 +1,10 @@
 """What one process takes on at most; every number has its reason in docs/decisions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
+
+from webhook.server.course import Course
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -40,10 +42,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Until when one review must be decided; what is left then is unjudged (contract 7.5). On the monotonic clock."""
+    """Until when one review must be decided; what is left then is unjudged (contract 7.5). On the monotonic clock.
+
+    `course` is told what the time is spent on.
+    """
 
     deadline: float
     clock: Callable[[], float] = monotonic
+    course: Course = field(default_factory=Course)
 
     def left(self) -> float:
         """Return the seconds that are left; negative when the time is over."""

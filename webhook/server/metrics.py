@@ -16,8 +16,10 @@ from prometheus_client import (
 from webhook.core.decision import Decision, Deny
 from webhook.core.finding import UNJUDGED, Severity
 from webhook.core.review import Review
+from webhook.server.course import Spent, Stage
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+_STAGE_SECONDS: Final = (0.0005, 0.0025, 0.01, 0.05, 0.25, 1.0, 2.0)
 _BYTES: Final = (1024, 4096, 16384, 65536, 262144, 1048576, 3145728, 8388608)
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 _KINDS: Final = frozenset(
@@ -81,6 +83,13 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._stage_seconds = Histogram(
+            "drawbridge_admission_stage_seconds",
+            "What the time of a request is spent on: `read`, `wait`, `parse`, `judge`, `ledger`, `write`.",
+            ("endpoint", "stage"),
+            buckets=_STAGE_SECONDS,
+            registry=registry,
+        )
         self.body_bytes = Histogram(
             "drawbridge_request_body_bytes", "Size of request bodies.", buckets=_BYTES, registry=registry
         )
@@ -98,6 +107,7 @@ class Metrics:
             "drawbridge_connections_cut", "Connections ended by a limit.", ("reason",), registry=registry
         )
         self.deciding = Gauge("drawbridge_admission_in_flight", "Reviews being decided now.", registry=registry)
+        self.waiting = Gauge("drawbridge_admission_waiting", "Reviews that wait to be decided.", registry=registry)
         self.draining = Gauge("drawbridge_draining", "1 while draining.", registry=registry)
         self.loop_lag = Gauge(
             "drawbridge_event_loop_lag_seconds",
@@ -132,6 +142,7 @@ class Metrics:
             version
         ).set(1)
         self._series: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
+        self._stages: dict[tuple[str, Stage], Histogram] = {}
         self._seen: set[str] = set()
 
     def decided(self, endpoint: str, review: Review, decision: Decision, seconds: float) -> None:
@@ -157,6 +168,20 @@ class Metrics:
                 self.unjudged(finding.what)
             else:
                 self._findings.labels(self._bounded(finding.rule), finding.severity.value).inc()
+
+    def spent(self, endpoint: str, stretches: Iterable[Spent]) -> None:
+        """Count what a request took, stage by stage."""
+        seconds: dict[Stage, float] = {}
+        for each in stretches:
+            seconds[each.stage] = seconds.get(each.stage, 0.0) + each.until - each.since
+        for stage, total in seconds.items():
+            self._of_stage(endpoint, stage).observe(total)
+
+    def _of_stage(self, endpoint: str, stage: Stage) -> Histogram:
+        found = self._stages.get((endpoint, stage))
+        if found is None:
+            found = self._stages[endpoint, stage] = self._stage_seconds.labels(endpoint, stage.value)
+        return found
 
     def unjudged(self, what: str) -> None:
         self._unjudged.labels(self._bounded(what or "unnamed")).inc()

@@ -23,6 +23,10 @@ class Room:
         self._held = 0
         self.deciding = 0
 
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
     def enter_now(self) -> bool:
         """Take a place if one is free."""
         if self.deciding >= self._limits.deciding:
