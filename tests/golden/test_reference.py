@@ -17,6 +17,7 @@ from webhook.kube.certificates import CertificateFigures
 from webhook.kube.controller import Figures
 from webhook.policy.book import Shelf
 from webhook.server.metrics import Metrics
+from webhook.server.probes import ReadinessNumber
 from webhook.settings import READERS, Settings
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -93,6 +94,7 @@ def metrics_page() -> str:
     registry.register(WorkNumbers(Figures))
     registry.register(CertificateNumbers(CertificateFigures))
     registry.register(QuotaNumbers(tuple))
+    registry.register(ReadinessNumber(lambda: False))
     for family in sorted(registry.collect(), key=lambda family: family.name):
         if family.name.startswith("drawbridge_"):
             name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -71,9 +71,11 @@ def test_fm_23_while_draining_it_is_not_ready_and_serves_on_with_connection_clos
         kept = server.connect()
         assert "connection" not in post(kept, VALIDATE_CLAIMS, make_review()).headers
         assert server.probe("/readyz").status == 200
+        assert server.metric("drawbridge_ready") == 1
         server.tell()
         time.sleep(0.1)
         answer = server.probe("/readyz")
+        assert server.metric("drawbridge_ready") == 0
         assert (answer.status, answer.body) == (503, b"[-] serving: draining\nnot ready\n")
         assert server.probe("/livez").status == 200
         last = post(kept, VALIDATE_CLAIMS, make_review())

@@ -1,9 +1,12 @@
 """The plain port: /livez, /readyz and /metrics; nothing of it can be asked to do work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 from starlette.types import Receive, Scope, Send
 
 from webhook.server.lifecycle import Lifecycle
@@ -60,11 +63,28 @@ class Probes:
             return (200, _TEXT, b"ok\n") if late < _DEAD_SECONDS else (503, _TEXT, f"stuck for {late:.0f} s\n".encode())
         return self._readiness(verbose="verbose" in query.decode("latin-1").split("&"))
 
+    def is_ready(self) -> bool:
+        return not any(check.problem for check in self._conditions())
+
+    def _conditions(self) -> Sequence[Check]:
+        return [Check("serving", "draining" if self._lifecycle.ending else ""), *self._checks()]
+
     def _readiness(self, *, verbose: bool) -> tuple[int, bytes, bytes]:
-        checks = [Check("serving", "draining" if self._lifecycle.ending else ""), *self._checks()]
+        checks = self._conditions()
         ready = not any(check.problem for check in checks)
         lines = [f"[-] {check.name}: {check.problem}" for check in checks if check.problem]
         if verbose:
             lines = [f"[-] {check.name}: {check.problem}" if check.problem else f"[+] {check.name}" for check in checks]
         lines.append("ok" if ready else "not ready")
         return 200 if ready else 503, _TEXT, ("\n".join(lines) + "\n").encode()
+
+
+class ReadinessNumber(Collector):
+    """What /readyz says, as a metric: Prometheus does not see what the kubelet is told."""
+
+    def __init__(self, is_ready: Callable[[], bool]) -> None:
+        self._is_ready = is_ready
+
+    def collect(self) -> Iterable[Metric]:
+        ready = float(self._is_ready())
+        return (GaugeMetricFamily("drawbridge_ready", "1 while this replica is ready, as /readyz says.", ready),)

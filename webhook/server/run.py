@@ -15,7 +15,7 @@ from webhook.core.errors import SettingsError
 from webhook.server.app import Needs, create_app
 from webhook.server.edge import Background, Edge, EdgeServer, HealthPort
 from webhook.server.log import ForwardHandler, Log
-from webhook.server.probes import Check, Probes
+from webhook.server.probes import Check, Probes, ReadinessNumber
 from webhook.server.protocol import Guard
 from webhook.server.selfdial import SelfDial
 from webhook.server.tls import ServingCertificate
@@ -89,6 +89,7 @@ def make_edge(
     admission = EdgeServer(create_app(needs), listener, asked, certificate.context)
     watchdog = Watchdog(needs.metrics, needs.log)
     probes = Probes(all_checks, needs.lifecycle, needs.metrics, watchdog.late)
+    needs.metrics.registry.register(ReadinessNumber(probes.is_ready))
     plain = EdgeServer(probes, bound(listen.host, listen.health_port), guard)
     health = HealthPort(plain, watchdog)
 
