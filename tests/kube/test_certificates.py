@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from certs.authority import trusted_by
 from certs.inspect import Certificate, read_certificate, read_certificates, signed_by
 from certs.issue import issue_ca, issue_serving, make_key
 from certs.rotation import Action, Pace, Publish, Step
-from tests.kube.fake_api import FakeApi, fake_api, silent
+from tests.kube.fake_api import FakeApi, fake_api, silent, until
 from webhook.kube.certificates import CertificateKeeper
 from webhook.kube.client import ApiClient
 from webhook.kube.installation import ASKED, OURS, Installation
@@ -43,7 +44,7 @@ class Rig:
         self.keeper = self.another()
         api.now = BEGIN
 
-    def another(self) -> CertificateKeeper:
+    def another(self, look_seconds: float = 10.0) -> CertificateKeeper:
         """Return one more controller, or the same after a crash."""
         return CertificateKeeper(
             self.client,
@@ -54,6 +55,7 @@ class Rig:
             random=counted(),
             log=silent(),
             pace=Pace(),
+            look_seconds=look_seconds,
         )
 
     async def _dial(self, host: str, port: int) -> str:
@@ -288,6 +290,28 @@ def test_fm_17_a_bundle_that_somebody_has_broken_is_mended(wrong: str) -> None:
     run(test)
 
 
+def test_fm_16_who_keeps_writing_another_bundle_is_answered_once_a_look() -> None:
+    """A look is every ten seconds; here it is more often."""
+    look_seconds = 0.1
+
+    async def test(rig: Rig) -> None:
+        keeper = rig.another(look_seconds)
+        right = rig.bundle()
+        wrong: list[dict[str, Any]] = [{"name": name, "clientConfig": {}} for name in ("claims", "pods")]
+        written = len(rig.writes())
+        began = asyncio.get_running_loop().time()
+        looking = asyncio.create_task(keeper.run())
+        for number in range(6):
+            rig.api.put(MUTATING, "drawbridge", webhooks=wrong)
+            await until(lambda: set(rig.bundles()) == {right})
+            assert keeper.figures().actions.get("publish", 0) >= number, "it is to be seen in a metric"
+        looking.cancel()
+        assert len(rig.writes()) - written == 6
+        assert asyncio.get_running_loop().time() - began >= 5 * look_seconds
+
+    run(test)
+
+
 def test_a_configuration_that_has_changed_since_it_was_read_is_not_written() -> None:
     async def test(rig: Rig) -> None:
         rig.api.put(VALIDATING, "drawbridge", webhooks=[{"name": "claims", "clientConfig": {}}])
@@ -304,6 +328,20 @@ def test_a_configuration_that_has_changed_since_it_was_read_is_not_written() -> 
         assert rig.verifies()
 
     run(test)
+
+
+def test_fm_21_of_many_that_begin_at_once_one_makes_the_ca() -> None:
+    async def test(rig: Rig) -> None:
+        keepers = [rig.another() for _ in range(5)]
+        for _ in range(10):
+            await asyncio.gather(*(keeper.look() for keeper in keepers))
+            rig.clock += 10
+        actions = sum((Counter(keeper.figures().actions) for keeper in keepers), Counter[str]())
+        assert (actions[Step.REPLACE_CA.value], actions[Step.ISSUE.value]) == (1, 1)
+        assert trusted_by(rig.bundle()) == trusted_by(rig.secret(CA)["ca.crt"])
+        assert rig.verifies()
+
+    run(test, begun=False)
 
 
 def test_a_secret_that_has_changed_since_it_was_read_is_not_written() -> None:
@@ -354,7 +392,7 @@ def test_nothing_is_written_where_cert_manager_has_taken_over() -> None:
     run(test)
 
 
-def test_a_configuration_that_cert_manager_injects_into_is_left_to_it() -> None:
+def test_fm_16_a_configuration_that_cert_manager_injects_into_is_left_to_it() -> None:
     async def test(rig: Rig) -> None:
         injected: dict[str, Any] = {"annotations": {"cert-manager.io/inject-ca-from": f"{NAMESPACE}/drawbridge-ca"}}
         rig.api.put(VALIDATING, "drawbridge", metadata=injected, webhooks=[{"name": "claims", "clientConfig": {}}])

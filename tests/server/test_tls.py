@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from certs.inspect import read_certificate
 from certs.issue import issue_ca, issue_serving, make_key
-from certs.plan import Action
+from certs.plan import SERVING_LIFE, Action
 from certs.store import Directory, keep_fresh, renew
 from tests.support.serving import Served, allow, make_review, post, serving
 from webhook.core.errors import SettingsError
@@ -159,6 +159,30 @@ def test_fm_18_the_metric_says_when_the_served_certificate_ends(tmp_path: Path) 
     with serving(SERVED, tmp_path) as server:
         ends = server.metric("drawbridge_tls_not_after_timestamp_seconds")
         assert timedelta(days=29) < datetime.fromtimestamp(ends, UTC) - now() < timedelta(days=31)
+
+
+def test_fm_18_an_open_connection_hides_that_the_certificate_has_ended(tmp_path: Path) -> None:
+    """The metric and readiness tell what the calls on it do not."""
+    begin = now() - SERVING_LIFE
+    ca = issue_ca(make_key(), begin, secrets.token_bytes)
+    pair = issue_serving(ca, make_key(), [], begin + timedelta(seconds=4), secrets.token_bytes)
+    # Without the key of its CA it is somebody else's, and not renewed.
+    for name, content in (("ca.crt", ca.certificate), ("tls.crt", pair.certificate), ("tls.key", pair.key)):
+        (tmp_path / name).write_bytes(content)
+    with serving(SERVED, tmp_path) as server:
+        ends = server.metric("drawbridge_tls_not_after_timestamp_seconds")
+        kept = server.connect()
+        assert post(kept, VALIDATE_CLAIMS, make_review()).status == 200
+        socket_before = kept.sock
+        assert server.probe("/readyz").status == 200
+        time.sleep(ends - now().timestamp() + 1)
+        assert post(kept, VALIDATE_CLAIMS, make_review()).status == 200
+        assert kept.sock is socket_before
+        with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
+            server.post()
+        answer = server.probe("/readyz")
+        assert (answer.status, b"the serving certificate has expired" in answer.body) == (503, True)
+        kept.close()
 
 
 def load(directory: Path, clock: datetime | None = None) -> ServingCertificate:
