@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 FUZZING := .venv/.fuzzing
 AUDIT := build/audit
 SECONDS ?= 600
-LONG_TESTS := tests/property/test_quota_charge.py::test_charges_agree_with_the_second_implementation \
+LONG_TESTS := tests/property/test_quota_charge.py::test_fm_43_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
 .PHONY: audit browser rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference

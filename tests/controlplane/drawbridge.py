@@ -22,6 +22,13 @@ def issue_certificates(folder: Path) -> Path:
     return folder / "ca.crt"
 
 
+def metric_at(address: str, series: str) -> float | None:
+    """Return the figure of a series, its labels as they are written, of a process's `/metrics`; None if it is not."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        found = re.search(rf"^{re.escape(series)} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return float(found[1]) if found else None
+
+
 class ServeProcess:
     """`drawbridge serve` on free loopback ports; who asks for a port waits until it listens. `Programs.stop` ends it if
     the test does not.
@@ -59,17 +66,25 @@ class ServeProcess:
     def _announced(self) -> re.Match[str]:
         return self.program.wait_for_output(SERVING)
 
+    def probe(self, path: str) -> tuple[int, str]:
+        """Return the status and the text of a probe."""
+        try:
+            with urllib.request.urlopen(f"{self.health_url}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
     def is_ready(self) -> bool:
         """Return whether `/readyz` says so."""
-        try:
-            with urllib.request.urlopen(f"{self.health_url}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except urllib.error.HTTPError:
-            return False
+        return self.probe("/readyz")[0] == 200
+
+    def metric(self, series: str) -> float | None:
+        """Return one of the figures that it serves at `/metrics`."""
+        return metric_at(self.health_url, series)
 
     def answered(self, endpoint: str = "/validate/claims") -> int:
-        """How many reviews it has decided at an endpoint, by its log."""
-        return self.program.output().count(f'"endpoint":"{endpoint}"')
+        """How many reviews it has decided at an endpoint."""
+        return int(self.metric(f'drawbridge_admission_duration_seconds_count{{endpoint="{endpoint}"}}') or 0)
 
     def stop(self, seconds: float = 40) -> int:
         """SIGTERM: drain and end; returns the exit code."""
@@ -93,10 +108,9 @@ class ControllerProcess:
     def metric(self, name: str) -> float:
         """Return one of the figures that it serves at `/metrics`."""
         address = self.program.wait_for_output(r'"address":\s*"(http://[^"]+)"')[1]
-        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
-            found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
-        assert found, f"no metric {name}"
-        return float(found[1])
+        found = metric_at(address, name)
+        assert found is not None, f"no metric {name}"
+        return found
 
     def stop(self) -> int:
         """SIGTERM: give the lease back and end; returns the exit code."""

@@ -67,7 +67,7 @@ ONE_GPU = {"whole-gpus": "1", "gpu-memory": "81559Mi", "mig-1g": "0"}
 ONE_MIG = {"whole-gpus": "0", "gpu-memory": "9856Mi", "mig-1g": "1"}
 
 
-def test_a_dry_run_is_judged_and_charges_nothing(cluster: ControlPlane, counted: str) -> None:
+def test_fm_39_a_dry_run_is_judged_and_charges_nothing(cluster: ControlPlane, counted: str) -> None:
     claim = make_claim_object(counted, "one", make_exact_request())
     before = quota_status(cluster.api, counted)
     done = cluster.kubectl("create", "--dry-run=server", "-f", "-", manifests=[claim])
@@ -113,7 +113,7 @@ def test_a_claim_is_charged_alike_in_every_version(cluster: ControlPlane, counte
     wait_for("folded charge", lambda: _settled(cluster.api, counted) == ONE_GPU)
 
 
-def test_a_claim_made_from_a_template_is_charged_once_and_what_is_allocated_replaces_the_worst_case(
+def test_fm_42_a_claim_made_from_a_template_is_charged_once_and_what_is_allocated_replaces_the_worst_case(
     cluster: ControlPlane, counted: str
 ) -> None:
     api = cluster.api

@@ -106,7 +106,7 @@ def test_a_restart_of_the_api_server_is_survived_without_a_gap(cluster: ControlP
     asyncio.run(run())
 
 
-def test_a_connection_that_went_silent_is_replaced(cluster: ControlPlane, prefix: str, tmp_path: Path) -> None:
+def test_fm_45_a_connection_that_went_silent_is_replaced(cluster: ControlPlane, prefix: str, tmp_path: Path) -> None:
     async def run() -> None:
         kubeconfig = tmp_path / "kubeconfig"
         with behind_forwarder(cluster.kubeconfig(), kubeconfig) as forwarder:
@@ -123,7 +123,7 @@ def test_a_connection_that_went_silent_is_replaced(cluster: ControlPlane, prefix
     asyncio.run(run())
 
 
-def test_a_compacted_version_is_relisted_exactly_once(cluster: ControlPlane, prefix: str, tmp_path: Path) -> None:
+def test_fm_47_a_compacted_version_is_relisted_exactly_once(cluster: ControlPlane, prefix: str, tmp_path: Path) -> None:
     _create(cluster, prefix, "kept", "deleted")
 
     async def run() -> None:

@@ -100,7 +100,7 @@ def _said(cluster: ControlPlane, user: str, manifest: Json) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES)
-def test_kubectl_shows_a_denial(
+def test_fm_41_kubectl_shows_a_denial(
     cluster: ControlPlane, user: str, case: str, version: str, request: pytest.FixtureRequest
 ) -> None:
     said = _said(cluster, user, _in_version(_claim(CASES[case]), version))

@@ -67,7 +67,7 @@ def test_parameters_of_each_namespace_settle_what_is_refused(cluster: ControlPla
         assert "policy/most" not in tried(cluster, guarded, 2)
 
 
-def test_a_policy_that_does_not_compile_is_refused_in_our_words(cluster: ControlPlane, guarded: str) -> None:
+def test_fm_48_a_policy_that_does_not_compile_is_refused_in_our_words(cluster: ControlPlane, guarded: str) -> None:
     wrong = policy(guarded, "wrong", validations=[{"expression": "clam.requests.size() > 0"}])
     with pytest.raises(ApiError) as refusal:
         cluster.api.create(CLAIM_POLICIES, wrong)

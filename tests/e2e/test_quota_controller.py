@@ -91,7 +91,7 @@ def test_a_controller_that_wakes_up_beside_the_next_spoils_nothing(gate: Gate, g
         wait_for("books of four", lambda: standing(api, guarded, "all") == ("4", "0"))
 
 
-def test_a_controller_cut_off_while_etcd_forgets_lists_again(gate: Gate, guarded: str, tmp_path: Path) -> None:
+def test_fm_47_a_controller_cut_off_while_etcd_forgets_lists_again(gate: Gate, guarded: str, tmp_path: Path) -> None:
     """The deletions between are not in any watch: they are seen by what the new list lacks."""
     cluster, api = gate.cluster, gate.cluster.api
     kubeconfig = tmp_path / "kubeconfig"

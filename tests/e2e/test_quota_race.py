@@ -95,7 +95,9 @@ def _scene(gate: Gate, folder: Path, count: int) -> Iterator[Scene]:
 
 @pytest.mark.timeout(300)  # with nothing else to do the machine needs three quarters of a minute
 @pytest.mark.usefixtures("controller")
-def test_t_14_a_replica_killed_in_the_middle_gives_nobody_more_and_takes_nobody_less(gate: Gate, tmp_path: Path) -> None:
+def test_t_14_a_replica_killed_in_the_middle_gives_nobody_more_and_takes_nobody_less(
+    gate: Gate, tmp_path: Path
+) -> None:
     """What a lost replica had charged for claims that were never stored is free again when the reservations end."""
     api = gate.cluster.api
     orphaned = 0

@@ -110,7 +110,7 @@ ALTERNATIVES = [{"name": "big", **EXACT}, {"name": "little", "deviceClassName": 
         pytest.param({"firstAvailable": ALTERNATIVES}, (2, 1), (2, 1), (2, 0), id="firstAvailable"),
     ],
 )
-def test_what_a_claim_counts_in_both(
+def test_fm_43_what_a_claim_counts_in_both(
     cluster: ControlPlane,
     guarded: str,
     request_: Json,

@@ -133,7 +133,7 @@ def test_a_legacy_pod_gets_its_devices_by_way_of_template_claim_and_quota(
         wait_for("collection of the template", lambda: not api.list_all(TEMPLATES, mapped))
 
 
-def test_containers_with_gpu_and_mig_each_get_their_own_and_a_second_pass_changes_nothing(
+def test_fm_38_containers_with_gpu_and_mig_each_get_their_own_and_a_second_pass_changes_nothing(
     cluster: ControlPlane, mapped: str, node: str
 ) -> None:
     api = cluster.api
@@ -158,7 +158,7 @@ def test_containers_with_gpu_and_mig_each_get_their_own_and_a_second_pass_change
 
 
 @pytest.mark.parametrize("name", ["aa-before-us", "zz-after-us"])
-def test_a_container_that_another_webhook_adds_gets_its_device_too(
+def test_fm_38_a_container_that_another_webhook_adds_gets_its_device_too(
     cluster: ControlPlane, gate: Gate, mapped: str, node: str, name: str
 ) -> None:
     api = cluster.api
@@ -212,7 +212,7 @@ def _node_of(pod: Json) -> str:
     return str(pod["spec"].get("nodeName", ""))
 
 
-def test_a_pod_that_the_scheduler_serves_itself_is_left_alone_and_charged(
+def test_fm_42_a_pod_that_the_scheduler_serves_itself_is_left_alone_and_charged(
     cluster: ControlPlane, mapped: str, node: str
 ) -> None:
     api = cluster.api

@@ -172,7 +172,7 @@ def _failing(found: Sequence[Bound], law: Callable[[Bound], bool]) -> list[str]:
     return [each.shape for each in found if not law(each)]
 
 
-def test_every_shape_is_bound(rewritten: list[Bound]) -> None:
+def test_fm_36_every_shape_is_bound(rewritten: list[Bound]) -> None:
     assert len(rewritten) == len(WHOLE_GPUS) + len(MIXED) >= 40
 
 

@@ -102,7 +102,7 @@ def test_bookmarks_carry_the_resource_version_forward() -> None:
     played(play)
 
 
-def test_a_version_that_has_expired_is_relisted_once() -> None:
+def test_fm_47_a_version_that_has_expired_is_relisted_once() -> None:
     async def play(running: Running) -> None:
         await until(running.watching)
         running.api.version += 1
@@ -169,7 +169,7 @@ def test_a_kind_that_is_not_served_is_empty_and_looked_for_again() -> None:
     asyncio.run(run())
 
 
-def test_a_list_that_is_refused_is_never_taken_for_synced() -> None:
+def test_fm_44_a_list_that_is_refused_is_never_taken_for_synced() -> None:
     async def run() -> None:
         async with fake_api(CLASSES) as api:
             api.fail(403, part=CLASSES, times=3)
@@ -181,7 +181,7 @@ def test_a_list_that_is_refused_is_never_taken_for_synced() -> None:
     asyncio.run(run())
 
 
-def test_a_silent_connection_is_given_up() -> None:
+def test_fm_45_a_silent_connection_is_given_up() -> None:
     async def play(running: Running) -> None:
         await until(running.watching)
         before = running.reflector.attempts
@@ -191,7 +191,7 @@ def test_a_silent_connection_is_given_up() -> None:
     played(play, Pace(silence=0.2, backoff_floor=0.01, backoff_ceiling=0.05))
 
 
-def test_a_server_that_is_down_is_not_hammered_and_found_again() -> None:
+def test_fm_46_a_server_that_is_down_is_not_hammered_and_found_again() -> None:
     async def play(running: Running) -> None:
         await until(running.watching)
         await running.api.stop()
@@ -207,7 +207,7 @@ def test_a_server_that_is_down_is_not_hammered_and_found_again() -> None:
     played(play, Pace(backoff_floor=0.05, backoff_ceiling=0.3))
 
 
-def test_pauses_grow_to_the_ceiling_and_differ() -> None:
+def test_fm_46_pauses_grow_to_the_ceiling_and_differ() -> None:
     backoff = Backoff(0.8, 30.0, Random(7))
     pauses = [backoff.pause() for _ in range(40)]
     assert all(0.8 <= pause <= 30.0 for pause in pauses)

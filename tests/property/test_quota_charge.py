@@ -286,7 +286,7 @@ def charges(world: Plain, asked: list[list[Plain]], wanted: list[Plain]) -> list
 
 @settings(max_examples=examples(500), deadline=None)
 @given(WORLDS, st.lists(REQUESTS, min_size=1, max_size=3), st.lists(LIMITS, min_size=1, max_size=3))
-def test_charges_agree_with_the_second_implementation(
+def test_fm_43_charges_agree_with_the_second_implementation(
     world: Plain, asked: list[list[Plain]], wanted: list[Plain]
 ) -> None:
     assert charges(world, asked, wanted) == [oracle.claim_charge(world, asked, limit) for limit in wanted]

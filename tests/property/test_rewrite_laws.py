@@ -94,7 +94,9 @@ def _rewritten(pod: dict[str, Any]) -> Rewritten | None:
 
 
 @given(pods())
-def test_the_patch_makes_the_pod_that_is_returned_and_the_pod_received_stays_as_it_is(pod: dict[str, Any]) -> None:
+def test_fm_36_the_patch_makes_the_pod_that_is_returned_and_the_pod_received_stays_as_it_is(
+    pod: dict[str, Any],
+) -> None:
     received = json.dumps(pod)
     outcome = _rewritten(pod)
     if outcome is not None:
@@ -159,7 +161,7 @@ def _ours(container: Mapping[str, Any], outcome: Rewritten) -> dict[str, tuple[s
 
 
 @given(pods())
-def test_no_mapped_key_is_left_and_a_second_pass_changes_nothing(pod: dict[str, Any]) -> None:
+def test_fm_38_no_mapped_key_is_left_and_a_second_pass_changes_nothing(pod: dict[str, Any]) -> None:
     outcome = _rewritten(pod)
     if outcome is None:
         return
@@ -170,7 +172,7 @@ def test_no_mapped_key_is_left_and_a_second_pass_changes_nothing(pod: dict[str, 
 
 
 @given(pods())
-def test_everything_but_what_a_rewrite_owns_is_as_it_was(pod: dict[str, Any]) -> None:
+def test_fm_37_everything_but_what_a_rewrite_owns_is_as_it_was(pod: dict[str, Any]) -> None:
     outcome = _rewritten(pod)
     if outcome is None:
         return
@@ -197,7 +199,7 @@ def _without_ours(pod: Mapping[str, Any], outcome: Rewritten) -> Any:
 
 
 @given(pods())
-def test_the_same_pod_always_gives_the_same_patch_whatever_the_order_of_its_keys(pod: dict[str, Any]) -> None:
+def test_fm_38_the_same_pod_always_gives_the_same_patch_whatever_the_order_of_its_keys(pod: dict[str, Any]) -> None:
     other = rewrite(json.loads(json.dumps(pod, sort_keys=True)), NAMESPACE, VIEW)
     outcome = _rewritten(pod)
     if outcome is None:

@@ -52,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield running
 
 
-def test_a_review_is_answered_with_its_uid(server: Served) -> None:
+def test_fm_35_a_review_is_answered_with_its_uid(server: Served) -> None:
     answer = server.post()
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"

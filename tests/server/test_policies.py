@@ -185,7 +185,7 @@ def test_a_policy_that_does_not_compile_is_refused_at_its_write(server: Standalo
     assert server.ask("/validate/config", MOST)["allowed"]
 
 
-def test_a_broken_version_never_replaces_one_that_works(server: Standalone, cluster: Path) -> None:
+def test_fm_48_a_broken_version_never_replaces_one_that_works(server: Standalone, cluster: Path) -> None:
     broken = {**ADMIN, "spec": {**ADMIN["spec"], "validations": [{"expression": "clam.x"}]}}
     write(cluster, "policies.yaml", MOST, LABELS, broken, PODS, CLASSES, FLAKY)
     wait_for("the broken version to be told", lambda: 'instead="earlier version"} 1.0' in _metrics(server))

@@ -350,10 +350,23 @@ def test_a_selector_finds_the_pods_of_its_deployment_alone(deployment: Manifest)
     assert deployment["spec"]["selector"]["matchLabels"] == labels
     found = [d for d in of_kind("Deployment") if d["spec"]["template"]["metadata"]["labels"] == labels]
     assert found == [deployment]
-    budgets = [b for b in of_kind("PodDisruptionBudget") if b["spec"]["selector"]["matchLabels"] == labels]
-    assert [(b["spec"]["maxUnavailable"], b["spec"]["unhealthyPodEvictionPolicy"]) for b in budgets] == [
-        (1, "AlwaysAllow")
-    ]
+
+
+@pytest.mark.parametrize("deployment", of_kind("Deployment"), ids=lambda d: d["metadata"]["name"])
+def test_fm_33_pods_that_are_not_ready_never_keep_a_node_from_being_drained(deployment: Manifest) -> None:
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    [budget] = [b["spec"] for b in of_kind("PodDisruptionBudget") if b["spec"]["selector"]["matchLabels"] == labels]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
+def test_fm_34_our_priority_is_allowed_in_our_namespace_where_a_platform_asks_for_a_quota_on_it() -> None:
+    [quota] = of_kind("ResourceQuota")
+    [scope] = quota["spec"]["scopeSelector"]["matchExpressions"]
+    assert (scope["scopeName"], scope["operator"]) == ("PriorityClass", "In")
+    pods = [deployment["spec"]["template"]["spec"] for deployment in of_kind("Deployment")]
+    assert {pod["priorityClassName"] for pod in pods} <= set(scope["values"])
+    replicas = sum(deployment["spec"]["replicas"] for deployment in of_kind("Deployment"))
+    assert int(quota["spec"]["hard"]["pods"]) > 2 * replicas, "a rollout has as many pods again"
 
 
 def test_three_replicas_serve_and_a_rollout_takes_none_away() -> None:

@@ -19,7 +19,7 @@ def _view(**expressions: str) -> ClusterView:
     return replace(VIEW, policies=policies)
 
 
-def test_a_version_that_does_not_work_leaves_the_one_before_in_use() -> None:
+def test_fm_48_a_version_that_does_not_work_leaves_the_one_before_in_use() -> None:
     book = PolicyBook()
     before = book.of(_view(a="1 < 2")).policies
     shelf = book.of(_view(a="clam.x"))

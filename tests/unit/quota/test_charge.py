@@ -583,7 +583,7 @@ TABLE = {
 
 
 @pytest.mark.parametrize(("view", "claim", "limit", "expected"), TABLE.values(), ids=TABLE.keys())
-def test_charge(view: ClusterView, claim: Claim, limit: Raw, expected: str) -> None:
+def test_fm_43_every_shape_of_a_request_is_charged(view: ClusterView, claim: Claim, limit: Raw, expected: str) -> None:
     assert charge_on(limit, claim, view) == expected
 
 
