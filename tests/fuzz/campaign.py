@@ -1,13 +1,16 @@
-"""`make fuzz`: each target for its share of the time, one after the other; says how many inputs were tried.
+"""`make fuzz`: each target for its inputs, or for its share of the time; says how many were tried.
 
-Inputs that broke a law are kept in build/fuzz/TARGET, and the exit code is 1.
+Then Hypothesis chooses reviews that go over HTTPS. Inputs that broke a law are kept in build/fuzz/TARGET, and the exit
+code is 1.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,9 @@ _EXECUTED = re.compile(r"^stat::number_of_executed_units:\s+(\d+)", re.MULTILINE
 _BEGUN = re.compile(r"^#(\d+)\s", re.MULTILINE)
 _COVERAGE = re.compile(r"\bcov: (\d+)")
 _SHOWN_LINES = 40
+OVER_HTTPS = "tests/server/test_hostile_reviews.py"
+INPUTS_OVER_HTTPS = 10_000
+ENDPOINTS = 6
 _MOST_SEEDS = 500
 """The others come in by the changes, which know them all."""
 
@@ -47,8 +53,8 @@ class Done:
         return f"{self.name:<10}{self.seconds:>5} s {counts}: {verdict}"
 
 
-def run(name: str, target: Target, seconds: int, seed: int) -> Done:
-    """Fuzz one target for so long."""
+def run(name: str, target: Target, bound: str, seed: int) -> Done:
+    """Fuzz one target within a bound, an option of libFuzzer."""
     folder = FOLDER / name
     corpus, begin = folder / "corpus", folder / "begin"
     for made in (corpus, begin):
@@ -60,16 +66,17 @@ def run(name: str, target: Target, seconds: int, seed: int) -> Done:
     words = folder / "words.dict"
     words.write_text("".join(f'"{_escaped(piece)}"\n' for piece in target.pieces if piece))
     known = set(_broken(folder))
-    command = [sys.executable, "-m", "tests.fuzz.target", name, *_OPTIONS, f"-max_total_time={seconds}"]
+    command = [sys.executable, "-m", "tests.fuzz.target", name, *_OPTIONS, bound]
     command += [f"-seed={seed}", f"-max_len={target.longest}", f"-dict={words}", f"-artifact_prefix={folder}/"]
     log = folder / "log.txt"
+    began = time.monotonic()
     with log.open("wb") as output:
         ended = subprocess.run([*command, str(corpus), str(begin)], stdout=output, stderr=output, check=False)
     said = log.read_text(errors="replace")
     executed = max((int(number) for number in (*_EXECUTED.findall(said), *_BEGUN.findall(said))), default=0)
     found = Done(
         name,
-        seconds,
+        round(time.monotonic() - began),
         executed,
         executed * target.answers,
         max(map(int, _COVERAGE.findall(said)), default=0),
@@ -81,6 +88,16 @@ def run(name: str, target: Target, seconds: int, seed: int) -> Done:
         for file in found.broken:
             print(f"again: {sys.executable} -m tests.fuzz.target {name} {file}")
     return found
+
+
+def over_https(inputs: int, seed: int) -> Done:
+    """Let Hypothesis choose reviews for a server of its own."""
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", f"--hypothesis-seed={seed}", OVER_HTTPS]
+    began = time.monotonic()
+    ended = subprocess.run(command, env={**os.environ, "LONG_TESTS": str(inputs)}, check=False)
+    seconds = round(time.monotonic() - began)
+    tried = 0 if ended.returncode else inputs
+    return Done("https", seconds, tried, tried * ENDPOINTS, 0, (), ended.returncode)
 
 
 def _broken(folder: Path) -> list[Path]:
@@ -97,7 +114,7 @@ def _escaped(piece: str) -> str:
 def main() -> int:
     """Run the targets and return 1 if a law was broken."""
     options = argparse.ArgumentParser(description="Fuzz for a while.")
-    options.add_argument("--seconds", type=int, default=600, help="for all targets together")
+    options.add_argument("--seconds", type=int, help="for all targets together, in place of a number of inputs")
     options.add_argument("--seed", type=int, default=SystemRandom().randrange(1, 2**31))
     options.add_argument("--target", choices=sorted(TARGETS), action="append", help="only these")
     given = options.parse_args()
@@ -106,7 +123,14 @@ def main() -> int:
     print(f"seed {given.seed}", flush=True)
     results = []
     for name, target in chosen.items():
-        results.append(run(name, target, max(1, given.seconds * target.share // shares), given.seed))
+        bound = f"-runs={target.inputs}"
+        if given.seconds:
+            bound = f"-max_total_time={max(1, given.seconds * target.share // shares)}"
+        results.append(run(name, target, bound, given.seed))
+        print(results[-1].line(), flush=True)
+    if not given.target:
+        inputs = INPUTS_OVER_HTTPS if given.seconds is None else min(INPUTS_OVER_HTTPS, 10 * given.seconds)
+        results.append(over_https(inputs, given.seed))
         print(results[-1].line(), flush=True)
     print(f"{sum(done.executed for done in results):,} inputs with seed {given.seed}")
     return 1 if any(done.failed for done in results) else 0

@@ -18,15 +18,9 @@ Json = dict[str, Any]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CLUSTER = EXAMPLES / "cluster"
+SHIPPED = EXAMPLES.parent / "policies"
 WORKLOADS = {"StatefulSet": "apps/v1", "DaemonSet": "apps/v1", "ReplicaSet": "apps/v1", "Job": "batch/v1"}
 NOT_ADMITTED = ("ResourceSlice", "Namespace", "Node")
-POLICY: Json = {
-    "apiVersion": "drawbridge.dev/v1alpha1",
-    "kind": "ClaimPolicy",
-    "metadata": {"name": "p"},
-    "spec": {"match": {"resources": ["claims"]}, "validations": [{"expression": "true", "message": "no"}]},
-}
-
 Place = tuple[Any, Any]
 """A container, and a key or an index in it."""
 
@@ -58,8 +52,9 @@ _SCALAR = re.compile(rb'(?<=[:\[,])\s*(?:null|true|false|-?[0-9][0-9.eE+-]*|"(?:
 
 @cache
 def manifests() -> tuple[str, ...]:
-    """Return the text of every manifest of the examples and of the rules' pages."""
-    texts = [file.read_text() for file in sorted(EXAMPLES.rglob("*.yaml"))]
+    """Return the text of every manifest of the examples and of the rules' pages, shipped policies and mappings."""
+    shipped = (*SHIPPED.glob("pack/*/policy.yaml"), *SHIPPED.glob("mappings/*.yaml"))
+    texts = [file.read_text() for file in sorted((*EXAMPLES.rglob("*.yaml"), *shipped))]
     for page in rule_pages():
         texts += [text for example in examples(page) for text in (example.manifest, example.cluster)]
     return tuple(dict.fromkeys(texts))
@@ -110,7 +105,7 @@ def review_of(raw: Json, operation: str = "CREATE", number: int = 0) -> Json:
 def reviews() -> tuple[Json, ...]:
     """Return a review of each stored object, and of updates and deletions of some."""
     made: list[Json] = []
-    for number, raw in enumerate((*stored_objects(), POLICY)):
+    for number, raw in enumerate(stored_objects()):
         made.append(review_of(raw, "CREATE", number))
         if number % 4 == 0:
             made.append(review_of(raw, ("UPDATE", "DELETE")[number // 4 % 2], number))

@@ -1,20 +1,24 @@
-"""The admission application over the examples' cluster, without sockets, and what must hold of each of its answers."""
+"""The admission application over a cluster of all that it judges by, and what must hold of each of its answers."""
 
 import asyncio
 import base64
 import io
 import json
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import yaml
 from starlette.types import ASGIApp, Message
 
+from tests.fuzz.review_changes import CLUSTER, SHIPPED
 from tests.support.judging import admission_over
+from webhook.bootstrap.admission import Admission
 from webhook.core.patch import Operation, apply
 from webhook.server.app import Needs, create_app
 from webhook.server.limits import Limits
@@ -23,13 +27,44 @@ from webhook.server.metrics import Metrics
 from webhook.server.work import Work
 
 JSON_TYPE = (b"content-type", b"application/json")
+MOST_BYTES, MOST_TIMES = 32_768, 5
+"""What an answer may be long: findings, causes and warnings are counted, and a patch says again what is in the body."""
 OF_PYTHON = (b"Traceback (most recent", b'.py", line ', b" object at 0x", b"KeyError", b"TypeError", b"NoneType")
+
+
+REFUSING = ("admin-access", "device-limits")
+"""The shipped policies that refuse here; the others warn, so that quotas are asked too."""
+DEFAULTS = """
+apiVersion: drawbridge.dev/v1alpha1
+kind: ClaimPolicy
+metadata: {name: defaults}
+spec:
+  match: {resources: [claims, templates]}
+  defaults:
+  - label: {key: team, value: lab}
+  - toleration: {key: example.com/lab, operator: Exists}
+  - capacity: {name: memory, quantity: 10Gi}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
     body: bytes
+
+
+class Asked(Protocol):
+    """Who answers, in this process or behind a socket."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The endpoints."""
+
+    def ask(self, path: str, body: bytes) -> Answer:
+        """Return what an endpoint answers to a body."""
+
+    def bugs(self) -> list[str]:
+        """Return the errors that were logged lately."""
 
 
 class LastErrors(io.StringIO):
@@ -78,31 +113,44 @@ class Gate:
 
 
 @contextmanager
-def gate_over(folder: Path) -> Iterator[Gate]:
-    """Return the application over a folder of manifests, with a ledger in memory."""
+def admission() -> Iterator[Admission]:
+    """Admission over the examples' cluster with the shipped policies and defaults, and a ledger in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        policies = [yaml.safe_load(file.read_text()) for file in sorted(SHIPPED.glob("pack/*/policy.yaml"))]
+        for policy in policies:
+            policy["spec"]["mode"] = "Deny" if policy["metadata"]["name"] in REFUSING else "Warn"
+        Path(folder, "policies.yaml").write_text(yaml.safe_dump_all([*policies, yaml.safe_load(DEFAULTS)]))
+        with admission_over([CLUSTER, Path(folder)]) as over:
+            yield over
+
+
+@contextmanager
+def gate() -> Iterator[Gate]:
+    """The application in this process, without sockets."""
     errors = LastErrors()
     sink = LineSink(errors)
-    with admission_over([folder]) as admission:
-        handlers = admission.handlers()
+    with admission() as asked:
+        handlers = asked.handlers()
         work = Work(1)
-        gate = Gate(create_app(Needs(handlers, Metrics("fuzz"), make_log(sink), work)), tuple(handlers), errors)
+        made = Gate(create_app(Needs(handlers, Metrics("fuzz"), make_log(sink), work)), tuple(handlers), errors)
         try:
-            yield gate
+            yield made
         finally:
-            gate.close()
+            made.close()
             work.close()
             sink.close()
 
 
-def hold_for_body(gate: Gate, body: bytes) -> None:
+def hold_for_body(gate: Asked, body: bytes) -> None:
     """Fail unless each endpoint answers the body as it must."""
     for path in gate.paths:
         hold_for_answer(gate, path, body, gate.ask(path, body))
 
 
-def hold_for_answer(gate: Gate, path: str, body: bytes, answer: Answer) -> None:
+def hold_for_answer(gate: Asked, path: str, body: bytes, answer: Answer) -> None:
     """The answer is a decision on this review, or blames the caller; nothing of Python is in it."""
     assert answer.status == 200 or 400 <= answer.status < 500, (path, answer, gate.bugs())
+    assert len(answer.body) < MOST_BYTES + MOST_TIMES * len(body), (path, len(answer.body))
     assert [words for words in OF_PYTHON if words in answer.body and words not in body] == [], (path, answer)
     if answer.status == 200:
         request = _request(body)

@@ -9,12 +9,14 @@ from time import thread_time
 from tests.conformance.differential import devices
 from tests.support.selectors import parsed
 from webhook.cel.compile import Compiled, Verdict, compile_selector
+from webhook.cel.depth import allow_depth
 from webhook.cel.device import CelDevice, device_from_json
 from webhook.cel.environment import VERSIONS, Environment, device_environment
 from webhook.cel.evaluator import EvaluationError, build, evaluate
 from webhook.cel.lexer import tokenize
 from webhook.cel.macros import MOST_NODES
 from webhook.cel.printer import print_expression
+from webhook.cel.referee import referee
 from webhook.cel.syntax import Ast, walk
 from webhook.cel.tree import render_tree
 
@@ -29,6 +31,14 @@ _PLACE = re.compile(r" \[\d+:\d+\]")
 @cache
 def recorded_devices() -> tuple[CelDevice, ...]:
     return tuple(device_from_json(device) for device in devices())
+
+
+def go_deep() -> None:
+    """See to it that what raises the limit of recursion has done so: Hypothesis minds a change while it runs."""
+    allow_depth()
+    compiled = compile_selector("true", device_environment())
+    assert compiled.ast is not None
+    assert referee(compiled.expression, compiled.ast, recorded_devices()[0])
 
 
 def hold_for_selector(text: str, versions: Iterable[str] = VERSIONS, fully: str = VERSIONS[-1]) -> None:

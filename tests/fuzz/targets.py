@@ -11,8 +11,8 @@ from random import Random
 from zlib import crc32
 
 from tests.fuzz.manifest_laws import hold_for_manifest
-from tests.fuzz.review_changes import CLUSTER, changed_body, manifests, reviews
-from tests.fuzz.review_laws import gate_over, hold_for_body
+from tests.fuzz.review_changes import changed_body, manifests, reviews
+from tests.fuzz.review_laws import gate, hold_for_body
 from tests.fuzz.selector_laws import hold_for_selector
 from tests.fuzz.texts import CEL_PIECES, YAML_PIECES, TextChanges, bytes_of, text_of
 from webhook.cel.environment import VERSIONS
@@ -24,10 +24,11 @@ Law = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`share` is its part of a campaign's time, `answers` what one input is given, `longest` its most bytes, `pieces`
-    the fuzzer's words.
+    """`inputs` is how many a campaign gives it, `share` its part of the time of one that is bounded by time; `answers`
+    is how many an input is given, `longest` its most bytes, `pieces` the fuzzer's words.
     """
 
+    inputs: int
     share: int
     answers: int
     longest: int
@@ -65,8 +66,8 @@ def _selector_law() -> Iterator[Law]:
 
 @contextmanager
 def _review_law() -> Iterator[Law]:
-    with gate_over(CLUSTER) as gate:
-        yield lambda data: hold_for_body(gate, data)
+    with gate() as asked:
+        yield lambda data: hold_for_body(asked, data)
 
 
 @contextmanager
@@ -78,6 +79,7 @@ def _manifest_law() -> Iterator[Law]:
 
 TARGETS: Mapping[str, Target] = {
     "selectors": Target(
+        inputs=12_000,
         share=3,
         answers=len(VERSIONS),
         longest=10_300,
@@ -87,6 +89,7 @@ TARGETS: Mapping[str, Target] = {
         law=_selector_law,
     ),
     "reviews": Target(
+        inputs=190_000,
         share=6,
         answers=6,
         longest=40_000,
@@ -96,6 +99,7 @@ TARGETS: Mapping[str, Target] = {
         law=_review_law,
     ),
     "manifests": Target(
+        inputs=6_000,
         share=2,
         answers=2,
         longest=16_384,

@@ -9,16 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz import review_laws
 from tests.fuzz.manifest_laws import hold_for_manifest
-from tests.fuzz.review_changes import CLUSTER, Json, changed_body, manifests, review_changes, reviews
-from tests.fuzz.review_laws import Gate, gate_over, hold_for_answer, hold_for_body
-from tests.fuzz.selector_laws import hold_for_selector, recorded_devices
+from tests.fuzz.review_changes import Json, changed_body, manifests, review_changes, reviews
+from tests.fuzz.review_laws import Gate, hold_for_answer, hold_for_body
+from tests.fuzz.selector_laws import go_deep, hold_for_selector
 from tests.fuzz.targets import manifest_changes, recorded_selectors, selector_changes
 from tests.fuzz.texts import bytes_of
-from webhook.cel.compile import compile_selector, device_environment
-from webhook.cel.depth import allow_depth
 from webhook.cel.environment import VERSIONS
-from webhook.cel.referee import referee
 
 CHOICES = st.randoms(use_true_random=False)
 UNHURRIED = settings(deadline=None)
@@ -26,16 +24,12 @@ UNHURRIED = settings(deadline=None)
 
 @pytest.fixture(scope="module", autouse=True)
 def deep() -> None:
-    """See to it that what raises the limit of recursion has done so: Hypothesis minds a change while it runs."""
-    allow_depth()
-    compiled = compile_selector("true", device_environment())
-    assert compiled.ast is not None
-    assert referee(compiled.expression, compiled.ast, recorded_devices()[0])
+    go_deep()
 
 
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Gate]:
-    with gate_over(CLUSTER) as asked:
+    with review_laws.gate() as asked:
         yield asked
 
 
