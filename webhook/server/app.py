@@ -28,6 +28,7 @@ from webhook.server.limits import Budget, Limits
 from webhook.server.log import Log
 from webhook.server.metrics import Metrics, outcome
 from webhook.server.room import NoRoomError, Room
+from webhook.server.rule_faults import RuleFaults, rule_at_fault
 from webhook.server.wire import parse_review, render_answer, shown_name
 from webhook.server.work import Work
 
@@ -68,6 +69,7 @@ class Needs:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     style: Style = PLAIN
     trace: Trace | None = None
+    faults: RuleFaults = field(default_factory=RuleFaults)
 
 
 class FaultError(Exception):
@@ -199,8 +201,12 @@ class Endpoint:
         except ClusterUnavailableError as error:
             needs.log.warning("unavailable", uid=review.uid, endpoint=self._path, why=str(error))
             raise _overloaded(needs.metrics, "unavailable") from None
-        except Exception:  # whatever a rule raises, failurePolicy decides and not a lost connection
-            needs.log.exception("bug", uid=review.uid, endpoint=self._path)
+        except Exception as error:  # whatever a rule raises, failurePolicy decides and not a lost connection
+            rule = rule_at_fault(error)
+            needs.log.exception("bug", uid=review.uid, endpoint=self._path, rule=rule)
+            if rule:
+                needs.faults.note(rule)
+                needs.metrics.rule_faults.labels(rule).inc()
             raise FaultError(500, "an error inside Drawbridge; its log has the review's uid") from None
         course.decision = decision
         seconds = needs.clock() - course.started

@@ -96,6 +96,9 @@ class Metrics:
         self._faults = Counter(
             "drawbridge_faults", "Answers that are no decision, by status.", ("endpoint", "code"), registry=registry
         )
+        self.rule_faults = Counter(
+            "drawbridge_rule_faults", "Reviews answered 500 because a rule failed.", ("rule",), registry=registry
+        )
         self._shed = Counter("drawbridge_shed", "Requests sent away with Retry-After.", ("reason",), registry=registry)
         self._unknown_kinds = Counter(
             "drawbridge_unknown_kinds",

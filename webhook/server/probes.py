@@ -18,10 +18,20 @@ _DEAD_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition of readiness; `problem` is empty where it holds."""
+    """One condition of readiness; `problem` is empty where it holds. Where it is not `needed`, it is only told."""
 
     name: str
     problem: str = ""
+    needed: bool = True
+
+    @property
+    def hinders(self) -> bool:
+        return self.needed and bool(self.problem)
+
+    def __str__(self) -> str:
+        if not self.problem:
+            return f"[+] {self.name}"
+        return f"[{'-' if self.needed else '!'}] {self.name}: {self.problem}"
 
 
 class Probes:
@@ -64,17 +74,15 @@ class Probes:
         return self._readiness(verbose="verbose" in query.decode("latin-1").split("&"))
 
     def is_ready(self) -> bool:
-        return not any(check.problem for check in self._conditions())
+        return not any(check.hinders for check in self._conditions())
 
     def _conditions(self) -> Sequence[Check]:
         return [Check("serving", "draining" if self._lifecycle.ending else ""), *self._checks()]
 
     def _readiness(self, *, verbose: bool) -> tuple[int, bytes, bytes]:
         checks = self._conditions()
-        ready = not any(check.problem for check in checks)
-        lines = [f"[-] {check.name}: {check.problem}" for check in checks if check.problem]
-        if verbose:
-            lines = [f"[-] {check.name}: {check.problem}" if check.problem else f"[+] {check.name}" for check in checks]
+        ready = not any(check.hinders for check in checks)
+        lines = [str(check) for check in checks if verbose or check.hinders]
         lines.append("ok" if ready else "not ready")
         return 200 if ready else 503, _TEXT, ("\n".join(lines) + "\n").encode()
 

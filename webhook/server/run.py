@@ -83,7 +83,9 @@ def make_edge(
     selfdial = SelfDial(host, port, certificate, served_fingerprint)
 
     def all_checks() -> Sequence[Check]:
-        return (Check("certificate", certificate.problem()), Check("served", selfdial.problem), *checks())
+        own = (Check("certificate", certificate.problem()), Check("served", selfdial.problem))
+        # Told and no more: a rule that fails on some reviews must not take away the answers to all others.
+        return (*own, Check("rules", needs.faults.problem(), needed=False), *checks())
 
     asked = replace(guard, client_subjects=client_subjects)
     admission = EdgeServer(create_app(needs), listener, asked, certificate.context)
