@@ -4,11 +4,13 @@ import io
 import json
 import logging
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
-from tests.support.serving import Served, make_review, serving
+from tests.support.serving import Served, make_review, post, serving
 from webhook.core.decision import Allow, Decision, Deny
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, unjudged
@@ -19,6 +21,8 @@ from webhook.server.log import LineSink, make_log
 from webhook.server.metrics import Metrics
 
 CANARY = "hunter2-canary"
+SAMPLED = "line-16"
+"""The uid of a review that has its line although it is just allowed."""
 
 
 async def judge(review: Review, _: Budget) -> Decision:
@@ -30,7 +34,7 @@ async def judge(review: Review, _: Budget) -> Decision:
     if review.name == "disputed":
         path = ROOT.child("spec", "selectors")
         return Allow((Finding("selector-never-true", Severity.WARN, path, CANARY, disputed=True),))
-    return Deny(findings) if review.name == "bad" else Allow(findings[2:])
+    return Deny(findings) if review.name.startswith("bad") else Allow(findings[2:])
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +64,35 @@ def test_t_28_a_decision_is_one_line(server: Served) -> None:
 
 
 def test_a_generated_name_is_logged(server: Served) -> None:
-    server.post(body=make_review(uid="line-2", object={"metadata": {"generateName": "worker-"}}))
-    assert server.logged(uid="line-2")["name"] == "worker-"
+    server.post(body=make_review(uid=SAMPLED, object={"metadata": {"generateName": "worker-"}}))
+    assert server.logged(uid=SAMPLED)["name"] == "worker-"
 
 
-def test_what_users_keep_in_objects_is_nowhere(server: Served) -> None:
+def test_of_what_is_just_allowed_the_same_tenth_is_logged_everywhere(server: Served) -> None:
+    uids = [f"allowed-{number}" for number in range(200)]
+    with closing(server.connect()) as connection:
+        for uid in uids:
+            post(connection, VALIDATE_CLAIMS, make_review(uid=uid))
+            post(connection, VALIDATE_PODS, make_review(uid=uid))
+            post(connection, VALIDATE_CLAIMS, make_review(uid=f"denied-{uid}", name="bad"))
+        post(connection, VALIDATE_CLAIMS, make_review(uid="the last", name="bad"))
+    server.logged(uid="the last")
+    logged = Counter(line["uid"] for line in server.log_lines() if line["msg"] == "admission")
+    sampled = [uid for uid in uids if logged[uid]]
+    assert 5 < len(sampled) < 50
+    assert {logged[uid] for uid in sampled} == {2}
+    assert {logged[f"denied-{uid}"] for uid in uids} == {1}
+
+
+def test_t_17_what_users_keep_in_objects_is_nowhere(server: Served) -> None:
     secret = {
         "metadata": {"name": "x", "annotations": {"password": CANARY}},
         "spec": {"containers": [{"env": [{"name": "TOKEN", "value": CANARY}]}]},
         "parameters": {"key": CANARY},
     }
-    server.post(body=make_review(uid="secret", object=secret, oldObject=secret, userInfo={"extra": {"k": [CANARY]}}))
+    server.post(
+        body=make_review(uid="secret", name="bad", object=secret, oldObject=secret, userInfo={"extra": {"k": [CANARY]}})
+    )
     server.post(body=json.dumps(make_review(object=secret)).encode()[:-1])
     server.logged(uid="secret")
     assert CANARY not in json.dumps(server.log_lines())
@@ -102,6 +124,17 @@ def test_strange_kinds_and_operations_share_one_label(server: Served) -> None:
     labels = {"endpoint": VALIDATE_CLAIMS, "operation": "other", "kind": "other", "dry_run": "false"}
     assert server.metric("drawbridge_admission_requests_total", **labels, decision="allow") == 5
     assert b"Strange" not in server.probe("/metrics").body
+
+
+def test_t_28_nothing_in_a_review_forges_a_line_of_the_log(server: Served) -> None:
+    hostile = 'x\r\n{"msg":"forged"}\u2028{"msg":"forged"}\x85\x1b[2J\x9b2J\u202e\x7f'
+    kind = {"group": hostile, "version": hostile, "kind": hostile}
+    sent = {"name": f"bad{hostile}", "namespace": hostile, "operation": hostile, "kind": kind}
+    server.post(body=make_review(uid=f"forging{hostile}", **sent))
+    line = server.logged(uid=f"forging{hostile}")
+    assert [line[field] for field in ("kind", "namespace", "operation")] == [hostile] * 3
+    assert server.log_text().replace("\n", "").isprintable()
+    assert "forged" not in {line["msg"] for line in server.log_lines()}
 
 
 def test_labels_from_outside_cannot_grow_without_bound() -> None:

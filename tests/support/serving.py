@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import uvloop
@@ -29,6 +30,7 @@ from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
 from webhook.server.run import Listen, make_edge
 from webhook.server.tls import MinimumVersion, ServingCertificate
+from webhook.server.tracing import tracing
 from webhook.server.work import Work
 
 
@@ -126,8 +128,11 @@ class Served:
         """Do what a signal does."""
         self._loop.call_soon_threadsafe(self._edge.tell)
 
+    def log_text(self) -> str:
+        return self._log.getvalue()
+
     def log_lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._log.getvalue().splitlines()]
+        return [json.loads(line) for line in self.log_text().splitlines()]
 
     def logged(self, **fields: str) -> dict[str, Any]:
         """Wait for a line with these fields and return it: lines are written a moment after the answer."""
@@ -158,14 +163,19 @@ def serving(
     checks: tuple[Check, ...] = (),
     client_ca: Path | None = None,
     client_subjects: frozenset[str] = frozenset(),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Served]:
-    """Serve the handlers until the block ends."""
+    """Serve the handlers until the block ends; the environment may ask for traces."""
     limits = limits or Limits()
     keep_fresh(Directory(certs), ["127.0.0.1"], datetime.now(UTC), secrets.token_bytes)
     metrics = Metrics("test")
     text = io.StringIO()
     sink = LineSink(text)
-    needs = Needs(handlers, metrics, make_log(sink), Work(limits.threads), limits=limits)
+    log = make_log(sink)
+    traces = tracing(environment, "test", log)
+    needs = Needs(
+        handlers, metrics, log, Work(limits.threads), limits=limits, trace=None if traces is None else traces.trace
+    )
     certificate = ServingCertificate(certs, minimum, lambda: datetime.now(UTC), metrics, needs.log, client_ca)
     listen = Listen("127.0.0.1", 0, 0, drain_seconds)
     started = threading.Event()
@@ -185,5 +195,7 @@ def serving(
         if served and thread.is_alive():
             served[0].tell()
             thread.join(drain_seconds + 20)
+        if traces is not None:
+            traces.close()
         sink.close()
         assert not thread.is_alive(), "the server did not end"

@@ -7,7 +7,7 @@ from typing import Any
 
 from webhook.cli.page import Html, element, items, page, table
 from webhook.cli.report import API_VERSION
-from webhook.core.render import aligned, printable
+from webhook.core.render import aligned, harmless
 from webhook.policy.audit import Audit, Entry, Result, asks_who
 
 _CLASS = {Result.FAIL: "bad", Result.WARN: "bad", Result.ERROR: "bad", Result.PASS: "good", Result.SKIP: "calm"}
@@ -43,9 +43,9 @@ def audit_text(audit: Audit) -> str:
     rows: list[tuple[str, ...]] = [("NAMESPACE", "OBJECT", "POLICY", "RESULT", "FIELD", "MESSAGE")]
     for entry in audit.entries:
         cells = (str(entry.subject), entry.policy, entry.result.value, _places(entry), entry.message)
-        rows.append((entry.subject.namespace or _EVERYWHERE, *map(printable, cells)))
+        rows.append((entry.subject.namespace or _EVERYWHERE, *cells))
     lines = [aligned(rows)] if audit.entries else []
-    return "".join(f"{line}\n" for line in (*lines, _summary(audit), *_notes(audit)))
+    return harmless("".join(f"{line}\n" for line in (*lines, _summary(audit), *_notes(audit))))
 
 
 def audit_json(audit: Audit) -> str:

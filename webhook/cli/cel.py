@@ -14,9 +14,9 @@ from webhook.cel.device import CelDevice, device_from_json, make_device
 from webhook.cel.environment import VERSIONS, Environment, device_environment
 from webhook.cel.evaluator import Outcome, evaluate
 from webhook.cel.tree import render_tree
-from webhook.cli.options import fail
+from webhook.cli.options import fail, say
 from webhook.core.finding import Span
-from webhook.core.render import drawn, excerpt
+from webhook.core.render import drawn, excerpt, harmless
 
 REFUSED = 1
 _STANDARD_INPUT = "-"
@@ -77,7 +77,7 @@ def cel(
                 json.dumps(_report(compiled, outcomes, tree=tree, evaluating=bool(job.devices)), ensure_ascii=False)
             )
         else:
-            click.echo(_text(compiled, outcomes, tree=tree, reference_text=reference_text))
+            click.echo(harmless(_text(compiled, outcomes, tree=tree, reference_text=reference_text)))
     raise SystemExit(REFUSED if refused and output == "text" else 0)
 
 
@@ -92,7 +92,7 @@ def _supported(wanted: str) -> str:
     if minor in VERSIONS:
         return minor
     nearest = VERSIONS[0] if [int(part) for part in parts[:2]] < [1, 34] else VERSIONS[-1]
-    click.echo(f"drawbridge: Kubernetes {wanted} is not supported, judging as {nearest} does", err=True)
+    say(f"Kubernetes {wanted} is not supported, judging as {nearest} does")
     return nearest
 
 

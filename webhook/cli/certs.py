@@ -16,7 +16,7 @@ from certs.plan import Action, plan
 from certs.rotation import Asked
 from certs.store import Directory, Stored, facts, renew
 from webhook.cli.certs_report import bundle_table, certificate_table, held_certificates, held_problems
-from webhook.cli.options import fail
+from webhook.cli.options import fail, say
 from webhook.core.errors import SettingsError
 from webhook.kube.access import load_access
 from webhook.kube.client import ApiClient, ApiError, GarbledError
@@ -171,7 +171,7 @@ def verify(cert_dir: Path | None, hosts: tuple[str, ...], more_hosts: tuple[str,
         found = tuple(held_problems(held, cluster.installation, _now()))
         pem = held.serving.get("tls.crt")
     for problem in found:
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     if found:
         raise SystemExit(NOT_USABLE)
     click.echo(f"usable until {_certificate(pem, 'tls.crt').validity.not_after.isoformat()}")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from webhook.bootstrap.offline import Offline, offline
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.cli.progress import MANY_DEVICES, Progress
 from webhook.cli.report import Checked, Placed, json_report, text_report
 from webhook.core.errors import ClusterUnavailableError, SettingsError
@@ -63,7 +63,7 @@ def check(
     except (OSError, ClusterUnavailableError) as error:
         fail((told(error),))
     for problem in run.problems:
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     style = replace(run.style, reference_text=reference_text)
     click.echo(_report(output)(run, style), err=fix and any(name == STDIN_NAME for name, _ in run.sources))
     raise SystemExit(run.exit_code(fail_on))

@@ -11,7 +11,7 @@ import click
 from webhook.bootstrap.explaining import Explained, Subjects, explained, subjects_of
 from webhook.bootstrap.offline import Offline, offline
 from webhook.cli.explain_report import explain_json, explain_text
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.cli.progress import MANY_DEVICES, Progress
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.raw import RawObject
@@ -36,7 +36,7 @@ def explain(file: str, output: str, **flags: Any) -> None:
         raws = [entry.raw for entry in entries if isinstance(entry, Document)]
         for entry in entries:
             if not isinstance(entry, Document):
-                click.echo(f"drawbridge: {entry}", err=True)
+                say(entry)
         judges = dict(_judges(settings, raws))
     except SettingsError as error:
         fail(error.problems)
@@ -46,7 +46,7 @@ def explain(file: str, output: str, **flags: Any) -> None:
     pods = False
     for cluster, judge in judges.items():
         for problem in judge.problems:
-            click.echo(f"drawbridge: {problem}", err=True)
+            say(problem)
         subjects = subjects_of(judge, raws)
         _check(file, judge, subjects)
         pods = pods or subjects.pods
@@ -69,7 +69,7 @@ def _judges(settings: Settings, raws: Sequence[RawObject]) -> Iterator[tuple[str
 def _check(file: str, judge: Offline, subjects: Subjects) -> None:
     """End where nothing can be explained: no cluster, or nothing that asks for devices."""
     for missing in subjects.missing:
-        click.echo(f"drawbridge: {missing}", err=True)
+        say(missing)
     if not judge.view.given and not judge.view.slices:
         fail(("--cluster DIR or --kubeconfig FILE is needed",))
     if not subjects.asked and not subjects.missing:

@@ -9,7 +9,7 @@ import click
 from webhook.bootstrap.explaining import TOGETHER, Asked, Explained
 from webhook.cli.report import API_VERSION, fix_json
 from webhook.core.finding import Fix
-from webhook.core.render import drawn
+from webhook.core.render import drawn, printable
 from webhook.inventory.funnel import Funnel
 
 _ONE_VALUE = re.compile(r"`[^`]*` ([^`]*)")
@@ -69,9 +69,9 @@ def explain_text(found: Mapping[str, Sequence[Explained]], *, pods: bool, bars: 
     blocks = []
     for cluster, entries in found.items():
         if len(found) > 1:
-            blocks.append(f"cluster {cluster}")
+            blocks.append(printable(f"cluster {cluster}"))
         blocks += ["\n".join(_block(entry, bars=bars)) for entry in entries]
-    notes = [f"note: {note}" for note in _notes(entry for entries in found.values() for entry in entries)]
+    notes = [printable(f"note: {note}") for note in _notes(entry for entries in found.values() for entry in entries)]
     if pods:
         notes.append(f"note: {TOGETHER}")
     return "\n\n".join([*blocks, *(["\n".join(notes)] if notes else [])])
@@ -79,17 +79,18 @@ def explain_text(found: Mapping[str, Sequence[Explained]], *, pods: bool, bars: 
 
 def _block(entry: Explained, *, bars: bool) -> Iterator[str]:
     funnel = entry.funnel
-    yield f"{entry.asked.claim.kind} {entry.asked.namespace}/{_name(entry.asked)}, request {funnel.alternative.name}"
+    name = f"{entry.asked.namespace}/{_name(entry.asked)}"
+    yield printable(f"{entry.asked.claim.kind} {name}, request {funnel.alternative.name}")
     yield f"  {_verdict(funnel, bars=bars)}"
     yield ""
     yield from _table(funnel, bars=bars)
     if funnel.nodes:
-        yield f"  matches are on: {_nodes(funnel)}"
+        yield printable(f"  matches are on: {_nodes(funnel)}")
     if funnel.nearest:
         yield ""
         yield "  nearest:"
         for near in funnel.nearest:
-            yield f"    {near.device} has {near.value}" if near.value else f"    {near.device}"
+            yield printable(f"    {near.device} has {near.value}" if near.value else f"    {near.device}")
             yield f"      fails {drawn(near.failed)}"
     if entry.fixes:
         yield ""
@@ -108,7 +109,7 @@ def _verdict(funnel: Funnel, *, bars: bool) -> str:
 
 def _table(funnel: Funnel, *, bars: bool) -> Iterator[str]:
     whole = f"devices, {funnel.planned} of them planned" if funnel.planned else "devices"
-    rows = [(funnel.devices, whole, ""), *((s.left, s.label, s.expression) for s in funnel.stages)]
+    rows = [(funnel.devices, whole, ""), *((s.left, printable(s.label), s.expression) for s in funnel.stages)]
     digits = max(len(str(left)) for left, _, _ in rows)
     widest = max(len(label) for _, label, _ in rows)
     for left, label, expression in rows:

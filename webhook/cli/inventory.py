@@ -11,9 +11,10 @@ import click
 from webhook.bootstrap.offline import cluster_of
 from webhook.bootstrap.snapshot import snapshot
 from webhook.cli.inventory_report import idle_json, idle_text, inventory_json, inventory_text, schema_json, schema_text
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError, SettingsError
+from webhook.core.render import harmless
 from webhook.settings import Settings
 
 _OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to report.")
@@ -31,9 +32,9 @@ def inventory(context: click.Context, /, output: str, idle: bool, **flags: Any) 
         return
     view, now = _view(_settings(flags, {})), datetime.now(UTC)
     if idle:
-        click.echo(_json(idle_json(view, now)) if output == "json" else idle_text(view, now))
+        click.echo(_json(idle_json(view, now)) if output == "json" else harmless(idle_text(view, now)))
     else:
-        click.echo(_json(inventory_json(view)) if output == "json" else inventory_text(view))
+        click.echo(_json(inventory_json(view)) if output == "json" else harmless(inventory_text(view)))
 
 
 @inventory.command()
@@ -44,7 +45,7 @@ def inventory(context: click.Context, /, output: str, idle: bool, **flags: Any) 
 def schema(before: Mapping[str, Any], /, driver: str | None, output: str, **flags: Any) -> None:
     """Show the attributes and capacities that DRIVER, or every driver, publishes: types, values, how many devices."""
     view = _view(_settings(flags, before))
-    click.echo(_json(schema_json(view, driver)) if output == "json" else schema_text(view, driver))
+    click.echo(_json(schema_json(view, driver)) if output == "json" else harmless(schema_text(view, driver)))
 
 
 @inventory.command()
@@ -83,7 +84,7 @@ def _view(settings: Settings) -> ClusterView:
     except (OSError, ClusterUnavailableError) as error:
         fail((told(error),))
     for problem in problems:
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     return view
 
 

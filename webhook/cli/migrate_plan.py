@@ -9,7 +9,7 @@ import click
 
 from webhook.bootstrap.offline import cluster_of
 from webhook.bootstrap.workloads import workloads_of
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.cli.plan_page import plan_page
 from webhook.cli.plan_report import Steps, plan_json, plan_text
 from webhook.core.autoscalers import autoscalers
@@ -56,7 +56,7 @@ def plan(output: str, names: tuple[str, ...], **flags: Any) -> None:
     except (OSError, ClusterUnavailableError) as error:
         fail((told(error),))
     for problem in problems:
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     if not installed:
         view = replace(view, mappings={mapping.name: mapping for mapping in chosen})
     found = families(parse_workloads(objects, settings.namespace))

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from webhook.core.render import harmless
 from webhook.core.versions import SUPPORTED, minor, supported
 from webhook.settings import Settings, read_settings
 
@@ -39,9 +40,9 @@ def cluster_options(command: Command) -> Command:
     return command
 
 
-def say(warning: str) -> None:
+def say(warning: object) -> None:
     """Tell a warning on standard error."""
-    click.echo(f"drawbridge: {warning}", err=True)
+    click.echo(f"drawbridge: {harmless(str(warning))}", err=True)
 
 
 def settings_from(flags: dict[str, Any], warn: Callable[[str], None] = say) -> Settings:
@@ -67,5 +68,5 @@ def told(error: Exception) -> str:
 def fail(problems: tuple[str, ...]) -> NoReturn:
     """End with every problem on standard error and exit code 2."""
     for problem in problems:
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     raise SystemExit(COULD_NOT_RUN)

@@ -125,7 +125,7 @@ def _table(plan: MigrationPlan) -> str:
             colours[len(rows)] = COLOURS[owner.outcome]
             rows += _rows(owner, namespace.phase)
         below[len(rows) - 1] = [f"  {printable(text)}" for text in _told_once(namespace)]
-    lines = aligned([[printable(cell) for cell in row] for row in rows]).splitlines()
+    lines = aligned(rows).splitlines()
     shown: list[str] = []
     for number, (line, row) in enumerate(zip(lines, rows, strict=True)):
         last = printable(row[-1])

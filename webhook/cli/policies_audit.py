@@ -10,7 +10,7 @@ from webhook.bootstrap.auditing import audited, existing_objects
 from webhook.bootstrap.offline import cluster_of
 from webhook.cli.audit_report import OUTPUTS
 from webhook.cli.check import DENIED
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.cli.progress import Progress
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.policies import ClaimPolicy
@@ -49,7 +49,7 @@ def audit(words: tuple[str, ...], output: str, write: bool, **flags: Any) -> Non
     listed = chosen if words else tuple(view.policies.values())
     policies = _working(listed, view.server.version)
     for problem in (*problems, *broken):
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     if not policies:
         fail(("there is no policy to look by: name some, or a cluster that has some",))
     found = audited(policies, objects, view, settings, datetime.now(UTC).date(), _told_of)
@@ -76,7 +76,7 @@ def _working(policies: Iterable[ClaimPolicy], version: str) -> tuple[CompiledPol
     for one in compiled:
         for flaw in one.flaws:
             where = f"policy '{one.policy.name}' is left out: {flaw.path}"
-            click.echo(f"drawbridge: {where}: {flaw.message}", err=True)
+            say(f"{where}: {flaw.message}")
     return tuple(one for one in compiled if one.works)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from webhook.bootstrap.offline import cluster_of
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.core.errors import ClusterUnavailableError, SettingsError
 from webhook.core.fieldpath import ROOT
 from webhook.kube.pack import named_policies
@@ -48,7 +48,7 @@ def export(words: tuple[str, ...], vap: bool, **flags: Any) -> None:
         _without_clashes(exported(compile_policy(policy, version), today, settings.own_namespace) for policy in listed)
     )
     for problem in (*problems, *broken):
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     click.echo("".join(f"---\n{dump(manifest)}" for one in made for manifest in one.manifests), nl=False)
     click.echo(_report(made), err=True, nl=False)
     raise SystemExit(NOT_ALL if problems or any(one.obstacles for one in made) else 0)

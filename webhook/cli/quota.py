@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import click
 
 from webhook.bootstrap.quota import QuotaPicture, picture, release
-from webhook.cli.options import cluster_options, fail, settings_from, told
+from webhook.cli.options import cluster_options, fail, say, settings_from, told
 from webhook.cli.report import API_VERSION, Placed, finding_json
 from webhook.core.errors import ClusterUnavailableError, SettingsError
-from webhook.core.render import full_text
+from webhook.core.render import full_text, harmless
 from webhook.kube.inputs import read_inputs
 from webhook.kube.manifests import Document, Problem
 from webhook.quota.report import quota_json, table
@@ -95,7 +95,7 @@ def _report(settings: Settings, claim_file: str | None, output: str) -> tuple[st
         raise SettingsError((f"--claim: '{claim_file}' holds nothing",))
     shown = picture(settings, [document.raw for document in documents])
     for problem in shown.judge.problems:
-        click.echo(f"drawbridge: {problem}", err=True)
+        say(problem)
     report = _json(shown, documents) if output == "json" else _text(shown)
     return report, _REFUSED if shown.findings else 0
 
@@ -104,7 +104,7 @@ def _text(shown: QuotaPicture) -> str:
     style = shown.judge.style()
     refusals = [full_text(finding, style) for finding in shown.findings]
     quotas = table(shown.uses, datetime.now(UTC), with_claim=shown.raw is not None, bars=sys.stdout.isatty())
-    return "\n\n".join([quotas if shown.uses else "no quotas", *refusals])
+    return harmless("\n\n".join([quotas if shown.uses else "no quotas", *refusals]))
 
 
 def _json(shown: QuotaPicture, documents: tuple[Document, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from webhook.core.finding import Finding, Fix, Severity, Span
 from webhook.core.raw import EMPTY, RawObject
-from webhook.core.render import Style, aligned, excerpt, full_text
+from webhook.core.render import Style, aligned, excerpt, full_text, harmless
 from webhook.kube.manifests import Extract, Position
 
 API_VERSION = "drawbridge.dev/v1alpha1"
@@ -55,7 +55,7 @@ def text_report(checked: Checked, style: Style) -> str:
     objects = f"{counts['objects']} object{'s' * (counts['objects'] != 1)}"
     line = f"{objects}, {counts['denied']} denied, {counts['warned']} warned"
     columns = [_columns(checked)] if checked.clusters and shown else []
-    return "\n\n".join([*(_block(entry, checked, style) for entry in shown), *columns, line])
+    return harmless("\n\n".join([*(_block(entry, checked, style) for entry in shown), *columns, line]))
 
 
 def _block(entry: Placed, checked: Checked, style: Style) -> str:

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from webhook.cli.report import Checked, Placed, object_name
 from webhook.core.finding import Severity
 from webhook.core.raw import RawObject
-from webhook.core.render import Style, drawn, full_text
+from webhook.core.render import Style, full_text, harmless
 
 _NOT_AN_OBJECT = "document"
 
@@ -65,4 +65,4 @@ def _listed(placed: Sequence[Placed], style: Style) -> str:
 
 def xml_text(text: str) -> str:
     """Return the text as XML 1.0 can hold it: control characters and lone surrogates as escapes."""
-    return "\n".join(drawn(line) for line in text.split("\n"))
+    return harmless(text)

@@ -9,6 +9,7 @@ import click
 from webhook.bootstrap.testing import Tests, run
 from webhook.cli.options import fail, told
 from webhook.core.errors import ClusterUnavailableError, SettingsError
+from webhook.core.render import harmless
 from webhook.core.suggest import nearest
 from webhook.kube.folder import manifest_files
 
@@ -76,12 +77,12 @@ def _report(tests: Tests, output: str, explain: str | None) -> str:
             from webhook.cli.suite_report import explained, text_report
 
             if explain is None:
-                return text_report(tests)
+                return harmless(text_report(tests))
             named = tuple(result for result in tests.results if result.prepared.case.name == explain)
             if not named:
                 near = nearest(explain, [result.prepared.case.name for result in tests.results])
                 fail((f"there is no case '{explain}'" + (f"; did you mean '{near[0]}'?" if near else ""),))
-            return "\n\n".join("\n".join(explained(result)) for result in named)
+            return harmless("\n\n".join("\n".join(explained(result)) for result in named))
 
 
 def _watched(paths: Sequence[Path], *, coverage: bool, mutate: bool, explain: str | None) -> None:
@@ -95,7 +96,7 @@ def _watched(paths: Sequence[Path], *, coverage: bool, mutate: bool, explain: st
             try:
                 tests = run(paths, coverage=coverage, mutate=mutate, traced=explain is not None)
             except SettingsError as error:
-                click.echo("\n".join(error.problems), err=True)
+                click.echo(harmless("\n".join(error.problems)), err=True)
             else:
                 files = frozenset(file for suite in tests.suites for file in suite.files)
                 seen = tuple(_stamps(paths, files))

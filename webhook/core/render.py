@@ -52,7 +52,7 @@ def full_text(finding: Finding, style: Style = PLAIN, shown: Sequence[str] | Non
 
     `shown` are lines that take the place of the excerpt of the finding's own source.
     """
-    path = str(finding.path)
+    path = printable(str(finding.path))
     head = f"{path}: " if path else ""
     tail = f" [{finding.rule}]"
     problem = cut(printable(finding.message), max(40, FIRST_LINE - len(head) - len(tail)))
@@ -126,9 +126,10 @@ def width(text: str) -> int:
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of cells as lines with columns, as kubectl prints them; the first row may be a heading."""
-    widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(width(cell) for cell in column) for column in zip(*shown, strict=True)]
     lines = (
-        "  ".join(cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)) for row in rows
+        "  ".join(cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)) for row in shown
     )
     return "\n".join(line.rstrip() for line in lines)
 
@@ -136,6 +137,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def printable(text: str) -> str:
     """Return the text on one line: line breaks and other control characters as escapes."""
     return text if text.isprintable() else drawn(text)
+
+
+def harmless(text: str) -> str:
+    """Return lines of which a terminal obeys nothing but their breaks: what does not print, as its escape."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def cut(text: str, most: int) -> str:
@@ -180,7 +186,7 @@ def _shorter(fix: str) -> Iterator[str]:
 
 def short_path(finding: Finding) -> str:
     """Return the path from the request, container or claim on: `requests[0].selectors[1]`."""
-    text = str(finding.path)
+    text = printable(str(finding.path))
     for lead in _LEADS:
         text = text.removeprefix(lead)
     for tail in _TAILS:

@@ -101,6 +101,8 @@ class JsonLogger(structlog.BoundLoggerBase):
             line = _encode(entry).decode()
         except (TypeError, UnicodeEncodeError):  # a field of a type of its own, or half a surrogate pair
             line = json.dumps(entry, default=str)
+        if not line.isprintable():  # JSON allows line breaks of Unicode and terminals' control characters above ASCII
+            line = json.dumps(json.loads(line)).replace("\x7f", "\\u007f")
         self._logger.msg(line)
 
 

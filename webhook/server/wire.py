@@ -9,7 +9,7 @@ from webhook.core.decision import Allow, Decision, Deny
 from webhook.core.errors import BadReviewError
 from webhook.core.finding import Finding, Severity
 from webhook.core.patch import Operation
-from webhook.core.render import MOST_SHOWN, PLAIN, Style, annotation, cause_text, message, warnings
+from webhook.core.render import MOST_SHOWN, PLAIN, Style, annotation, cause_text, message, printable, warnings
 from webhook.core.review import Resource, Review
 from webhook.server.exact_json import DEEPEST, OPAQUE, JsonError, parse_exact
 
@@ -183,7 +183,7 @@ def render_answer(review: Review, decision: Decision, *, mutating: bool, style: 
             response["status"] = _status(review, findings, style)
     findings, audit = decision.findings, decision.audit
     if findings:
-        response["auditAnnotations"] = {**audit, "findings": annotation(findings)}
+        response["auditAnnotations"] = {**audit, "findings": annotation(findings), "uid": review.uid}
         if said := warnings(findings):
             response["warnings"] = said
     elif audit:
@@ -213,7 +213,7 @@ def _status(review: Review, findings: Iterable[Finding], style: Style) -> dict[s
         "details": {
             "group": kind.group,
             "kind": kind.name,
-            "name": shown_name(review),
+            "name": printable(shown_name(review)),
             "causes": _causes(denials, style),
         },
     }
@@ -235,7 +235,7 @@ def _reason(denials: Iterable[Finding]) -> tuple[int, str]:
 
 def _causes(denials: list[Finding], style: Style) -> list[dict[str, str]]:
     causes = [
-        {"reason": finding.reason.value, "message": cause_text(finding, style), "field": str(finding.path)}
+        {"reason": finding.reason.value, "message": cause_text(finding, style), "field": printable(str(finding.path))}
         for finding in denials[:MOST_SHOWN]
     ]
     if len(denials) > MOST_SHOWN:

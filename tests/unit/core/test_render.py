@@ -71,6 +71,16 @@ def test_control_characters_and_lone_surrogates_are_escaped() -> None:
     assert list(excerpt("a\x00\ud800 b", Span(4, 5))) == ["  | a\\u0000\\ud800 b", "  |               ^"]
 
 
+def test_t_28_a_path_of_the_users_own_words_is_one_line_that_prints() -> None:
+    path = ROOT.child("spec", "requests").key("me\r\nmory\x1b[2J\u2028\x9b31m")
+    found = finding(path=path, severity=Severity.WARN, message="no\nsuch\x1b[2J capacity", source="")
+    [warning] = warnings([found])
+    assert warning.isprintable()
+    assert warning.startswith("requests[me\\u000d\\u000amory")
+    assert [line for line in full_text(found).split("\n") if not line.isprintable()] == []
+    assert len(full_text(found).split("\n")) == len(full_text(finding(source="")).split("\n"))
+
+
 def test_only_the_line_of_the_span_is_shown() -> None:
     assert list(excerpt("one &&\n  two\n", Span(9, 12))) == ["  |   two", "  |   ^^^"]
 
