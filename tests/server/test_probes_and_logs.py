@@ -15,7 +15,7 @@ from webhook.core.decision import Allow, Decision, Deny
 from webhook.core.fieldpath import ROOT
 from webhook.core.finding import Finding, Severity, unjudged
 from webhook.core.review import Review
-from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS
+from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS, VALIDATE_WORKLOADS
 from webhook.server.limits import Budget
 from webhook.server.log import LineSink, make_log
 from webhook.server.metrics import Metrics
@@ -39,7 +39,8 @@ async def judge(review: Review, _: Budget) -> Decision:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving({VALIDATE_CLAIMS: judge, VALIDATE_PODS: judge}, tmp_path_factory.mktemp("certs")) as running:
+    handlers = dict.fromkeys((VALIDATE_CLAIMS, VALIDATE_PODS, VALIDATE_WORKLOADS), judge)
+    with serving(handlers, tmp_path_factory.mktemp("certs")) as running:
         yield running
 
 
@@ -73,7 +74,7 @@ def test_of_what_is_just_allowed_the_same_tenth_is_logged_everywhere(server: Ser
     with closing(server.connect()) as connection:
         for uid in uids:
             post(connection, VALIDATE_CLAIMS, make_review(uid=uid))
-            post(connection, VALIDATE_PODS, make_review(uid=uid))
+            post(connection, VALIDATE_WORKLOADS, make_review(uid=uid))
             post(connection, VALIDATE_CLAIMS, make_review(uid=f"denied-{uid}", name="bad"))
         post(connection, VALIDATE_CLAIMS, make_review(uid="the last", name="bad"))
     server.logged(uid="the last")

@@ -1,5 +1,6 @@
 """Joins settings, cluster, ledger, rules and server into one running process."""
 
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from webhook.server.metrics import Metrics
 from webhook.server.probes import Check
 from webhook.server.run import Listen, make_edge, run
 from webhook.server.tls import MinimumVersion, ServingCertificate
+from webhook.server.tracing import tracing
 from webhook.server.work import Work
 from webhook.settings import Settings
 
@@ -72,7 +74,17 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
             desk,
         )
         policies = PolicyWatch(desk, cluster.source, work, metrics, log)
-        needs = Needs(admission.handlers(), metrics, log, work, style=Style(settings.docs_url))
+        traces = tracing(os.environ, version("drawbridge"), log)
+        if traces is not None:
+            exits.callback(traces.close)
+        needs = Needs(
+            admission.handlers(),
+            metrics,
+            log,
+            work,
+            style=Style(settings.docs_url),
+            trace=None if traces is None else traces.trace,
+        )
         edge = make_edge(
             needs,
             Listen(settings.host, settings.port, settings.health_port, settings.drain_seconds),

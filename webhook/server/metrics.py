@@ -146,7 +146,7 @@ class Metrics:
         ).set(1)
         self._series: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
         self._stages: dict[tuple[str, Stage], Histogram] = {}
-        self._seen: set[str] = set()
+        self._seen: dict[str, set[str]] = {}
 
     def decided(self, endpoint: str, review: Review, decision: Decision, seconds: float) -> None:
         """Count one decision and its findings."""
@@ -170,7 +170,7 @@ class Metrics:
             if finding.rule == UNJUDGED:
                 self.unjudged(finding.what)
             else:
-                self._findings.labels(self._bounded(finding.rule), finding.severity.value).inc()
+                self._findings.labels(self._rule(finding.rule), finding.severity.value).inc()
 
     def spent(self, endpoint: str, stretches: Iterable[Spent]) -> None:
         """Count what a request took, stage by stage."""
@@ -187,11 +187,10 @@ class Metrics:
         return found
 
     def unjudged(self, what: str) -> None:
-        self._unjudged.labels(self._bounded(what or "unnamed")).inc()
+        self._unjudged.labels(self._bounded("unjudged", what or "unnamed")).inc()
 
     def policy_outcome(self, policy: str, result: str) -> None:
-        label = self._bounded(f"{_POLICY}{policy}").removeprefix(_POLICY)
-        self._policy_outcomes.labels(label, result).inc()
+        self._policy_outcomes.labels(self._bounded(_POLICY, policy), result).inc()
 
     def fault(self, endpoint: str, code: int) -> None:
         self._faults.labels(endpoint, str(code)).inc()
@@ -218,13 +217,20 @@ class Metrics:
         for result in ("loaded", "rejected"):
             self._tls_reloads.labels(result)
 
-    def _bounded(self, label: str) -> str:
-        """Return the label, or `other` once there are so many that they must come from outside."""
-        if label in self._seen:
+    def _rule(self, rule: str) -> str:
+        """Return the label of a rule; those of policies cannot crowd out the others."""
+        if rule.startswith(_POLICY):
+            return _POLICY + self._bounded(_POLICY, rule.removeprefix(_POLICY))
+        return self._bounded("rule", rule)
+
+    def _bounded(self, group: str, label: str) -> str:
+        """Return the label, or `other` once a group has so many that they must come from outside."""
+        seen = self._seen.setdefault(group, set())
+        if label in seen:
             return label
-        if len(self._seen) >= _MOST_LABELS:
+        if len(seen) >= _MOST_LABELS:
             return "other"
-        self._seen.add(label)
+        seen.add(label)
         return label
 
 
