@@ -85,7 +85,9 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 def test_t_27_what_is_asked_for_is_what_is_imported() -> None:
     owners = packages_distributions()
-    used = {canonicalize_name(owner) for name in imported() for owner in owners.get(name.partition(".")[0], ())}
+    used: set[str] = {
+        canonicalize_name(owner) for name in imported() for owner in owners.get(name.partition(".")[0], ())
+    }
     used |= {IMPORTED_FOR_US[name] for name in imported() & IMPORTED_FOR_US.keys()}
     of_the_extra = {name for name in used if name.startswith("opentelemetry-")}
     assert used - of_the_extra - {"drawbridge"} == names(asked("runtime.in"))
@@ -107,8 +109,8 @@ def test_what_is_installed_may_be_passed_on(name: str) -> None:
     if name in BY_TEXT:
         assert BY_TEXT[name] in (distribution(name).read_text("licenses/LICENSE") or "")
         return
-    declared = found.get("License-Expression") or found.get("License")
+    declared = found.get_all("License-Expression") or found.get_all("License") or []
     classified = [text.rpartition(" :: ")[2] for text in found.get_all("Classifier", ()) if text.startswith("License")]
-    parts = re.split(r" (?:AND|OR) ", declared) if declared else classified
+    parts = [part for text in declared for part in re.split(r" (?:AND|OR) ", text)] or classified
     assert parts
     assert set(parts) <= LICENCES
