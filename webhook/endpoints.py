@@ -171,7 +171,12 @@ def quota_refusal(
         finding
         for charged, standings in refused
         for finding in quota_exceeded.findings(
-            charged, standings, claim.requests_path(), now, known_holders(charged.quota, case.view, tariff), tariff
+            charged,
+            standings,
+            claim.requests_path(),
+            now,
+            known_holders(charged.quota, case.view, tariff, case.namespace),
+            tariff,
         )
     )
 

@@ -60,12 +60,17 @@ def holders_of(
             yield Holder(claim, amounts)
 
 
-def known_holders(
-    quota: DeviceQuota, view: ClusterView, tariff: Tariff, exempt: Callable[[str], bool] = _none_exempt
-) -> tuple[Holder, ...]:
-    """Return the holders for a refusal; none where there are so many claims that counting them would hold it up."""
-    claims = tuple(islice(_covered(quota, view, exempt), _MOST_COUNTED + 1))
-    return () if len(claims) > _MOST_COUNTED else tuple(holders_of(quota, view, tariff, exempt))
+def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> tuple[Holder, ...]:
+    """Return the holders in a namespace, for a refusal there, which must not tell of objects in other namespaces.
+
+    None where there are so many claims that counting them would hold the refusal up.
+    """
+
+    def elsewhere(other: str) -> bool:
+        return other != namespace
+
+    claims = tuple(islice(_covered(quota, view, elsewhere), _MOST_COUNTED + 1))
+    return () if len(claims) > _MOST_COUNTED else tuple(holders_of(quota, view, tariff, elsewhere))
 
 
 def _covered(quota: DeviceQuota, view: ClusterView, exempt: Callable[[str], bool]) -> Iterator[Claim]:

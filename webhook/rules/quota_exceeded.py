@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from fractions import Fraction
 
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Fix, Reason
 from webhook.core.quota_status import written
-from webhook.core.quotas import Dimension
+from webhook.core.quotas import DeviceQuota, Dimension
 from webhook.quota.advice import smaller
 from webhook.quota.charge import Part, QuotaCharge, Tariff
 from webhook.quota.charges import Holder
@@ -34,7 +35,7 @@ def findings(
         if standing.fits or on_limit is None:
             continue
         largest = on_limit.largest
-        told = [text for text in (explained(on_limit), _held_by(standing, holders, now)) if text]
+        told = [text for text in (explained(on_limit), _held_by(charged.quota, standing, holders, now)) if text]
         yield Finding(
             rule=NAME,
             severity=SEVERITY[charged.quota.mode],
@@ -47,8 +48,10 @@ def findings(
         )
 
 
-def _held_by(standing: Standing, holders: Sequence[Holder], now: datetime) -> str:
-    held_by = held(standing.limit, holders, now)
+def _held_by(quota: DeviceQuota, standing: Standing, holders: Sequence[Holder], now: datetime) -> str:
+    known = sum((holder.amounts.get(standing.limit.name, Fraction(0)) for holder in holders), Fraction(0))
+    others = "other namespaces" if not quota.namespace and known < standing.used else ""
+    held_by = " and ".join(filter(None, (held(standing.limit, holders, now), others)))
     return f"held by {held_by}" if held_by else ""
 
 

@@ -37,9 +37,8 @@ def exceeded(claim: Claim, view: ClusterView, quota: DeviceQuota, used: str) -> 
     amounts = {limit.name: parse_quantity(used).amount for limit in quota.limits}
     tariff = tariff_of(view)
     standings = standings_in(on_quota, amounts)
-    return quota_exceeded.findings(
-        on_quota, standings, claim.requests_path(), NOW, known_holders(quota, view, tariff), tariff
-    )
+    holders = known_holders(quota, view, tariff, "team-a")
+    return quota_exceeded.findings(on_quota, standings, claim.requests_path(), NOW, holders, tariff)
 
 
 def stored(name: str, count: int, owner: str = "", namespace: str = "team-a") -> Claim:
@@ -142,6 +141,20 @@ def test_the_five_largest_holders_are_named() -> None:
     [finding] = exceeded(make_claim(request("gpu", device_class="gpu.nvidia.com")), view, make_quota(devices(1)), "28")
     named = ", ".join(f"'team-a/c{number}' {number + 1}" for number in (6, 5, 4, 3, 2))
     assert finding.why == f"1 device; held by {named} and 2 more"
+
+
+def test_t_18_nobody_is_told_who_holds_a_pot_in_other_namespaces() -> None:
+    view = holding(MIXED, stored("mine", 1), stored("secret-project", 3, "owner", namespace="team-b"))
+    pot = make_quota(devices(4), name="pot", namespace="")
+    [finding] = exceeded(make_claim(request("gpu", device_class="gpu.nvidia.com")), view, pot, "4")
+    assert finding.why == "1 device; held by 'team-a/mine' 1 and other namespaces"
+    [finding] = exceeded(
+        make_claim(request("gpu", device_class="gpu.nvidia.com")),
+        holding(MIXED, stored("secret-project", 4, "owner", namespace="team-b")),
+        pot,
+        "4",
+    )
+    assert finding.why == "1 device; held by other namespaces"
 
 
 def test_a_holder_is_named_with_its_age() -> None:
