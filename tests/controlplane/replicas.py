@@ -19,8 +19,13 @@ class Replicas:
 
     def kill(self, index: int) -> None:
         """End a replica as a lost node would; the spare takes its place."""
-        self._running[index].kill()
+        self.replace(index).kill()
+
+    def replace(self, index: int) -> ServeProcess:
+        """Let the spare take a replica's place, and return the replica, which still runs."""
+        old = self._running[index]
         self._running[index], self._spare = self._spare, self._start()
+        return old
 
     def ports(self) -> tuple[int, ...]:
         """Wait until both are ready."""

@@ -13,11 +13,9 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,10 +23,11 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.controlplane.api import Api, ApiError, Json
+from tests.controlplane.api import Api, ApiError, Json, path_of
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import DRAWBRIDGE, ControllerProcess, ServeProcess
 from tests.controlplane.installation import NAMESPACE, Installation, install
+from tests.controlplane.load import CALLS_A_CREATE, Load, ask
 from tests.controlplane.objects import CLAIMS, make_claim_object, make_exact_request
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.webhooks import RESOURCES
@@ -37,7 +36,6 @@ from tests.support.golang import REPOSITORY
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 CALLS = int(os.environ.get("ROTATION_CALLS") or 1000)
-CALLS_A_CREATE = 2  # /mutate/claims and /validate/claims, both failing closed here
 WORKERS = 6
 REPLICAS = 3
 CALLER = "kube-apiserver"
@@ -164,57 +162,27 @@ class Rig:
         return wait_for("the new certificate on every replica", found, 60)
 
 
-class Load:
-    """Creates in dry runs by workers with connections that stay open, and a strict client that opens new ones."""
+class Clients:
+    """Users who create claims in dry runs, and a strict client that opens new connections."""
 
     def __init__(self, rig: Rig, namespace: str) -> None:
-        self.creates = 0
         self.handshakes = 0
-        self.failures: Counter[str] = Counter()
         self._rig = rig
         self._namespace = namespace
-        self._end = threading.Event()
         jobs: list[Callable[[], None]] = [self._create] * WORKERS + [self._verify]
-        self._threads = [threading.Thread(target=job) for job in jobs]
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._end.set()
-            for thread in self._threads:
-                thread.join()
-
-    def reach(self, creates: float) -> None:
-        """Wait until that many are done, or one has failed."""
-        wait_for(
-            f"{creates:.0f} creates", lambda: self.creates >= creates or self.failures or not self._is_alive(), 900
-        )
-
-    def _is_alive(self) -> bool:
-        """A worker that ends by an exception fails the test at its end."""
-        return all(thread.is_alive() for thread in self._threads)
+        self.load = Load(jobs)
 
     def _create(self) -> None:
         claim = make_claim_object(self._namespace, "training", make_exact_request())
-        path = f"/apis/resource.k8s.io/v1/namespaces/{self._namespace}/resourceclaims?dryRun=All"
+        path = f"{path_of(CLAIMS, self._namespace)}?dryRun=All"
         with self._rig.cluster.connection() as (connection, headers):
-            while not self._end.is_set():
-                connection.request("POST", path, json.dumps(claim), headers)
-                answer = connection.getresponse()
-                body = answer.read()
-                if answer.status == 201:
-                    self.creates += 1  # one too few now and then, by a race, never one too many
-                else:
-                    self.failures[json.loads(body).get("message", str(answer.status))] += 1
+            while not self.load.over.is_set():
+                self.load.count(ask(connection, headers, "POST", path, claim))
 
     def _verify(self) -> None:
         """Trust what is published, and nothing else, at each new connection."""
         kind = RESOURCES["ValidatingWebhookConfiguration"]
-        while not self._end.is_set():
+        while not self.load.over.is_set():
             webhook = self._rig.api.get(kind, "drawbridge")["webhooks"][0]
             context = ssl.create_default_context(cadata=base64.b64decode(webhook["clientConfig"]["caBundle"]).decode())
             for replica in self._rig.replicas:
@@ -222,7 +190,7 @@ class Load:
                     self._rig.fingerprint(replica.port, context)
                     self.handshakes += 1
                 except OSError as error:
-                    self.failures[f"new connection: {error}"] += 1
+                    self.load.count(f"new connection: {error}")
             time.sleep(0.05)
 
 
@@ -245,7 +213,8 @@ def test_fm_14_no_call_fails_while_certificates_are_renewed_and_the_ca_is_replac
     claim = make_claim_object(namespace, "training", make_exact_request())
     wait_for("a create through the Service", lambda: _created(rig.api, claim))
     [ca_before] = rig.bundles()
-    load = Load(rig, namespace)
+    clients = Clients(rig, namespace)
+    load = clients.load
     rotations: list[tuple[str, ...]] = [("rotate",), ("rotate",), ("rotate", "--ca"), ("rotate",)]
     seen = rig.served()
     with load.running():
@@ -257,11 +226,11 @@ def test_fm_14_no_call_fails_while_certificates_are_renewed_and_the_ca_is_replac
                 wait_for("the old CA's end", lambda: all(ca_before not in each for each in rig.bundles()), 60)
             load.reach(CALLS * number / len(rotations) / CALLS_A_CREATE)
     assert not load.failures
-    assert load.creates * CALLS_A_CREATE >= CALLS
+    assert load.done * CALLS_A_CREATE >= CALLS
     assert len(seen) == len(rotations) + 1
     assert rig.refusals() == []
     assert rig.command("verify").returncode == 0
-    print(f"{load.creates * CALLS_A_CREATE} admission calls, {load.handshakes} new connections, 0 failed")
+    print(f"{load.done * CALLS_A_CREATE} admission calls, {clients.handshakes} new connections, 0 failed")
 
 
 def _created(api: Api, claim: Json) -> bool:
