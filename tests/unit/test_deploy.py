@@ -251,10 +251,10 @@ def _read(*kinds: Kind) -> set[tuple[str, str, str]]:
     return {(kind.group, kind.plural, verb) for kind in kinds for verb in READ}
 
 
-def test_serving_may_read_what_it_watches_write_the_ledger_and_nothing_else() -> None:
+def test_serving_may_read_what_it_watches_write_the_ledger_and_events_and_nothing_else() -> None:
     expected = _read(*SERVING) | {(OWN, name, "get") for name in QUOTAS}
     expected |= {(OWN, f"{name}/status", "update") for name in QUOTAS}
-    expected |= {("", "secrets", verb) for verb in ("get", "watch")}
+    expected |= {("", "secrets", verb) for verb in ("get", "watch")} | {("", "events", "create")}
     assert grants("drawbridge") == expected | {("path", "/metrics", "get")}
 
 

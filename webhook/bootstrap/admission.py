@@ -9,7 +9,7 @@ from typing import Protocol
 from webhook.bootstrap.policing import ClusterSource, PolicyDesk
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
-from webhook.core.decision import Allow, Decision, decided
+from webhook.core.decision import Allow, Decision, Deny, decided
 from webhook.core.errors import ClusterUnavailableError
 from webhook.core.finding import Finding, Severity, unjudged
 from webhook.core.quotas import QuotaMode
@@ -72,11 +72,16 @@ class LeftToOthers:
         """Leave them to whoever makes them."""
 
 
+def nobody(review: Review, decision: Deny) -> None:
+    """Tell nobody of a denial but who asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Decides reviews over a source, a ledger and the rules.
 
     `looks_again` is how often a pod's missing parts are looked for; none where the source cannot change meanwhile.
+    `refused` is told of every denial, and must not take time.
     """
 
     source: ClusterSource
@@ -88,6 +93,7 @@ class Admission:
     now: Callable[[], datetime]
     policies: PolicyDesk = field(default_factory=PolicyDesk)
     looks_again: int = 5
+    refused: Callable[[Review, Deny], None] = nobody
 
     def handlers(self) -> Mapping[str, app.Handler]:
         """Return the handlers by path; a kind that an endpoint does not know is allowed and counted (contract 7.4)."""
@@ -104,7 +110,10 @@ class Admission:
     def _of_known_kinds(self, path: str, decide: app.Handler, kinds: Kinds) -> app.Handler:
         async def handler(review: Review, budget: Budget) -> Decision:
             if (review.kind.group, review.kind.name) in kinds:
-                return await decide(review, budget)
+                decision = await decide(review, budget)
+                if isinstance(decision, Deny):
+                    self.refused(review, decision)
+                return decision
             self.count_unknown_kind(path)
             return Allow()
 

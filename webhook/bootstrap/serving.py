@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from random import SystemRandom
+from time import monotonic
 
-from webhook.bootstrap.admission import Admission, LeftToOthers, Templates
+from webhook.bootstrap.admission import Admission, LeftToOthers, Templates, nobody
 from webhook.bootstrap.numbers import CacheNumbers, PolicyNumbers
 from webhook.bootstrap.offline import rulebook_of
 from webhook.bootstrap.policing import ClusterSource, PolicyDesk, PolicyWatch
 from webhook.bootstrap.presenting import certificate_files
 from webhook.bootstrap.sources import ApiSource, FolderSource
+from webhook.core.decision import Deny
 from webhook.core.render import Style
+from webhook.core.review import Review
 from webhook.kube.access import load_access
 from webhook.kube.client import ApiClient
+from webhook.kube.denials import PodTelling
+from webhook.kube.events import Events
 from webhook.kube.folder import Assumptions, Folder
 from webhook.kube.ledger import KubeLedger, LedgerSettings
 from webhook.kube.ledgers import Ledger
@@ -46,6 +51,7 @@ class Cluster:
     ledger: Ledger
     background: tuple[Background, ...]
     templates: Templates
+    refused: Callable[[Review, Deny], None] = nobody
 
 
 def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int:
@@ -72,6 +78,7 @@ def serve_until_told(settings: Settings, announce: Callable[[str], None]) -> int
             metrics.unknown_kind,
             _now,
             desk,
+            refused=cluster.refused,
         )
         policies = PolicyWatch(desk, cluster.source, work, metrics, log)
         traces = tracing(os.environ, version("drawbridge"), log)
@@ -122,4 +129,5 @@ def _live(settings: Settings, log: Log, metrics: Metrics) -> Cluster:
         on_conflict=metrics.ledger_conflicts.inc,
         settings=LedgerSettings(settings.reservation_seconds),
     )
-    return Cluster(source, ledger, (source.follow,), LeftToOthers(are_made=True))
+    telling = PodTelling(Events(api, _now, log, "drawbridge"), monotonic, metrics.pod_event)
+    return Cluster(source, ledger, (source.follow, telling.run), LeftToOthers(are_made=True), telling.refused)

@@ -1,10 +1,10 @@
-"""Events that the controller writes on pods and quotas, each once."""
+"""Events that Drawbridge writes on pods and quotas, each once an hour at most."""
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from structlog.typing import FilteringBoundLogger
 
@@ -12,7 +12,8 @@ from webhook.kube.client import AlreadyExistsError, ApiClient, ApiError, Garbled
 
 _MOST_REMEMBERED = 10_000
 _MOST_TEXT = 1000
-_COMPONENT = "drawbridge-controller"
+_EXPIRE = timedelta(hours=1)
+"""How long the API server keeps an Event, where nobody has set `--event-ttl`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +32,36 @@ class About:
 
 
 class Events:
-    """Writes warnings; the same one about the same object only once, however often it is given."""
+    """Writes warnings; the same one about the same object only once while it lasts, however often it is given."""
 
-    def __init__(self, api: ApiClient, now: Callable[[], datetime], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self,
+        api: ApiClient,
+        now: Callable[[], datetime],
+        log: FilteringBoundLogger,
+        component: str = "drawbridge-controller",
+    ) -> None:
         self._api = api
         self._now = now
         self._log = log
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._component = component
+        self._told: OrderedDict[str, datetime] = OrderedDict()
 
-    async def warn(self, about: About, reason: str, message: str) -> bool:
-        """Write a warning; False where it was told before. One that cannot be written is logged."""
+    async def warn(self, about: About, reason: str, message: str, *, quotes_users: bool = False) -> bool:
+        """Write a warning; False where it stands already, or cannot be written, which is logged.
+
+        What quotes users is not logged.
+        """
         digest = hashlib.sha256(f"{about.uid} {reason} {message}".encode()).hexdigest()[:16]
-        if digest in self._told:
+        now = self._now()
+        if digest in self._told and now < self._told[digest] + _EXPIRE:
             return False
-        self._told[digest] = None
+        self._told[digest] = now
+        self._told.move_to_end(digest)
         if len(self._told) > _MOST_REMEMBERED:
             self._told.popitem(last=False)
-        self._log.info("event", reason=reason, namespace=about.namespace, name=about.name, message=message)
+        said = {} if quotes_users else {"message": message}
+        self._log.info("event", reason=reason, namespace=about.namespace, name=about.name, **said)
         try:
             await self._api.create(
                 f"/api/v1/namespaces/{about.place}/events", self._event(about, reason, message, digest)
@@ -56,6 +70,7 @@ class Events:
             return False  # told by another controller, or before a restart
         except (ApiError, GarbledError) as error:
             self._log.warning("event not written", why=str(error))
+            return False
         return True
 
     def _event(self, about: About, reason: str, message: str, digest: str) -> dict[str, object]:
@@ -71,8 +86,8 @@ class Events:
             "type": "Warning",
             "reason": reason,
             "message": message[:_MOST_TEXT],
-            "source": {"component": _COMPONENT},
-            "reportingComponent": _COMPONENT,
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
             "firstTimestamp": moment,
             "lastTimestamp": moment,
             "count": 1,

@@ -138,6 +138,12 @@ class Metrics:
             "Expressions on which the two CEL engines disagree.",
             registry=registry,
         )
+        self._pod_events = Counter(
+            "drawbridge_pod_events",
+            "Events on pods whose claim was refused: `written`, or `held-back` because there were too many.",
+            ("outcome",),
+            registry=registry,
+        )
         self.log_lines_dropped = Counter(
             "drawbridge_log_lines_dropped", "Log lines that nobody read in time.", registry=registry
         )
@@ -204,6 +210,9 @@ class Metrics:
     def cut(self, reason: str) -> None:
         self._cut.labels(reason).inc()
 
+    def pod_event(self, outcome: str) -> None:
+        self._pod_events.labels(outcome).inc()
+
     def tls_reload(self, result: str) -> None:
         self._tls_reloads.labels(result).inc()
 
@@ -216,6 +225,8 @@ class Metrics:
             self._shed.labels(reason)
         for result in ("loaded", "rejected"):
             self._tls_reloads.labels(result)
+        for told in ("written", "held-back"):
+            self._pod_events.labels(told)
 
     def _rule(self, rule: str) -> str:
         """Return the label of a rule; those of policies cannot crowd out the others."""
