@@ -33,9 +33,13 @@ _WORDS: Final = {"true": True, "false": False, "null": None}
 
 
 class Opaque:
-    """Stands where a value is that cannot be held exactly or walked safely; it is of no JSON type."""
+    """Stands where a value is that cannot be held exactly or walked safely; it is of no JSON type. There is one."""
 
     __slots__ = ()
+
+    def __deepcopy__(self, _: object) -> "Opaque":
+        """Return itself: in a copy of an object it is no change."""
+        return self
 
     def __repr__(self) -> str:
         return "<opaque>"

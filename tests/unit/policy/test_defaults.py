@@ -8,6 +8,7 @@ from tests.support.build import CLASS, DRIVER, device, make_slice, make_view
 from tests.support.policies import claim_case, compiled
 from webhook.core.patch import apply
 from webhook.policy.defaults import Defaulted, defaulted
+from webhook.server.exact_json import OPAQUE
 
 ASK = {"deviceClassName": CLASS}
 VERSIONS: dict[str, dict[str, Any]] = {
@@ -107,6 +108,14 @@ def test_of_two_policies_the_first_by_name_wins() -> None:
 )
 def test_a_policy_gives_nothing(spec: dict[str, Any]) -> None:
     assert _given(_claim("v1", VERSIONS["v1"]), LABEL, **spec) == Defaulted()
+
+
+def test_what_cannot_be_read_is_no_part_of_the_patch() -> None:
+    raw = _claim("v1", VERSIONS["v1"], annotations={"deep": OPAQUE})
+    assert apply(raw, _given(raw, LABEL).patch)["metadata"]["labels"] == {"team": "red"}
+    assert [operation.path for operation in _given(raw, LABEL).patch] == ["/metadata/labels"]
+    raw["spec"] = OPAQUE
+    assert [operation.path for operation in _given(raw, LABEL, LAB, MEMORY).patch] == ["/metadata/labels"]
 
 
 def test_what_is_no_map_or_list_is_left_to_the_api_server() -> None:
