@@ -19,30 +19,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.controlplane.api import Api, ApiError, Json
+from tests.controlplane.audit import Asked, asked_in, audit_policy
 from tests.controlplane.build import control_plane
 from tests.controlplane.objects import CLASSES, NODES, SLICES
 from tests.controlplane.programs import ProgramEndedError, Programs
 from tests.controlplane.waiting import wait_for
 
 ADMINISTRATOR = "administrator"
-# What a cluster's auditors would see of admission, and nothing of the rest.
-AUDIT_POLICY: Json = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [
-        {
-            "level": "Metadata",
-            "verbs": ["create"],
-            "resources": [
-                {"group": "", "resources": ["pods"]},
-                {"group": "resource.k8s.io", "resources": ["resourceclaims", "resourceclaimtemplates"]},
-            ],
-        },
-        {"level": "None"},
-    ],
-}
 LOOPBACK = "127.0.0.1"
+ASKED_OF_ENDED: set[Asked] = set()
+"""What the accounts of deploy/ asked of control planes that are no more."""
 
 
 def free_port() -> int:
@@ -74,6 +60,7 @@ class ControlPlane:
     def __enter__(self) -> Self:
         with ExitStack() as exits:
             self.folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="controlplane-")))
+            exits.callback(self._keep_asked)
             self.programs = exits.enter_context(Programs(self.folder / "logs"))
             self._start()
             self._exits = exits.pop_all()
@@ -144,11 +131,16 @@ class ControlPlane:
 
     def audit_annotations(self, resource: str, namespace: str) -> dict[str, str]:
         """What admission noted in the audit log at the latest creation of such an object, "pods", in a namespace."""
-        entries = [json.loads(line) for line in self._audit_log.read_text().splitlines()]
-        wanted = (resource, namespace)
-        found = [each for each in entries if (each["objectRef"]["resource"], each["objectRef"]["namespace"]) == wanted]
+        lines = [line for line in self._audit_log.read_text().splitlines() if '"verb":"create"' in line]
+        entries = [json.loads(line) for line in lines]
+        wanted = {"resource": resource, "namespace": namespace}
+        found = [each for each in entries if wanted.items() <= each.get("objectRef", {}).items()]
         annotations: dict[str, str] = found[-1].get("annotations", {})
         return annotations
+
+    def asked(self) -> frozenset[Asked]:
+        """What the accounts of deploy/ have asked for up to now."""
+        return asked_in(self._audit_log)
 
     def create_namespace(self, prefix: str = "test-", labels: Mapping[str, str] | None = None) -> str:
         """Create a namespace with a generated name."""
@@ -304,8 +296,12 @@ class ControlPlane:
     def _audit_log(self) -> Path:
         return self.folder / "audit.log"
 
+    def _keep_asked(self) -> None:
+        if self._audit_log.exists():
+            ASKED_OF_ENDED.update(self.asked())
+
     def _write_credentials(self) -> None:
-        (self.folder / "audit.json").write_text(json.dumps(AUDIT_POLICY))
+        (self.folder / "audit.json").write_text(json.dumps(audit_policy()))
         groups = {ADMINISTRATOR: "system:masters"}
         lines = [f'{token},{name},{name},"{groups.get(name, "developers")}"' for name, token in self._tokens.items()]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n")

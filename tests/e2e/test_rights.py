@@ -1,18 +1,16 @@
 """The programs need every right that deploy/ gives them, and no other: the audit log of an API server shows both.
 
-The control plane is one of its own, because its audit log tells all that our service accounts ask for. The chart gives
-the same rights (test_chart.py), and what its account for uninstalling does is in test_pages_of_installing.py.
+The control plane is one of its own, for what is installed here under the names of deploy/. The chart gives the same
+rights (test_chart.py). What all other tests on control planes ask for is in test_whole_suite.py.
 """
 
 import copy
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.controlplane.api import Json
+from tests.controlplane.audit import RARE, Asked, refused
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import ControllerProcess, ServeProcess, issue_certificates
 from tests.controlplane.gate import Gate, create_quota, denied_by
@@ -42,61 +40,25 @@ from tests.support.deployment import grants
 
 pytestmark = pytest.mark.e2e
 
-ACCOUNTS = f"system:serviceaccount:{NAMESPACE}:"
 ROLES = ("drawbridge", "drawbridge-controller", "drawbridge-certs")
 KEY = "nvidia.com/gpu"
 POLICIES = "drawbridge.dev/v1alpha1/claimpolicies"
-# Asked for in a moment that a test cannot choose.
-RARE = {
-    "drawbridge-controller": {("resource.k8s.io", "resourceclaimtemplates", "get")},  # a template made by two at once
-}
-Right = tuple[str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one of our accounts asked for, and how the API server answered."""
-
-    account: str
-    right: Right
-    code: int
 
 
 @pytest.fixture(scope="module")
-def own(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:  # noqa: ARG001 - skips where there is no control plane
-    policy = tmp_path_factory.mktemp("audit") / "policy.json"
-    rules = [{"level": "Metadata", "userGroups": [ACCOUNTS.replace("account:", "accounts:").rstrip(":")]}]
-    whole = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [*rules, {"level": "None"}]}
-    policy.write_text(json.dumps({**whole, "omitStages": ["RequestReceived"]}))
-    with ControlPlane(apiserver_flags=[f"--audit-policy-file={policy}"]) as control_plane:
+def own(cluster: ControlPlane) -> Iterator[ControlPlane]:  # noqa: ARG001 - it skips where there is no control plane
+    with ControlPlane() as control_plane:
         yield control_plane
 
 
 @pytest.fixture(scope="module")
-def asked(own: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
+def asked(own: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> frozenset[Asked]:
     """All that was asked for in a short life of the installation."""
     folder = tmp_path_factory.mktemp("certificates")
     issue_certificates(folder)
     gate = Gate(own, install(own), folder)
     _live(gate)
-    return _read(own.folder / "audit.log")
-
-
-def _read(log: Path) -> list[Asked]:
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
-    return [
-        Asked(entry["user"]["username"].removeprefix(ACCOUNTS), _right(entry), entry["responseStatus"]["code"])
-        for entry in entries
-        if entry["user"]["username"].startswith(ACCOUNTS)
-    ]
-
-
-def _right(entry: Json) -> Right:
-    about = entry.get("objectRef")
-    if about is None:
-        return "path", entry["requestURI"].partition("?")[0], entry["verb"]
-    resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-    return about.get("apiGroup", ""), resource, entry["verb"]
+    return own.asked()
 
 
 def _live(gate: Gate) -> None:
@@ -169,12 +131,12 @@ def _rewrite(gate: Gate, namespace: str) -> None:
         wait_for("collection", lambda: not api.find(TEMPLATES, name, namespace))
 
 
-def test_nothing_that_a_program_asks_for_is_forbidden(asked: list[Asked]) -> None:
+def test_nothing_that_a_program_asks_for_is_forbidden(asked: frozenset[Asked]) -> None:
     assert {each.account for each in asked} == set(ROLES)
-    assert [each for each in asked if each.code in (401, 403)] == []
+    assert refused(asked) == []
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_right_is_used(asked: list[Asked], role: str) -> None:
+def test_every_right_is_used(asked: frozenset[Asked], role: str) -> None:
     used = {each.right for each in asked if each.account == role}
     assert grants(role) - used <= RARE.get(role, set())

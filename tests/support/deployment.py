@@ -1,7 +1,7 @@
 """The manifests in deploy/, as the tests read them."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,17 +43,22 @@ def of_kind(kind: str) -> list[Manifest]:
 
 def grants(role: str) -> set[tuple[str, str, str]]:
     """Return each (group, resource or path, verb) of the base's roles with this name; of a path the group is "path"."""
-    roles = [manifest for kind in ("ClusterRole", "Role") for manifest in of_kind(kind)]
-    named = [manifest for manifest in roles if manifest["metadata"]["name"] == role]
-    assert named
-    return {
+    return grants_of([manifest for manifest in base() if manifest["metadata"]["name"] == role])
+
+
+def grants_of(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
+    """Return what the roles among the manifests grant, at least one."""
+    granted = {
         (group, resource, verb)
-        for manifest in named
+        for manifest in manifests
+        if manifest["kind"] in ("ClusterRole", "Role")
         for rule in manifest["rules"]
         for group in rule.get("apiGroups", ["path"])
         for resource in rule.get("resources", rule.get("nonResourceURLs"))
         for verb in rule["verbs"]
     }
+    assert granted
+    return granted
 
 
 def webhooks() -> Iterator[tuple[str, Manifest]]:
