@@ -1,9 +1,9 @@
 """The end of a server: told once it drains without losing a request, told twice it ends at once."""
 
 import asyncio
-import select
+import os
+import re
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
 
+from tests.controlplane.forwarder import TcpForwarder
+from tests.support.calling import Caller
 from tests.support.serving import allow, make_review, post, serving
 from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
@@ -114,99 +116,43 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
             assert server.wait(3) == 0
 
 
-class Forwarder:
-    """Carries TCP connections to whatever port is current, as a Service does; open ones stay where they are."""
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._stop = threading.Event()
-        self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        self._listener.settimeout(0.1)
-        while not self._stop.is_set():
-            try:
-                client, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            server = socket.create_connection(("127.0.0.1", self.target), 10)
-            thread = threading.Thread(target=self._carry, args=(client, server))
-            self._threads.append(thread)
-            thread.start()
-
-    def _carry(self, client: socket.socket, server: socket.socket) -> None:
-        ends = {client: server, server: client}
-        with client, server:
-            while not self._stop.is_set():
-                for source in select.select(list(ends), [], [], 0.1)[0]:
-                    try:
-                        data = source.recv(65536)
-                        ends[source].sendall(data)
-                    except OSError:
-                        return
-                    if not data:
-                        return
-
-    def close(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(10)
-        self._listener.close()
+def takes(number: signal.Signals, pid: int) -> bool:
+    """Return whether a process has a handler for a signal (proc(5), `SigCgt`)."""
+    [mask] = re.findall(r"^SigCgt:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
-class Caller(threading.Thread):
-    """Posts reviews one after another on a kept connection, as the API server does: never twice the same one."""
-
-    def __init__(self, port: int, context: ssl.SSLContext, pause: float) -> None:
-        super().__init__()
-        self._port = port
-        self._context = context
-        self._pause = pause
-        self._stopped = threading.Event()
-        self.answered = 0
-        self.lost: list[str] = []
-
-    def run(self) -> None:
-        connection = self._connect()
-        while not self._stopped.wait(self._pause):
-            try:
-                answer = post(connection, VALIDATE_CLAIMS, make_review())
-            except (OSError, HTTPException) as error:
-                self.lost.append(repr(error))
-                connection.close()
-                connection = self._connect()
-                continue
-            if answer.status != 200:
-                self.lost.append(str(answer.status))
-            self.answered += 1
-            if answer.headers.get("connection") == "close":
-                connection.close()
-                connection = self._connect()
-        connection.close()
-
-    def end(self) -> None:
-        self._stopped.set()
-        self.join(20)
-
-    def _connect(self) -> HTTPSConnection:
-        return HTTPSConnection("127.0.0.1", self._port, context=self._context, timeout=20)
+@pytest.mark.parametrize(
+    "arguments",
+    [("serve", "--cluster", "examples/cluster", "--port", "0", "--health-port", "0"), ("controller",)],
+    ids=lambda arguments: arguments[0],
+)
+def test_fm_25_a_signal_ends_it_while_it_still_starts(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """As the first process of a container it would not even be told without a handler of its own."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "none")}
+    command = [sys.executable, "-m", "webhook", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        while not takes(signal.SIGTERM, starting.pid):
+            assert starting.poll() is None
+            time.sleep(0.005)
+        starting.terminate()
+        assert starting.wait(20) == 128 + signal.SIGTERM
+        assert starting.stdout.read() == ""
 
 
 def test_fm_25_no_request_is_lost_while_the_server_is_replaced(tmp_path: Path) -> None:
     """Three replacements under traffic on kept connections, each old server ending while the new one serves."""
     with ExitStack() as stack:
         old, port, _ = stack.enter_context(process(tmp_path, 1.0))
-        forwarder = stack.enter_context(closing(Forwarder(port)))
+        forwarder = stack.enter_context(TcpForwarder(port))
         context = ssl.create_default_context(cafile=tmp_path / "ca.crt")
         callers = [Caller(forwarder.port, context, pause) for pause in (0.002, 0.01, 0.3)]
         for caller in callers:
             stack.callback(caller.end)
             caller.start()
         for _ in range(3):
-            new, forwarder.target, _ = stack.enter_context(process(tmp_path, 1.0))
+            new, forwarder.backend, _ = stack.enter_context(process(tmp_path, 1.0))
             time.sleep(0.2)
             old.terminate()
             assert old.wait(20) == 0

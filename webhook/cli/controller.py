@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from webhook.cli.options import fail
+from webhook.cli.signals import end_when_told
 from webhook.core.errors import SettingsError
 
 _PATH = click.Path(path_type=Path)
@@ -34,6 +35,7 @@ def controller(lease_namespace: str | None, settings_file: Path | None, *, certi
     The second is a process, and in deploy/ an account, of its own, because it alone may read the CA's key and write
     webhook configurations.
     """
+    end_when_told()
     from webhook.settings import read_settings
 
     if flags["health_port"] is None and "DRAWBRIDGE_HEALTH_PORT" not in os.environ:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from webhook.cli.options import cluster_options, fail, settings_from
+from webhook.cli.signals import end_when_told
 from webhook.core.errors import SettingsError
 
 _PATH = click.Path(path_type=Path)
@@ -34,6 +35,7 @@ _PATH = click.Path(path_type=Path)
 @cluster_options
 def serve(**flags: Any) -> None:
     """Serve the admission endpoints until SIGTERM; over --cluster DIR no Kubernetes is needed."""
+    end_when_told()
     from webhook.bootstrap.serving import serve_until_told
 
     try:
