@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 
 from tests.support.serving import Answer, Served, allow, make_review, serving
@@ -11,7 +13,6 @@ from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
 from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS
 from webhook.server.limits import KIB, Budget, Limits
-from webhook.server.room import Room
 from webhook.server.work import Work
 
 
@@ -50,20 +51,29 @@ def test_who_waits_too_long_is_asked_to_come_again(tmp_path: Path) -> None:
         assert server.post().status == 200
 
 
-def test_who_gives_up_just_as_a_place_becomes_free_breaks_nothing() -> None:
-    async def run() -> None:
-        room = Room(Limits(deciding=1))
-        assert room.enter_now()
-        first, second = (asyncio.create_task(room.enter()) for _ in range(2))
-        await asyncio.sleep(0)
-        first.cancel()
-        room.leave()
-        assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
-        await second
-        room.leave()
-        assert room.enter_now()
+def test_a_quiet_namespace_is_answered_while_a_noisy_one_is_sent_away(tmp_path: Path) -> None:
+    work, opened = Work(4), threading.Event()
 
-    asyncio.run(run())
+    async def think(review: Review, _: Budget) -> Decision:
+        if review.namespace == "noisy":
+            await work.run(opened.wait, 20)
+        return Allow()
+
+    def ask(namespace: str) -> int:
+        return server.post(body=make_review(namespace=namespace)).status
+
+    limits = Limits(computing=1, queue_of_one=2, wait_seconds=20.0)
+    with serving({VALIDATE_CLAIMS: think}, tmp_path, limits=limits) as server, ThreadPoolExecutor(9) as pool:
+        noisy = [pool.submit(ask, "noisy") for _ in range(9)]
+        try:
+            first = list(islice(as_completed(noisy), 6))
+            assert [answer.result() for answer in first] == [503] * 6
+            assert server.metric("drawbridge_shed_total", reason="queue") == 6
+            assert [ask("quiet") for _ in range(3)] == [200] * 3
+        finally:
+            opened.set()
+        assert sorted(answer.result() for answer in noisy) == [200] * 3 + [503] * 6
+    work.close()
 
 
 def test_large_bodies_share_a_bound_that_small_ones_do_not_feel(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from webhook.server.metrics import Metrics, outcome
 from webhook.server.room import NoRoomError, Room
 from webhook.server.rule_faults import RuleFaults, rule_at_fault
 from webhook.server.wire import parse_review, render_answer, shown_name
-from webhook.server.work import Work
+from webhook.server.work import TURN, Work
 
 MUTATE_CLAIMS = "/mutate/claims"
 MUTATE_PODS = "/mutate/pods"
@@ -53,6 +53,8 @@ _LINGER_SECONDS = 2.0
 _BYTES_A_LIST = 80
 _BYTES_AN_OBJECT = 250
 _JSON_TYPE = re.compile(rb"application/json[ \t]*(?:;[ \t]*charset=\"?utf-8\"?[ \t]*)?", re.IGNORECASE)
+_NAMESPACE = re.compile(rb'"namespace"\s*:\s*"([^"\\]*)"|"operation"\s*:')
+_HEAD_BYTES = 4096
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)")
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -159,12 +161,15 @@ class Endpoint:
 
     async def _answer(self, raw: bytes, seconds: float | None, course: Course) -> bytes:
         limits = self._needs.limits
-        if not self._room.enter_now():
+        namespace = asked_namespace(raw)
+        place = self._room.enter_now(namespace)
+        if place is None:
             course.enter(Stage.WAIT)
             try:
-                await self._room.enter()
+                place = await self._room.enter(namespace)
             except NoRoomError as full:
                 raise _overloaded(self._needs.metrics, full.reason) from None
+        TURN.set(place)
         alarm = Alarm(limits.answer_seconds if seconds is None else seconds)
         try:
             course.enter(Stage.PARSE)
@@ -179,7 +184,7 @@ class Endpoint:
             raise _overloaded(self._needs.metrics, "late") from None
         finally:
             alarm.off()
-            self._room.leave()
+            place.leave()
 
     async def _review(self, raw: bytes, seconds: float | None) -> Review:
         if len(raw) <= self._needs.limits.small_body:
@@ -348,6 +353,15 @@ def _overloaded(metrics: Metrics, reason: str) -> FaultError:
 
 def _json_headers(answer: bytes) -> list[tuple[bytes, bytes]]:
     return [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+
+
+def asked_namespace(raw: bytes) -> str:
+    """Return the namespace of a review before it is parsed, empty where it has none, to take turns by.
+
+    The API server writes it before the operation, and what a user may write comes after that.
+    """
+    found = _NAMESPACE.search(raw, 0, _HEAD_BYTES)
+    return (found[1] or b"").decode("latin-1") if found else ""
 
 
 @lru_cache(maxsize=64)

@@ -16,9 +16,10 @@ class Limits:
 
     `body` holds two objects of the API server's 3 MiB. `idle` exceeds the 90 s after which the API server drops an
     unused connection: the side that waits longer never closes one that is just being used. `work` is what deciding
-    may take, `answer` what an answer may take whatever happens. `deciding` reviews run at once and `queue` wait, each
-    at most `wait`. Bodies beyond `small_body` share `large_reviews`, the memory that they take once they are read, so
-    that large reviews can neither fill the memory nor crowd out small ones.
+    may take, `answer` what an answer may take whatever happens. `deciding` reviews run at once, of which `computing` of
+    one namespace compute. `queue` wait, `queue_of_one` of one namespace, each at most `wait`; of a queue that has not
+    ended for the time of a `burst`, `queue_standing`. Bodies beyond `small_body` share `large_reviews`, the memory that
+    they take once they are read, so that large reviews can neither fill the memory nor crowd out small ones.
     """
 
     body: int = 8 * MIB
@@ -33,11 +34,15 @@ class Limits:
     work_seconds: float = 2.0
     answer_seconds: float = 10.0
     deciding: int = 64
+    computing: int = 2
     queue: int = 512
+    queue_of_one: int = 256
     wait_seconds: float = 1.0
+    burst_seconds: float = 0.25
+    queue_standing: int = 16
     small_body: int = 32 * KIB
     large_reviews: int = 128 * MIB
-    threads: int = 2
+    threads: int = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
-"""How many reviews are decided at once, and how many wait; who finds no room is sent away with Retry-After."""
+"""How many reviews are decided at once, and how many wait; who finds no room is sent away with Retry-After.
+
+Namespaces take turns, so that who asks much waits for himself. What is scarce is the processor: few reviews of one
+namespace compute at a time, and while they wait for the API server they are nobody's hindrance.
+"""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from dataclasses import dataclass, field
 
 from webhook.server.limits import Limits
 
@@ -14,52 +19,116 @@ class NoRoomError(Exception):
         self.reason = reason
 
 
+@dataclass(slots=True)
+class _Queue:
+    """The reviews of a namespace that wait, oldest first; `since` is when the first of an unbroken queue came."""
+
+    since: float
+    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+
 class Room:
     """Counts reviews and the memory of large ones; belongs to one event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._queues: dict[str, _Queue] = {}  # whose turn is next is first; none is empty
+        self._computing: Counter[str] = Counter()
         self._held = 0
+        self._looks = False
+        self.waiting = 0
         self.deciding = 0
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def enter_now(self, namespace: str) -> "Place | None":
+        """Return a place if one is free and nobody of the namespace waits."""
+        if namespace in self._queues or not self._has_place(namespace):
+            return None
+        self._take(namespace)
+        return Place(self, namespace)
 
-    def enter_now(self) -> bool:
-        """Take a place if one is free."""
-        if self.deciding >= self._limits.deciding:
-            return False
-        self.deciding += 1
-        return True
-
-    async def enter(self) -> None:
-        """Wait for a place, first come, first served; NoRoomError if the queue is full or too slow."""
-        if len(self._waiting) >= self._limits.queue:
-            raise NoRoomError("queue")
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+    async def enter(self, namespace: str) -> "Place":
+        """Return a place once it is the review's turn; NoRoomError if too many wait, or it waits for too long."""
+        turn = self._queued(namespace)
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
                 await turn
         except (TimeoutError, asyncio.CancelledError) as error:
-            if turn.done() and not turn.cancelled():
-                self.leave()
-            elif turn in self._waiting:  # else `leave` has passed it by already, in the moment since it was cancelled
-                self._waiting.remove(turn)
+            self._withdraw(namespace, turn)
             if isinstance(error, TimeoutError):
                 raise NoRoomError("wait") from None
             raise
+        return Place(self, namespace)
+
+    def _queued(self, namespace: str) -> asyncio.Future[None]:
+        """Return what is done when it is the turn of a review that waits from now on.
+
+        A queue that does not end for a while is no burst but too much: then few may wait, so that they wait shortly.
+        """
+        loop = asyncio.get_running_loop()
+        queue = self._queues.get(namespace) or _Queue(loop.time())
+        standing = loop.time() - queue.since > self._limits.burst_seconds
+        most = self._limits.queue_standing if standing else self._limits.queue_of_one
+        if len(queue.waiting) >= most or self.waiting >= self._limits.queue:
+            raise NoRoomError("queue")
+        self._queues[namespace] = queue
+        turn: asyncio.Future[None] = loop.create_future()
+        queue.waiting.append(turn)
+        self.waiting += 1
+        return turn
+
+    def _withdraw(self, namespace: str, turn: asyncio.Future[None]) -> None:
+        """Take back what waits no longer, and the place that it may just have been given."""
+        queue = self._queues.get(namespace)
+        if queue is not None and turn in queue.waiting:
+            queue.waiting.remove(turn)
+            self.waiting -= 1
+            if not queue.waiting:
+                del self._queues[namespace]
+        elif not turn.cancelled():
+            Place(self, namespace).leave()
+
+    def _has_place(self, namespace: str) -> bool:
+        return self.deciding < self._limits.deciding and self._computing[namespace] < self._limits.computing
+
+    def _take(self, namespace: str) -> None:
+        self.deciding += 1
+        self._computing[namespace] += 1
+
+    def _admit(self) -> None:
+        """Give places to those that wait, one namespace after the other."""
+        self._looks = False
+        while turns := [namespace for namespace in self._queues if self._has_place(namespace)]:
+            for namespace in turns:
+                if self._has_place(namespace):
+                    self._admit_one(namespace)
+
+    def _admit_one(self, namespace: str) -> None:
+        queue = self._queues.pop(namespace)
+        turn = queue.waiting.popleft()
+        self.waiting -= 1
+        if queue.waiting:
+            self._queues[namespace] = queue  # behind all others
+        if not turn.done():
+            self._take(namespace)
+            turn.set_result(None)
+
+    def compute(self, namespace: str, change: int) -> None:
+        """Note that so many reviews more or less compute."""
+        self._computing[namespace] += change
+        if not self._computing[namespace]:
+            del self._computing[namespace]
+        self._look()
 
     def leave(self) -> None:
-        """Give the place to the next that waits."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+        """Note that a review was answered."""
         self.deciding -= 1
+        self._look()
+
+    def _look(self) -> None:
+        """See to those that wait, once the review that is running now had the chance to go on."""
+        if self._queues and not self._looks:
+            self._looks = True
+            asyncio.get_running_loop().call_soon(self._admit)
 
     def hold(self, size: int) -> None:
         """Account for the memory of a large review; NoRoomError where there is too much, but one alone always fits."""
@@ -69,3 +138,31 @@ class Room:
 
     def release(self, size: int) -> None:
         self._held -= size
+
+
+class Place:
+    """Where one review is decided. It counts as computing until its first wait, and whenever a thread works on it."""
+
+    __slots__ = ("_computes", "_namespace", "_room")
+
+    def __init__(self, room: Room, namespace: str) -> None:
+        self._room = room
+        self._namespace = namespace
+        self._computes = True
+
+    def begin(self) -> None:
+        """Note that a thread is asked to compute."""
+        if not self._computes:
+            self._computes = True
+            self._room.compute(self._namespace, 1)
+
+    def rest(self) -> None:
+        """Note that it has; somebody else may, unless this review goes on at once."""
+        if self._computes:
+            self._computes = False
+            self._room.compute(self._namespace, -1)
+
+    def leave(self) -> None:
+        """Note that the review was answered."""
+        self.rest()
+        self._room.leave()

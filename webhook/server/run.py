@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,7 @@ from webhook.server.tls import ServingCertificate
 from webhook.server.watchdog import Watchdog
 
 _COLLECT_AFTER = (20_000, 20, 50)
+_SWITCH_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def run(edge: Edge, announce: Callable[[str], None]) -> int:
 
 async def _run(edge: Edge, announce: Callable[[str], None]) -> int:
     spare_the_collector()
+    sys.setswitchinterval(_SWITCH_SECONDS)  # with Python's own five each step waits that long for every busy thread
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, edge.tell)

@@ -1,0 +1,181 @@
+"""Who comes in: namespaces take turns, few reviews of one compute at once, and who gives up leaves no hole."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+
+import pytest
+
+from tests.support.serving import make_review
+from webhook.server.app import asked_namespace
+from webhook.server.limits import Limits
+from webhook.server.room import NoRoomError, Place, Room
+from webhook.server.work import TURN, Work
+
+
+def inside(room: Room, namespace: str) -> Place:
+    place = room.enter_now(namespace)
+    assert place is not None
+    return place
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def entering(room: Room, namespaces: Sequence[str], entered: list[str]) -> list[asyncio.Task[Place]]:
+    async def enter(namespace: str) -> Place:
+        place = await room.enter(namespace)
+        entered.append(namespace)
+        return place
+
+    return [asyncio.create_task(enter(namespace)) for namespace in namespaces]
+
+
+def run(test: Coroutine[None, None, None]) -> None:
+    asyncio.run(test)
+
+
+def test_namespaces_take_turns() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=1))
+        place, entered = inside(room, "a"), list[str]()
+        tasks = entering(room, ["a", "a", "a", "b", "c", "b"], entered)
+        await settled()
+        assert room.waiting == 6
+        for _ in tasks:
+            place.leave()
+            await settled()
+            place = next(task.result() for task in tasks if task.done())
+            tasks = [task for task in tasks if not task.done()]
+        assert entered == ["a", "b", "c", "a", "b", "a"]
+
+    run(test())
+
+
+def test_few_reviews_of_a_namespace_compute_at_once_and_others_need_not_wait_for_them() -> None:
+    async def test() -> None:
+        room = Room(Limits(computing=2))
+        first, _ = inside(room, "a"), inside(room, "a")
+        assert room.enter_now("a") is None
+        inside(room, "b")
+        first.rest()  # it waits for the API server
+        third = inside(room, "a")
+        first.begin()
+        third.leave()
+        assert room.enter_now("a") is None
+        first.leave()
+        inside(room, "a")
+
+    run(test())
+
+
+def test_a_review_that_goes_on_computing_lets_nobody_in_between() -> None:
+    async def test() -> None:
+        room, work, entered = Room(Limits(computing=1)), Work(1), list[str]()
+        place = inside(room, "a")
+        TURN.set(place)
+        entering(room, ["a"], entered)
+        await settled()
+        for _ in range(3):
+            await work.run(int)
+            assert entered == []
+        await asyncio.sleep(0.01)
+        assert entered == ["a"]
+        work.close()
+
+    run(test())
+
+
+def test_a_queue_that_does_not_end_is_kept_short() -> None:
+    async def test() -> None:
+        limits = Limits(deciding=1, queue_of_one=4, queue_standing=2, burst_seconds=0.05)
+        room, entered = Room(limits), list[str]()
+        place = inside(room, "a")
+        tasks = entering(room, ["a"] * 4, entered)
+        await settled()
+        with pytest.raises(NoRoomError, match="queue"):
+            await room.enter("a")
+        await asyncio.sleep(0.1)
+        place.leave()
+        await settled()
+        with pytest.raises(NoRoomError, match="queue"):
+            await room.enter("a")
+        for task in tasks:
+            (await task).leave()
+        await settled()
+        place = inside(room, "a")
+        entering(room, ["a"] * 4, entered)
+        await settled()
+        assert room.waiting == 4  # another burst
+
+    run(test())
+
+
+def test_all_namespaces_together_are_bounded() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=0, queue=3))
+        entering(room, ["a", "b", "c"], [])
+        await settled()
+        with pytest.raises(NoRoomError, match="queue"):
+            await room.enter("d")
+
+    run(test())
+
+
+def test_who_gives_up_just_as_a_place_becomes_free_breaks_nothing() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=1))
+        place = inside(room, "a")
+        first, second = entering(room, ["a", "a"], [])
+        await asyncio.sleep(0)
+        place.leave()
+        first.cancel()
+        assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
+        (await second).leave()
+        await settled()
+        inside(room, "a")
+        assert room.waiting == 0
+
+    run(test())
+
+
+def test_who_gives_up_with_a_place_in_hand_gives_it_to_the_next() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=1))
+        place = inside(room, "a")
+        first, second = entering(room, ["a", "a"], [])
+        await settled()
+        place.leave()
+        await asyncio.sleep(0)  # the place is the first one's now, who has not noticed
+        first.cancel()
+        assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
+        (await second).leave()
+        inside(room, "a")
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("fields", "namespace"),
+    [
+        ({}, "team-a"),
+        ({"namespace": "", "object": {"metadata": {"namespace": "victim"}}}, ""),
+        ({"name": '", "namespace":"victim', "namespace": "team-b"}, "team-b"),
+    ],
+)
+def test_whose_turn_it_is_is_what_the_api_server_says(fields: dict[str, object], namespace: str) -> None:
+    review = make_review(**fields)
+    request = review["request"]
+    as_the_api_server = {
+        key: request[key] for key in ("uid", "kind", "name", "namespace", "operation", "object") if request.get(key)
+    }
+    for separators in ((",", ":"), (", ", ": ")):
+        raw = json.dumps({**review, "request": as_the_api_server}, separators=separators).encode()
+        assert asked_namespace(raw) == namespace
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b" " * 9000 + b'"namespace":"far"', b'"namespace":7'])
+def test_what_names_no_namespace_has_one_turn_together(raw: bytes) -> None:
+    assert asked_namespace(raw) == ""
