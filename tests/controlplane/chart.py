@@ -52,7 +52,7 @@ def objects(folder: Path, *options: str, kube_version: str = NEWEST) -> list[Jso
 
 
 def is_hook(manifest: Json) -> bool:
-    """Return whether the object is there only while the release is uninstalled."""
+    """Return whether Helm makes the object only for the length of one command."""
     return "helm.sh/hook" in manifest["metadata"].get("annotations", {})
 
 

@@ -73,6 +73,12 @@ CASES = {
         _shares("drawbridge_faults_total", 'code="503"', 12),
         "100% of the requests end in an error of Drawbridge.",
     ),
+    "DrawbridgeRuleFails": Case(
+        {'drawbridge_rule_faults_total{instance="a",rule="mig-unknown-profile"}': "0x10 1x90"},
+        {'drawbridge_rule_faults_total{instance="a",rule="mig-unknown-profile"}': "4x90"},
+        "Reviews end in an error because the rule mig-unknown-profile fails.",
+        {"rule": "mig-unknown-profile"},
+    ),
     "DrawbridgeSheds": Case(
         _shares("drawbridge_shed_total", 'reason="queue"', 30),
         _shares("drawbridge_shed_total", 'reason="draining"', 30),
@@ -209,7 +215,7 @@ def _tests(name: str, case: Case) -> list[dict[str, object]]:
     ]
 
 
-def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
+def test_fm_50_every_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:
     assert CASES.keys() == alerts().keys()
     tests = [test for name, case in CASES.items() for test in _tests(name, case)]
     file = tmp_path / "alerts.json"
@@ -226,7 +232,7 @@ def test_prometheus_reads_all_rules_and_what_the_dashboard_asks(tmp_path: Path) 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_api_server_counts_under_the_names_that_the_alerts_ask_for(
+def test_fm_50_the_api_server_counts_under_the_names_that_the_alerts_ask_for(
     cluster: ControlPlane, installation: Installation, namespace: str
 ) -> None:
     """Nobody answers: what fails open is counted, what fails closed is refused and counted."""

@@ -4,7 +4,7 @@ import copy
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,37 @@ from tests.support.deployment import BASE, crds
 
 pytestmark = pytest.mark.e2e
 
-COMPONENTS = BASE.parent / "components"
+KUSTOMIZE = BASE.parent
+MONITORING = "../monitoring"
 MODE = "certificates.mode"
 CERT_MANAGER = ("--api-versions", "cert-manager.io/v1", "--set", f"{MODE}=cert-manager")
-# What is installed, by kustomize's components and by the chart's values.
-WAYS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
-    "as it comes": ((), ()),
-    "cert-manager": (("cert-manager",), CERT_MANAGER),
-    "provided certificates": (("provided-certificates",), ("--set", f"{MODE}=provided")),
-    "failing open": (("fail-open",), ("--set", "webhooks.failurePolicyOverride=Ignore")),
+OPERATOR = ("--api-versions", "monitoring.coreos.com/v1")
+PROMETHEUS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+MONITORED = ("serviceMonitor", "prometheusRule", "dashboard")
+# What is installed: by an overlay, or by the base with a component; and by the chart's values.
+WAYS: dict[str, tuple[str, Sequence[str]]] = {
+    "as it comes": ("base", ()),
+    "cert-manager": ("overlays/cert-manager", CERT_MANAGER),
+    "provided certificates": ("components/provided-certificates", ("--set", f"{MODE}=provided")),
+    "failing open": ("overlays/fail-open", ("--set", "webhooks.failurePolicyOverride=Ignore")),
+    "autoscaling": ("components/autoscaling", ("--set", "webhook.autoscaling.enabled=true")),
+    "high availability": (
+        "overlays/high-availability",
+        ("--set", "webhook.autoscaling.enabled=true,webhook.replicas=5,controller.replicas=3"),
+    ),
+    "host network": ("components/host-network", ("--set", "webhook.hostNetwork=true")),
+    "monitored": (
+        MONITORING,
+        (
+            *OPERATOR,
+            "--set-json",
+            f"networkPolicy.metricsFrom={json.dumps(PROMETHEUS)}",
+            *(word for part in MONITORED for word in ("--set", f"monitoring.{part}.enabled=true")),
+        ),
+    ),
 }
+# Of these no schema is here.
+FOREIGN = ("cert-manager.io/", "monitoring.coreos.com/")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -38,12 +59,20 @@ def _helm() -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("Helm is not built: run `make controlplane`")
 
 
-def _kustomized(cluster: ControlPlane, folder: Path, components: Sequence[str]) -> list[Json]:
-    """Return what a kustomization of the base and these components makes."""
-    paths = {"resources": [BASE], "components": [COMPONENTS / name for name in components]}
-    relative = {key: [os.path.relpath(path, folder) for path in found] for key, found in paths.items()}
+def _kustomized(cluster: ControlPlane, folder: Path, path: str) -> list[Json]:
+    """Return what an overlay makes, or a kustomization of the base and a component."""
+    parts = {"resources": [path]} if path.startswith("overlays/") else {"resources": ["base"], "components": [path]}
+    if path == "base":
+        del parts["components"]
+    relative = {key: [os.path.relpath(KUSTOMIZE / each, folder) for each in found] for key, found in parts.items()}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(relative))
     return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(folder)).stdout))
+
+
+def test_every_overlay_and_component_is_compared() -> None:
+    there = {str(path.parent.relative_to(KUSTOMIZE)) for path in KUSTOMIZE.glob("*/*/kustomization.yaml")}
+    of_overlays = {"components/cert-manager", "components/fail-open"}
+    assert {path for path, _ in WAYS.values()} - {"base", MONITORING} == there - of_overlays
 
 
 def _compared(manifests: Sequence[Json]) -> dict[tuple[str, str], Json]:
@@ -62,8 +91,8 @@ def _compared(manifests: Sequence[Json]) -> dict[tuple[str, str], Json]:
 @pytest.mark.parametrize("way", WAYS)
 def test_chart_and_kustomize_make_the_same_objects(cluster: ControlPlane, tmp_path: Path, way: str) -> None:
     """The chart does not make the namespace that it is installed in, and does make the CRDs."""
-    components, options = WAYS[way]
-    by_kustomize = _compared([*_kustomized(cluster, tmp_path, components), *crds()])
+    path, options = WAYS[way]
+    by_kustomize = _compared([*_kustomized(cluster, tmp_path, path), *crds()])
     del by_kustomize["Namespace", NAMESPACE]
     by_helm = _compared(without_hooks(objects(tmp_path, *options)))
     assert by_helm.keys() == by_kustomize.keys()
@@ -71,20 +100,39 @@ def test_chart_and_kustomize_make_the_same_objects(cluster: ControlPlane, tmp_pa
         assert by_helm[key] == manifest, key
 
 
+@pytest.fixture
+def privileged(cluster: ControlPlane) -> Iterator[None]:
+    """Let our namespace admit pods with the ports of their node."""
+
+    def enforce(standard: str) -> None:
+        labels = {"pod-security.kubernetes.io/enforce": standard}
+        cluster.api.patch("v1/namespaces", NAMESPACE, {"metadata": {"labels": labels}})
+
+    enforce("privileged")
+    yield
+    enforce("restricted")
+
+
 @pytest.mark.usefixtures("installation")
 @pytest.mark.parametrize("way", WAYS)
-def test_what_they_make_is_applied_without_a_warning(cluster: ControlPlane, tmp_path: Path, way: str) -> None:
-    """By server-side apply, unknown fields refused. Of cert-manager's kinds no schema is here."""
-    components, options = WAYS[way]
+def test_what_they_make_is_applied_without_a_warning(
+    cluster: ControlPlane, tmp_path: Path, way: str, request: pytest.FixtureRequest
+) -> None:
+    """By server-side apply, unknown fields refused."""
+    path, options = WAYS[way]
     query = {"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "test", "force": "true"}
-    for made in (_kustomized(cluster, tmp_path, components), objects(tmp_path, *options)):
-        known = [each for each in made if not each["apiVersion"].startswith("cert-manager.io/")]
+    if way == "host network":
+        request.getfixturevalue("privileged")
+    for made in (_kustomized(cluster, tmp_path, path), objects(tmp_path, *options)):
+        known = [each for each in made if not each["apiVersion"].startswith(FOREIGN)]
         assert len(known) > 20
         for manifest in known:
             plural = re.sub("y$", "ie", manifest["kind"].lower()) + "s"
             metadata = manifest["metadata"]
-            path = path_of(f"{manifest['apiVersion']}/{plural}", metadata.get("namespace"), metadata["name"])
-            answer = cluster.api.send("PATCH", path, manifest, query=query, content_type="application/apply-patch+yaml")
+            where = path_of(f"{manifest['apiVersion']}/{plural}", metadata.get("namespace"), metadata["name"])
+            answer = cluster.api.send(
+                "PATCH", where, manifest, query=query, content_type="application/apply-patch+yaml"
+            )
             assert answer.warnings == (), (manifest["kind"], metadata["name"])
 
 
@@ -115,6 +163,10 @@ DANGEROUS = {
     "certificates.mode=cert-manager": "needs cert-manager in the cluster",
     "settings.port=9443": "`settings.port` is set by the chart",
     f"fullnameOverride={'x' * 53}": "must be at most 52 characters",
+    "webhook.autoscaling.enabled=true,webhook.autoscaling.maxReplicas=2": "`webhook.autoscaling.maxReplicas` must be a",
+    "webhook.replicas=15": "`priorityQuota.pods` must be at least 21, it is 20",
+    "monitoring.serviceMonitor.enabled=true": "`monitoring.serviceMonitor` needs the Prometheus operator",
+    "monitoring.prometheusRule.enabled=true": "`monitoring.prometheusRule` needs the Prometheus operator",
 }
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -125,6 +177,12 @@ def test_a_dangerous_setting_is_refused_with_what_to_write_instead(tmp_path: Pat
     assert done.returncode != 0
     assert DANGEROUS[setting] in done.stderr
     assert "\n  fix: " in done.stderr
+
+
+def test_metrics_that_nobody_may_read_are_not_offered_to_prometheus(tmp_path: Path) -> None:
+    done = rendered(tmp_path, *OPERATOR, "--set", "monitoring.serviceMonitor.enabled=true")
+    assert done.returncode != 0
+    assert "`networkPolicy.metricsFrom` must name who reads the metrics" in done.stderr
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
@@ -177,13 +235,16 @@ SET: dict[str, tuple[Any, str]] = {
     "imagePullSecrets": ([{"name": "pull-s"}], "name: pull-s"),
     "podLabels": ({"l": "pod-l"}, "l: pod-l"),
     "podAnnotations": ({"a": "pod-a"}, "a: pod-a"),
+    "extraEnv": ([{"name": "OTEL_SERVICE_NAME", "value": "of-traces"}], "value: of-traces"),
     "nodeSelector": ({"rack": "node-s"}, "rack: node-s"),
     "tolerations": ([{"key": "tolerated"}], "key: tolerated"),
     "affinity": ({"nodeAffinity": {"preferred": "affine"}}, "preferred: affine"),
     "priorityClassName": ("of-mine", "priorityClassName: of-mine"),
     "priorityQuota.pods": (21, 'pods: "21"'),
     "settings": ({"docs_url": "https://example.com/docs"}, "docs_url: https://example.com/docs"),
-    "webhook.replicas": (4, "replicas: 4"),
+    "webhook.replicas": (4, "minReplicas: 4"),
+    "webhook.autoscaling.maxReplicas": (8, "maxReplicas: 8"),
+    "webhook.autoscaling.targetCPU": ("650m", "averageValue: 650m"),
     "webhook.port": (10250, "--port=10250"),
     "webhook.healthPort": (8082, "--health-port=8082"),
     "webhook.drainSeconds": (13, "--drain-seconds=13"),
@@ -199,13 +260,14 @@ SET: dict[str, tuple[Any, str]] = {
     "certificates.resources": ({"limits": {"memory": "603Mi"}}, "memory: 603Mi"),
     "certificates.extraArgs": (["--settle-seconds=121"], '"--settle-seconds=121"'),
     "webhooks.annotations": ({"a": "webhook-a"}, "a: webhook-a"),
+    "monitoring.labels": ({"release": "kube-p"}, "release: kube-p"),
     "networkPolicy.metricsFrom": ([{"podSelector": {"matchLabels": {"m": "metrics"}}}], "m: metrics"),
     "networkPolicy.apiServerPorts": ([7443], "port: 7443"),
     "networkPolicy.extraEgress": ([{"ports": [{"port": 4317}]}], "port: 4317"),
 }
 # Each is the subject of another test of this file, or off in the one below.
 ELSEWHERE = {"certificates.mode", "webhooks.failurePolicyOverride", "webhooks.excludedNamespaces"}
-ELSEWHERE |= {"webhooks.namespaceSelector", "image.tag"}
+ELSEWHERE |= {"webhooks.namespaceSelector", "image.tag", "webhook.hostNetwork"}
 
 
 def _nested(paths: dict[str, Any]) -> Json:
@@ -222,7 +284,7 @@ def _nested(paths: dict[str, Any]) -> Json:
 def _with_values(folder: Path, paths: dict[str, Any]) -> str:
     file = folder / "values.json"
     file.write_text(json.dumps(_nested(paths)))
-    done = rendered(folder, "--values", str(file))
+    done = rendered(folder, *OPERATOR, "--values", str(file))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -239,7 +301,8 @@ def test_every_value_is_seen_in_what_is_made(tmp_path: Path) -> None:
     of_classes = {path for path in webhooks if path.endswith(".failurePolicy") and "DeviceClasses" in path}
     switches = {path for path in known if path.endswith((".enabled", ".install"))}
     assert known == SET.keys() | timeouts.keys() | policies.keys() | of_classes | switches | ELSEWHERE
-    made = _with_values(tmp_path, {**{path: value for path, (value, _) in SET.items()}, **timeouts, **policies})
+    shown = {path: value for path, (value, _) in SET.items()}
+    made = _with_values(tmp_path, {**dict.fromkeys(switches, True), **shown, **timeouts, **policies})
     assert [path for path, (_, seen) in SET.items() if seen not in made] == []
     registered = [w for each in yaml.safe_load_all(made) for w in (each or {}).get("webhooks", ())]
     assert {w["timeoutSeconds"] for w in registered} == {6}

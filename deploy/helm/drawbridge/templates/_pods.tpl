@@ -90,6 +90,9 @@ env:
       fieldPath: metadata.namespace
 - name: PYTHONDONTWRITEBYTECODE
   value: "1"
+{{- with $root.Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
