@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from kubernetes.config import incluster_config
 
 from tests.kube.fake_api import fake_api
 from webhook.core.errors import SettingsError
@@ -167,6 +169,37 @@ def test_a_token_from_a_program_is_fetched(tmp_path: Path) -> None:
     run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program), "interactiveMode": "Never"}
     access = load_access(kubeconfig(tmp_path, {"exec": run}))
     assert access.credentials() == {"authorization": "Bearer fresh"}
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "of_kubeconfig", "proxy"),
+    [
+        ("", "", "http://proxy.test:3128"),
+        ("127.0.0.1", "", None),
+        ("127.0.0.1", "http://other.test:80", "http://other.test:80"),
+    ],
+)
+def test_a_proxy_is_asked_as_kubectl_asks_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_proxy: str, of_kubeconfig: str, proxy: str | None
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    cluster = {"proxy-url": of_kubeconfig} if of_kubeconfig else {}
+    assert load_access(kubeconfig(tmp_path, {"token": "t"}, **cluster)).proxy == proxy
+
+
+def test_t_23_in_a_pod_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    token, ca = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("secret")
+    trustme.CA().cert_pem.write_to_path(ca)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(ca))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    access = load_access()
+    assert (access.server, access.proxy) == ("https://10.0.0.1:443", None)
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_a_settings_error(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import yaml
 
@@ -33,7 +35,10 @@ class Access:
 
 
 def load_access(kubeconfig: Path | None = None, context: str | None = None) -> Access:
-    """Return access by a kubeconfig, else by the service account of the pod that we run in; SettingsError otherwise."""
+    """Return access by a kubeconfig, else by the service account of the pod that we run in; SettingsError otherwise.
+
+    In a pod the API server is next door: a proxy of the environment is not asked.
+    """
     from kubernetes import client, config  # a third of a second, which only those who need it pay
 
     configuration = client.Configuration()
@@ -44,20 +49,28 @@ def load_access(kubeconfig: Path | None = None, context: str | None = None) -> A
             config.load_incluster_config(configuration)
         else:
             raise SettingsError(("a cluster is needed: give `--cluster` or `--kubeconfig`, or run in a pod",))
-        return _access(configuration)
+        return _access(configuration, None if kubeconfig is None else _proxy(configuration))
     except (config.ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         source = "the service account" if kubeconfig is None else f"--kubeconfig '{kubeconfig}'"
         raise SettingsError((f"{source} cannot be used: {error}",)) from error
 
 
-def _access(configuration: Any) -> Access:
+def _proxy(configuration: Any) -> str | None:
+    """Return the proxy of a kubeconfig, else the environment's unless NO_PROXY has the server, as kubectl would."""
+    proxy: str | None = configuration.proxy
+    server = urlsplit(configuration.host)
+    of_the_environment = proxy in (getproxies().get(server.scheme), getproxies().get("all"))
+    return None if of_the_environment and proxy_bypass(server.hostname or "") else proxy
+
+
+def _access(configuration: Any, proxy: str | None) -> Access:
     server = configuration.host.rstrip("/")
     return Access(
         server=server,
         credentials=lambda: _headers(configuration),
         tls=_tls(configuration) if server.startswith("https:") else None,
         server_name=configuration.tls_server_name,
-        proxy=configuration.proxy,
+        proxy=proxy,
     )
 
 
