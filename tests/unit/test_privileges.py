@@ -58,8 +58,8 @@ def names(file: Path) -> frozenset[str]:
     return frozenset(_names(tree(file)))
 
 
-def _names(module: ast.Module) -> Iterator[str]:
-    for node in ast.walk(module):
+def _names(whole: ast.Module) -> Iterator[str]:
+    for node in ast.walk(whole):
         match node:
             case ast.Import(names=aliases):
                 yield from (alias.name for alias in aliases)
@@ -69,6 +69,8 @@ def _names(module: ast.Module) -> Iterator[str]:
                 yield f"{owner}.{attribute}"
             case ast.Attribute(attr=attribute):
                 yield f".{attribute}"
+            case _:
+                pass
 
 
 def starts_programs(name: str) -> bool:
@@ -148,6 +150,8 @@ def _patterns(module: ast.Module) -> Iterator[ast.expr]:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=called), args=[pattern, *_]):
                 if called != "escape":
                     yield pattern
+            case _:
+                pass
 
 
 def _is_computed(pattern: ast.expr) -> bool:
