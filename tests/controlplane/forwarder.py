@@ -55,6 +55,11 @@ class TcpForwarder:
     def backend(self, port: int) -> None:
         self.backends = (port,)
 
+    @property
+    def open(self) -> int:
+        """How many connections neither side has closed."""
+        return len(self._connections)
+
     def cut(self) -> None:
         """Close every open connection, as a node that is lost."""
         self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._connections])

@@ -8,7 +8,16 @@ import pytest
 
 from tests.controlplane.api import ApiError, Json
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.objects import CLAIM_POLICIES, CLAIMS, make_claim_object, make_exact_request
+from tests.controlplane.objects import (
+    CLAIM_POLICIES,
+    CLAIMS,
+    PODS,
+    TEMPLATES,
+    make_claim_object,
+    make_exact_request,
+    make_pod,
+    make_template,
+)
 from tests.controlplane.waiting import wait_for
 from tests.support.policies import policy_object
 
@@ -109,6 +118,32 @@ def test_an_update_and_the_end_of_a_policy_are_followed(cluster: ControlPlane, g
         cluster.kubectl("patch", "claimpolicy", name, "--type=merge", "-p", '{"spec":{"mode":"Deny"}}')
         wait_for("the change back", lambda: "nothing here" in tried(cluster, guarded, 1))
     wait_for("its end", lambda: "nothing here" not in tried(cluster, guarded, 1))
+
+
+def test_fm_10_what_is_stored_can_be_changed_when_a_policy_has_become_stricter(
+    cluster: ControlPlane, guarded: str
+) -> None:
+    """Claims, templates and pods are judged when they are created, workloads are only warned of."""
+    api, one = cluster.api, make_exact_request(1, "gpu.nvidia.com")
+    template = {"metadata": {"labels": {"app": "x"}}, "spec": make_pod(guarded, "x", "kept")["spec"]}
+    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "x"}}, "template": template}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "kept", "namespace": guarded}}
+    stored = {
+        CLAIMS: make_claim_object(guarded, "kept", one),
+        TEMPLATES: make_template(guarded, "kept", one),
+        PODS: make_pod(guarded, "kept", "kept"),
+        "apps/v1/deployments": {**deployment, "spec": spec},
+    }
+    for resource, manifest in stored.items():
+        api.create(resource, manifest)
+    strict = policy(guarded, "strict", validations=[{"expression": "false", "message": "nothing here"}])
+    strict["spec"]["match"]["resources"] = ["claims", "templates", "pods", "workloads"]
+    with written(cluster, strict):
+        wait_for("the policy", lambda: "nothing here" in tried(cluster, guarded, 1))
+        for resource in stored:
+            changed = api.patch(resource, "kept", {"metadata": {"labels": {"changed": "yes"}}}, guarded)
+            assert changed["metadata"]["labels"]["changed"] == "yes"
+        assert api.patch("apps/v1/deployments", "kept", {"spec": {"paused": True}}, guarded)["spec"]["paused"]
 
 
 def test_who_asks_is_known(cluster: ControlPlane, guarded: str) -> None:
