@@ -1,7 +1,6 @@
 """Joins settings, the controller and its health port into one running process."""
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -27,7 +26,7 @@ from webhook.server.log import LineSink, Log, make_log, where
 from webhook.server.metrics import Metrics
 from webhook.server.probes import Check, Probes
 from webhook.server.protocol import Guard
-from webhook.server.run import bound, spare_the_collector
+from webhook.server.run import bound, heed_signals, spare_the_collector
 from webhook.server.watchdog import Watchdog
 from webhook.settings import Settings
 
@@ -88,8 +87,7 @@ async def _run(
 async def run_beside_health(work: Coroutine[None, None, None], health: EdgeServer, watchdog: Watchdog, log: Log) -> int:
     """Run both until SIGTERM or SIGINT and return the exit code: 1 where one of them ended by itself."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    heed_signals(stop.set)
     log.info("health", address=f"http://{health.address}")
     tasks: list[asyncio.Task[object]] = [
         asyncio.create_task(work),

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -47,11 +48,20 @@ def run(edge: Edge, announce: Callable[[str], None]) -> int:
 async def _run(edge: Edge, announce: Callable[[str], None]) -> int:
     spare_the_collector()
     sys.setswitchinterval(_SWITCH_SECONDS)  # with Python's own five each step waits that long for every busy thread
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, edge.tell)
+    heed_signals(edge.tell)
     await edge.serve(announce)
     return 0
+
+
+def heed_signals(tell: Callable[[], None]) -> None:
+    """Call `tell` at each SIGTERM and SIGINT, on the running loop; let no other signal that users send end the process.
+
+    SIGHUP asks servers to read their files again, which ours does by itself; where a terminal is closed, it ends it.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, tell)
+    for number in (signal.SIGUSR1, signal.SIGUSR2, *(() if os.isatty(0) else (signal.SIGHUP,))):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def spare_the_collector() -> None:
