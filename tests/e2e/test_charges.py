@@ -126,6 +126,24 @@ def test_fm_42_a_claim_made_from_a_template_is_charged_once_and_what_is_allocate
     wait_for("free quota", lambda: _settled(api, counted) == NOTHING)
 
 
+WHO = ("alice", "system:serviceaccount:kube-system:resource-claim-controller", "system:kube-scheduler")
+
+
+def test_fm_42_a_claim_is_judged_and_charged_alike_whoever_creates_it(cluster: ControlPlane, counted: str) -> None:
+    cluster.grant("alice", counted)
+    for number, who in enumerate(WHO[:2], 1):
+        claim = make_claim_object(counted, f"claim-{number}", make_exact_request())
+        cluster.kubectl("create", "-f", "-", "--as", who, manifests=[claim])
+        assert _used(cluster.api, counted)["whole-gpus"] == str(number)
+    misspelt = make_exact_request(1, GPU_DRIVER, f"device.attributes['{GPU_DRIVER}'].productname == 'H100'")
+    for request, rule in ((make_exact_request(), "quota-exceeded"), (misspelt, "selector-unknown-attribute")):
+        claim = make_claim_object(counted, "one-more", request)
+        told = [cluster.kubectl("create", "-f", "-", "--as", who, manifests=[claim], check=False).stderr for who in WHO]
+        said = [text.partition("\n  why")[0] for text in told]  # who holds the quota, for how long
+        assert f"[{rule}]" in said[0]
+        assert said == said[:1] * len(WHO)
+
+
 def test_a_pod_whose_claim_the_quota_refuses_says_why_and_starts_when_there_is_room(
     cluster: ControlPlane, counted: str
 ) -> None:
