@@ -22,10 +22,16 @@ def issue_certificates(folder: Path) -> Path:
     return folder / "ca.crt"
 
 
+def metrics_at(address: str) -> str:
+    """Return a process's `/metrics`."""
+    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
 def metric_at(address: str, series: str) -> float | None:
     """Return the figure of a series, its labels as they are written, of a process's `/metrics`; None if it is not."""
-    with urllib.request.urlopen(f"{address}/metrics", timeout=10) as answer:
-        found = re.search(rf"^{re.escape(series)} (\S+)$", answer.read().decode(), re.MULTILINE)
+    found = re.search(rf"^{re.escape(series)} (\S+)$", metrics_at(address), re.MULTILINE)
     return float(found[1]) if found else None
 
 
@@ -105,10 +111,14 @@ class ControllerProcess:
             name, [str(DRAWBRIDGE), "controller", "--kubeconfig", str(kubeconfig), *options]
         )
 
+    @property
+    def health_url(self) -> str:
+        """Where `/livez`, `/readyz` and `/metrics` are."""
+        return str(self.program.wait_for_output(r'"address":\s*"(http://[^"]+)"')[1])
+
     def metric(self, name: str) -> float:
         """Return one of the figures that it serves at `/metrics`."""
-        address = self.program.wait_for_output(r'"address":\s*"(http://[^"]+)"')[1]
-        found = metric_at(address, name)
+        found = metric_at(self.health_url, name)
         assert found is not None, f"no metric {name}"
         return found
 

@@ -156,3 +156,13 @@ def test_every_option_says_what_it_does() -> None:
         if not option.help
     ]
     assert silent == []
+
+
+def test_metrics_that_pages_name_are_in_the_reference() -> None:
+    known = set(re.findall(r"^\| `(drawbridge_\w+)`", (REFERENCE / "metrics.md").read_text(), re.MULTILINE))
+    pages = [*REFERENCE.parent.glob("*/*.md"), *REFERENCE.parents[1].glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"`(drawbridge_\w+)`", page.read_text())}
+    parts = ("_bucket", "_count", "_sum")
+    assert {
+        name for name in named - known if name.removesuffix(next(filter(name.endswith, parts), "")) not in known
+    } == set()
