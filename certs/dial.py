@@ -9,6 +9,17 @@ _DIAL_SECONDS = 5.0
 
 async def served_fingerprint(host: str, port: int) -> str:
     """Return the SHA-256 fingerprint of the certificate that is served there, trusted or not; empty where none is."""
+    der = await _served(host, port)
+    return sha256(der).hexdigest() if der else ""
+
+
+async def served_certificate(host: str, port: int) -> bytes:
+    """Return the certificate that is served there as PEM, trusted or not; empty where none is."""
+    der = await _served(host, port)
+    return ssl.DER_cert_to_PEM_cert(der).encode() if der else b""
+
+
+async def _served(host: str, port: int) -> bytes:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # what is served is compared with what is meant, byte for byte
@@ -16,9 +27,9 @@ async def served_fingerprint(host: str, port: int) -> str:
         async with asyncio.timeout(_DIAL_SECONDS):
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except (OSError, TimeoutError):
-        return ""
+        return b""
     try:
-        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        return sha256(der).hexdigest()
+        der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        return der
     finally:
         writer.transport.abort()

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tests.controlplane.drawbridge import DRAWBRIDGE, ControllerProcess, ServePr
 from tests.controlplane.installation import NAMESPACE, Installation, install
 from tests.controlplane.load import CALLS_A_CREATE, Load, ask
 from tests.controlplane.objects import CLAIMS, make_claim_object, make_exact_request
+from tests.controlplane.service import own_address, publish
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.webhooks import RESOURCES
 from tests.support.golang import REPOSITORY
@@ -40,16 +41,7 @@ WORKERS = 6
 REPLICAS = 3
 CALLER = "kube-apiserver"
 HOST = f"drawbridge.{NAMESPACE}.svc"
-SLICES = "discovery.k8s.io/v1/endpointslices"
 SECRETS = "v1/secrets"
-
-
-def own_address() -> str:
-    """Return an address of this machine that a Service may have: not loopback."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
-        probe.connect(("198.51.100.1", 9))  # nothing is sent
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"
 
 
 def admission_configuration(folder: Path, ca: trustme.CA) -> Path:
@@ -93,30 +85,12 @@ class Rig:
         )
         self.replicas = [ServeProcess(cluster.programs, options, f"serve-{index}") for index in range(REPLICAS)]
         for index, replica in enumerate(self.replicas):
-            self._publish(f"drawbridge-{index}", replica.port)
+            publish(cluster.api, NAMESPACE, f"drawbridge-{index}", address, replica.port)
             wait_for("readiness", replica.is_ready)
         for manifest in installation.webhooks:
             closed = [{**webhook, "failurePolicy": "Fail"} for webhook in manifest["webhooks"]]
             self.api.create(RESOURCES[manifest["kind"]], {**manifest, "webhooks": closed})
         wait_for("a bundle that verifies", lambda: self.command("verify").returncode == 0)
-
-    def _publish(self, name: str, port: int) -> None:
-        """Make a replica an endpoint of the Service, as the kubelet and the endpoint controller do for a pod."""
-        self.api.create(
-            SLICES,
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {
-                    "name": name,
-                    "namespace": NAMESPACE,
-                    "labels": {"kubernetes.io/service-name": "drawbridge"},
-                },
-                "addressType": "IPv4",
-                "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-                "endpoints": [{"addresses": [self.address], "conditions": {"ready": True}}],
-            },
-        )
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `drawbridge certs` as an administrator does."""

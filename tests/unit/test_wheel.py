@@ -7,7 +7,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("certs", "policies", "webhook")
+FOLDERS = ("certs", "deploy/crds", "deploy/kustomize/base", "policies", "webhook")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 
 

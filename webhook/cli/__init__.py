@@ -10,6 +10,7 @@ COMMANDS: Mapping[str, str] = {
     "certs": "issue, show, rotate and verify certificates",
     "check": "the server's verdicts offline, on manifests",
     "controller": "keep templates, fold claims into quota status; rotate certificates",
+    "doctor": "what is wrong with our own installation in a cluster, and what mends it",
     "explain": "the match funnel of each request, and the smallest change that would match",
     "inventory": "devices, shapes and attribute schema; idle claims; snapshots",
     "migrate": "rewrite legacy manifests file to file",

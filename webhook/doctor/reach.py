@@ -1,0 +1,77 @@
+"""Whether API servers ask us: what became of a claim that we must refuse, created in a dry run."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from webhook.core.fieldpath import ROOT
+from webhook.core.labels import parse_label_selector
+from webhook.core.raw import RawObject, Reader
+from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, unchecked
+from webhook.doctor.facts import CONFIGURATION_KINDS, MUTATING, VALIDATING, Facts, Place, Probe
+from webhook.doctor.remedies import restart
+
+PROBES: Mapping[str, str] = {MUTATING: "claims.mutate.drawbridge.dev", VALIDATING: "claims.validate.drawbridge.dev"}
+"""The webhook of each configuration that is to refuse a claim."""
+_API_VERSION = "admissionregistration.k8s.io/v1"
+
+
+def refusable(configuration: str, namespace: str) -> RawObject:
+    """Return a claim that the webhook must refuse: a selector that does not compile, an amount below zero."""
+    exactly: dict[str, Any] = {"deviceClassName": "drawbridge-doctor", "count": 1}
+    if configuration == MUTATING:
+        exactly["selectors"] = [{"cel": {"expression": "device.nothing"}}]
+    else:
+        exactly["capacity"] = {"requests": {"memory": "-1"}}
+    return {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": {"namespace": namespace, "name": "drawbridge-doctor"},
+        "spec": {"devices": {"requests": [{"name": "probe", "exactly": exactly}]}},
+    }
+
+
+def guarded_namespace(webhook: RawObject, labels: Mapping[str, Mapping[str, str]], preferred: str) -> str:
+    """Return a namespace that a webhook guards, the preferred one if it can be; "" where it guards none."""
+    selector = parse_label_selector(webhook.get("namespaceSelector") or {}, ROOT, Reader())
+    names = sorted(labels, key=lambda name: (name != preferred, name))
+    return next((name for name in names if selector.matches(labels[name])), "")
+
+
+def reach(facts: Facts) -> Iterator[Diagnosis]:
+    """Yield where an answer of ours did not come back."""
+    for probe in facts.probes:
+        kind = CONFIGURATION_KINDS[probe.configuration]
+        subject = Subject(_API_VERSION, kind, facts.place.name)
+        if not probe.namespace:
+            told = f"webhook '{probe.webhook}' guards no namespace that there is"
+            yield Diagnosis("reachability-unchecked", Severity.INFO, told, subject)
+        elif f'admission webhook "{probe.webhook}" denied the request' not in probe.message:
+            yield _unreached(probe, facts.place, subject)
+
+
+def _unreached(probe: Probe, place: Place, subject: Subject) -> Diagnosis:
+    called, _, why = probe.message.partition(f'failed calling webhook "{probe.webhook}": ')
+    if why:
+        told = f"API servers cannot call webhook '{probe.webhook}': {why}"
+        return Diagnosis("webhook-unreachable", Severity.ERROR, told, subject, _reach(place))
+    if _is_passed(probe):
+        told = (
+            f"webhook '{probe.webhook}' did not refuse what it must, in namespace '{probe.namespace}': it was not asked"
+        )
+        return Diagnosis(
+            "webhook-not-asked", Severity.ERROR, f"{told}, or could not be and fails open", subject, _reach(place)
+        )
+    told = f"whether API servers ask webhook '{probe.webhook}' was not seen: a claim was refused before"
+    return unchecked("reachability", called, told)
+
+
+def _is_passed(probe: Probe) -> bool:
+    """Return whether it came past the webhook: it would be stored, or the API server's own compiler refused it."""
+    own = probe.configuration == MUTATING and probe.code == 422 and "admission webhook" not in probe.message
+    return probe.code < 300 or own
+
+
+def _reach(place: Place) -> Fix:
+    logs = f"kubectl logs -n {place.namespace} deployment/{place.name}"
+    see = f"let API servers reach its pods (firewall, NetworkPolicy; port 8443), and see their log by `{logs}`"
+    return Fix(see, restart(place, "").command)
