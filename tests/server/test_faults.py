@@ -243,7 +243,7 @@ def test_t_19_a_bug_is_500_and_tells_nothing(server: Served) -> None:
     assert server.metric("drawbridge_faults_total", endpoint=VALIDATE_PODS, code="500") >= 1
 
 
-def test_a_bug_is_logged_with_the_uid_and_without_what_the_user_sent(server: Served) -> None:
+def test_t_17_a_bug_is_logged_with_the_uid_and_without_what_the_user_sent(server: Served) -> None:
     server.post(VALIDATE_PODS, make_review(uid="bug-2", object={"spec": {"env": CANARY}}))
     line = server.logged(uid="bug-2")
     assert (line["msg"], line["level"], line["error"]) == ("bug", "error", "KeyError")
