@@ -8,7 +8,6 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from click.testing import CliRunner
 from certs.issue import Pair, issue_serving, make_key
 from tests.controlplane.api import Json
 from tests.controlplane.cluster import ControlPlane, free_port
-from tests.controlplane.drawbridge import DRAWBRIDGE, ControllerProcess, ServeProcess
+from tests.controlplane.drawbridge import ControllerProcess, ServeProcess
 from tests.controlplane.installation import NAMESPACE
 from tests.controlplane.objects import CLAIM_POLICIES, DEVICE_QUOTAS, make_device_quota
 from tests.controlplane.programs import Program
@@ -171,11 +170,10 @@ def test_a_healthy_installation_is_clean(rig: Rig) -> None:
     assert code == 0
     assert {one["severity"] for one in found} == {"ok"}
     assert len(found) == 8
-    command = [str(DRAWBRIDGE), "doctor", "--kubeconfig", str(rig.cluster.kubeconfig())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("\n0 errors, 0 warnings\n")
-    assert "\x1b" not in done.stdout
+    [command] = commands_of("docs/how-to/check-an-installation.md", "Look")
+    printed = run_shown(rig.cluster, command.replace("drawbridge ", "$DRAWBRIDGE ", 1))
+    assert printed.endswith("\n0 errors, 0 warnings\n")
+    assert "\x1b" not in printed
 
 
 def test_a_missing_configuration_and_the_policy_that_came_in_meanwhile(rig: Rig) -> None:

@@ -42,6 +42,8 @@ def _endpoints(trust: Trust, place: Place) -> Iterator[Diagnosis]:
         yield Diagnosis("no-endpoints", Severity.ERROR, told, subject, restart(place, ""))
     elif len(trust.silent) == len(trust.ready):
         told = f"none of {len(trust.ready)} endpoints answers from here, so that what they serve was not seen"
+        if isinstance(trust.stored, Presented):
+            told = f"{told}, but what is in {trust.stored.where}"
         yield Diagnosis("served-unchecked", Severity.INFO, told, subject)
     elif trust.silent:
         told = f"{', '.join(trust.silent)} counts as ready and does not answer from here, where others do"

@@ -59,8 +59,8 @@ class _Compared:
         names = [webhook.get("name") for webhook in there]
         for name, wanted in self._wanted.items():
             if name not in names:
-                closed = wanted["failurePolicy"] == "Fail"
-                severity = Severity.ERROR if closed else Severity.WARNING
+                chosen = bool(self._facts.place.release) or wanted["failurePolicy"] != "Fail"
+                severity = Severity.WARNING if chosen else Severity.ERROR
                 told = (
                     f"{self._subject} has no webhook '{name}': {wanted['clientConfig']['service']['path']} is not asked"
                 )
@@ -73,6 +73,7 @@ class _Compared:
                 yield from self._service(index, webhook, wanted)
                 yield from self._namespaces(index, webhook, wanted)
                 yield from self._fields(index, webhook, wanted)
+        yield from self._left_out(there)
 
     def _foreign(self, index: int, name: str) -> Diagnosis:
         told = f"{self._subject} has a webhook '{name}' that is none of ours"
@@ -103,14 +104,17 @@ class _Compared:
                 {"op": "add", "path": f"/webhooks/{index}/namespaceSelector", "value": mended},
             ]
             yield self._found_of("namespace-not-exempt", Severity.ERROR, told, "exempt them", operations)
-        more = [namespace for namespace in _exempt(selector) if namespace not in must]
-        narrowed = bool(selector.get("matchLabels")) or any(
-            not _is_exemption(expression) for expression in selector.get("matchExpressions") or ()
-        )
-        if more or narrowed:
-            by_label = "namespaces by their labels" if narrowed else ""
-            left_out = " and ".join(filter(None, (_quoted(more), by_label)))
-            told = f"webhook '{name}' leaves out {left_out}{self._writer(name, 'namespaceSelector')}"
+
+    def _left_out(self, there: list[RawObject]) -> Iterator[Diagnosis]:
+        """Yield what users have exempted besides, which the chart lets them choose."""
+        by_choice: dict[str, list[str]] = {}
+        for webhook in there:
+            wanted = self._wanted.get(webhook.get("name", ""), {})
+            left_out = _left_out(webhook.get("namespaceSelector") or {}, wanted.get("namespaceSelector") or {})
+            if left_out:
+                by_choice.setdefault(left_out, []).append(str(webhook.get("name")))
+        for left_out, names in by_choice.items():
+            told = f"{left_out}: not guarded by {_quoted(names)}"
             yield Diagnosis("namespaces-left-out", Severity.INFO, told, self._subject)
 
     def _fields(self, index: int, webhook: RawObject, wanted: RawObject) -> Iterator[Diagnosis]:
@@ -149,6 +153,15 @@ def _test(index: int, name: str) -> RawObject:
 def _exempt(selector: RawObject) -> list[str]:
     expressions = selector.get("matchExpressions") or ()
     return [value for expression in expressions if _is_exemption(expression) for value in expression.get("values", ())]
+
+
+def _left_out(selector: RawObject, shipped: RawObject) -> str:
+    """Return which namespaces a selector exempts besides those of the shipped one; empty where it does not."""
+    more = [namespace for namespace in _exempt(selector) if namespace not in _exempt(shipped)]
+    expressions = selector.get("matchExpressions") or ()
+    narrowed = bool(selector.get("matchLabels")) or not all(map(_is_exemption, expressions))
+    by_label = "namespaces by their labels" if narrowed else ""
+    return " and ".join(filter(None, (_quoted(more), by_label)))
 
 
 def _is_exemption(expression: RawObject) -> bool:

@@ -69,7 +69,7 @@ def test_what_failing_open_means_is_said() -> None:
 def test_who_changed_it_is_named() -> None:
     facts = with_webhooks(setting("timeoutSeconds", 1))
     configuration: Any = facts.configurations[VALIDATING]
-    fields = {"f:webhooks": {'k:{"name":"claims.validate.drawbridge.dev"}': {"f:timeoutSeconds": {}}}}
+    fields: Any = {"f:webhooks": {'k:{"name":"claims.validate.drawbridge.dev"}': {"f:timeoutSeconds": {}}}}
     configuration["metadata"]["managedFields"] = [{"manager": "kubectl-edit", "fieldsV1": fields}]
     assert "set by 'kubectl-edit'" in wrong(facts)[0].message
 
@@ -84,9 +84,15 @@ def test_a_webhook_that_calls_something_else_is_pointed_back() -> None:
     assert '"op":"remove","path":"/webhooks/0/clientConfig/url"' in found.fix.command
 
 
-@pytest.mark.parametrize(("index", "severity"), [(0, Severity.ERROR), (1, Severity.WARNING)])
-def test_a_webhook_that_is_gone_is_an_error_where_it_fails_closed(index: int, severity: Severity) -> None:
-    [found] = wrong(with_webhooks(lambda webhooks: webhooks.pop(index)))
+@pytest.mark.parametrize(
+    ("index", "release", "severity"),
+    [(0, "", Severity.ERROR), (1, "", Severity.WARNING), (0, "gate", Severity.WARNING)],
+)
+def test_a_webhook_that_is_gone_is_an_error_where_it_fails_closed_and_nobody_may_choose(
+    index: int, release: str, severity: Severity
+) -> None:
+    facts = with_webhooks(lambda webhooks: webhooks.pop(index))
+    [found] = wrong(replace(facts, place=replace(HERE, release=release)))
     assert (found.name, found.severity) == ("webhook-missing", severity)
 
 
@@ -104,7 +110,7 @@ def test_our_own_namespace_must_be_exempt() -> None:
     assert (lacking.name, lacking.severity) == ("namespace-not-exempt", Severity.ERROR)
     assert "'kube-public', 'kube-node-lease', 'drawbridge-system'" in lacking.message
     assert (more.name, more.severity) == ("namespaces-left-out", Severity.INFO)
-    assert "leaves out 'more'" in more.message
+    assert more.message == "'more': not guarded by 'claims.validate.drawbridge.dev'"
 
 
 def test_an_exemption_beside_a_choice_by_labels_is_none_lost() -> None:
