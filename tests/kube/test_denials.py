@@ -118,7 +118,7 @@ def test_the_same_is_told_again_when_its_event_has_expired() -> None:
     asyncio.run(scenario())
 
 
-def test_a_storm_of_denials_writes_twenty_events_a_minute() -> None:
+def test_fm_40_a_storm_of_denials_writes_twenty_events_a_minute() -> None:
     async def scenario() -> None:
         async with telling() as world:
             for number in range(10_000):

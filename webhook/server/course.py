@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
+from typing import NamedTuple
 
 from webhook.core.decision import Decision
 from webhook.core.review import Review
@@ -21,9 +21,8 @@ class Stage(StrEnum):
     WRITE = "write"
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """A stretch of one stage, in seconds of the monotonic clock."""
+class Spent(NamedTuple):
+    """A stretch of one stage, in seconds of the monotonic clock. Made six times a request: a tuple costs half."""
 
     stage: Stage
     since: float
