@@ -34,3 +34,12 @@ def test_a_command_of_a_page_runs(command: str) -> None:
     assert done.exit_code in (0, 1), done.output
     assert not isinstance(done.exception, Exception), done.exception
     assert done.stdout
+
+
+def test_the_refusal_that_a_page_explains_is_ours() -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "debug-a-denial.md").read_text()
+    shown = page.partition("denied the request: ")[2].partition("```")[0].splitlines()
+    with contextlib.chdir(REPOSITORY):
+        check = ["check", "--cluster", "examples/cluster", "examples/claims/over-memory-quota.yaml"]
+        said = CliRunner().invoke(main, check).output
+    assert [line for line in shown if line not in said] == []
