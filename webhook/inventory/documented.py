@@ -8,21 +8,26 @@ it may not matter.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from weakref import WeakKeyDictionary
 
 from webhook.cel.compile import Verdict
 from webhook.cel.contradiction import Logic
 from webhook.cel.inspect import Access, AccessKind, accesses
 from webhook.cel.places import clauses
 from webhook.cel.syntax import AND, CONDITIONAL, OR, Ast, Call, Comprehension, Expr, children
+from webhook.core.cache import BoundedCache
 from webhook.core.catalogue import CatalogueName, DeviceKind
 from webhook.core.claims import Selector
 from webhook.core.device import AttributeValue, Device, device_of
 from webhook.inventory.case import Case, compiled_new
-from webhook.inventory.knowledge import DomainKnowledge, knowledge_of
+from webhook.inventory.knowledge import DomainKnowledge, Knowledge, knowledge_of
 from webhook.inventory.schema import STANDARD_DOMAIN
 
 _ANY_KIND = DeviceKind("")
 _STRANGER = "another.example.com"
+
+
+_MOST_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,30 @@ class Lack:
     never: bool
 
 
+# By the identity of the trees, which are kept with what was found, so that no others can have it.
+_LACKS: WeakKeyDictionary[Knowledge, BoundedCache[tuple[int, ...], tuple[tuple[Ast, ...], Lack | None]]] = (
+    WeakKeyDictionary()
+)
+
+
 def lack_of(case: Case, before: Sequence[Selector], ast: Ast) -> Lack | None:
     """Return the first reading of a selector that documented devices lack which all else that is asked accepts."""
     compiled = [compiled_new(other.expression, case.view.server) for other in before]
     trees = [one.ast for one in compiled if one.ast is not None and one.verdict is Verdict.OK]
     if len(trees) < len(compiled):
         return None
+    kept = _LACKS.setdefault(knowledge_of(case.view), BoundedCache(_MOST_KEPT))
+    key = (id(ast), *map(id, trees))
+    known = kept.known(key)
+    if known is None:
+        found = _first_lack(case, trees, ast)
+        if case.expired():
+            return found
+        known = kept.get(key, 1, lambda: ((ast, *trees), found))
+    return known[1]
+
+
+def _first_lack(case: Case, trees: Sequence[Ast], ast: Ast) -> Lack | None:
     others = [tree.root for tree in trees]
     guarded = {_name(access) for tree in (ast, *trees) for access in accesses(tree) if access.guarded}
     logic = Logic(case.view.server.version, frozenset(map(id, (*others, ast.root))))

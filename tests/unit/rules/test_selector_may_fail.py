@@ -233,3 +233,13 @@ def test_what_no_documented_device_of_the_class_has_is_refused_where_none_is_the
     assert [said[:2] for said in documented("whole", f"{A}.profile == '1g'")] == [("deny", message)]
     assert documented("parts", f"{A}.profile == '1g'") == []
     assert documented("driver", f"{A}.profile == '1g'") == []
+
+
+def test_what_is_remembered_of_one_class_says_nothing_of_another() -> None:
+    cluster = make_view(COMPLETE, classes=CLASSES, catalogue={DRIVER: DOCUMENTED})
+    read = f"{A}.uuid == 'b'"
+    for _ in range(2):
+        said = {name: [one.message for one in findings(name, read, cluster=cluster)] for name in ("parts", "whole")}
+        without = f"ends in an error without `uuid`, which devices of '{DRIVER}' of kind 'part' need not have"
+        assert without in said["parts"]
+        assert without not in said["whole"]
