@@ -92,5 +92,6 @@ lock:  ## Pin the requirements again, with hashes and without addresses (needs u
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in requirements/otel.in -o requirements/otel.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/dev.in -o requirements/dev.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/go.in -o requirements/go.txt
+	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/build.in -o requirements/build.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/fuzz.in -o requirements/fuzz.txt
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/audit.in -o requirements/audit.txt

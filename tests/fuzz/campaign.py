@@ -1,7 +1,7 @@
 """`make fuzz`: each target for its inputs, or for its share of the time; says how many were tried.
 
-Then Hypothesis chooses reviews that go over HTTPS. Inputs that broke a law are kept in build/fuzz/TARGET, and the exit
-code is 1.
+Then Hypothesis chooses reviews, in this process and over HTTPS. Inputs that broke a law are kept in build/fuzz/TARGET,
+and the exit code is 1.
 """
 
 import argparse
@@ -19,13 +19,18 @@ from random import Random, SystemRandom
 from tests.fuzz.targets import TARGETS, Target
 
 FOLDER = Path(__file__).parents[2] / "build" / "fuzz"
-_OPTIONS = ("-print_final_stats=1", "-timeout=60", "-rss_limit_mb=4096")
+_OPTIONS = ("-print_final_stats=1", "-timeout=300", "-rss_limit_mb=4096")
 _EXECUTED = re.compile(r"^stat::number_of_executed_units:\s+(\d+)", re.MULTILINE)
 _BEGUN = re.compile(r"^#(\d+)\s", re.MULTILINE)
 _COVERAGE = re.compile(r"\bcov: (\d+)")
 _SHOWN_LINES = 40
-OVER_HTTPS = "tests/server/test_hostile_reviews.py"
-INPUTS_OVER_HTTPS = 10_000
+BY_HYPOTHESIS = {
+    "chosen": ("tests/property/test_hostile_input.py", "changed_reviews", 100_000),
+    "https": ("tests/server/test_hostile_reviews.py", "reviews", 10_000),
+}
+"""Where reviews are chosen by Hypothesis: the tests, and how many a campaign gives them."""
+INPUTS_A_SECOND = 5
+"""So few of these, for each of its seconds, in a campaign that is bounded by time."""
 ENDPOINTS = 6
 _MOST_SEEDS = 500
 """The others come in by the changes, which know them all."""
@@ -90,14 +95,15 @@ def run(name: str, target: Target, bound: str, seed: int) -> Done:
     return found
 
 
-def over_https(inputs: int, seed: int) -> Done:
-    """Let Hypothesis choose reviews for a server of its own."""
-    command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", f"--hypothesis-seed={seed}", OVER_HTTPS]
+def run_hypothesis(name: str, inputs: int, seed: int) -> Done:
+    """Try so many reviews that Hypothesis chooses."""
+    file, test, _ = BY_HYPOTHESIS[name]
+    command = [sys.executable, "-m", "pytest", "-q", "--timeout=0", f"--hypothesis-seed={seed}", file, "-k", test]
     began = time.monotonic()
     ended = subprocess.run(command, env={**os.environ, "LONG_TESTS": str(inputs)}, check=False)
     seconds = round(time.monotonic() - began)
     tried = 0 if ended.returncode else inputs
-    return Done("https", seconds, tried, tried * ENDPOINTS, 0, (), ended.returncode)
+    return Done(name, seconds, tried, tried * ENDPOINTS, 0, (), ended.returncode)
 
 
 def _broken(folder: Path) -> list[Path]:
@@ -128,9 +134,9 @@ def main() -> int:
             bound = f"-max_total_time={max(1, given.seconds * target.share // shares)}"
         results.append(run(name, target, bound, given.seed))
         print(results[-1].line(), flush=True)
-    if not given.target:
-        inputs = INPUTS_OVER_HTTPS if given.seconds is None else min(INPUTS_OVER_HTTPS, 10 * given.seconds)
-        results.append(over_https(inputs, given.seed))
+    for name, (_, _, inputs) in () if given.target else BY_HYPOTHESIS.items():
+        most = inputs if given.seconds is None else INPUTS_A_SECOND * given.seconds
+        results.append(run_hypothesis(name, min(inputs, most), given.seed))
         print(results[-1].line(), flush=True)
     print(f"{sum(done.executed for done in results):,} inputs with seed {given.seed}")
     return 1 if any(done.failed for done in results) else 0

@@ -91,7 +91,7 @@ class Gate:
         return self._loop.run_until_complete(self._asked(path, body))
 
     async def _asked(self, path: str, body: bytes) -> Answer:
-        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"timeout=10s", "headers": [JSON_TYPE]}
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"timeout=30s", "headers": [JSON_TYPE]}
         said: list[Message] = []
 
         async def receive() -> Message:

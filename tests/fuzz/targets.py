@@ -89,7 +89,7 @@ TARGETS: Mapping[str, Target] = {
         law=_selector_law,
     ),
     "reviews": Target(
-        inputs=190_000,
+        inputs=90_000,
         share=6,
         answers=6,
         longest=40_000,

@@ -16,6 +16,7 @@ from tests.fuzz.review_laws import Gate, hold_for_answer, hold_for_body
 from tests.fuzz.selector_laws import go_deep, hold_for_selector
 from tests.fuzz.targets import manifest_changes, recorded_selectors, selector_changes
 from tests.fuzz.texts import bytes_of
+from tests.support.examples import examples
 from webhook.cel.environment import VERSIONS
 
 CHOICES = st.randoms(use_true_random=False)
@@ -44,7 +45,7 @@ def test_changed_selectors_get_a_verdict_an_explanation_and_a_value(text: str, r
     hold_for_selector(selector_changes().changed(text, random), (version,), version)
 
 
-@UNHURRIED
+@settings(deadline=None, max_examples=examples(100))
 @given(st.sampled_from(reviews()), CHOICES)
 def test_changed_reviews_are_decided_or_blamed_on_the_caller(gate: Gate, review: Json, random: Random) -> None:
     hold_for_body(gate, changed_body(json.dumps(review).encode(), random))

@@ -26,7 +26,7 @@ class Caller:
         self._connection: HTTPSConnection = served.connect()
 
     def ask(self, path: str, body: bytes) -> Answer:
-        found = post(self._connection, f"{path}?timeout=10s", body)
+        found = post(self._connection, f"{path}?timeout=30s", body)
         return Answer(found.status, found.body)
 
     def bugs(self) -> list[str]:
