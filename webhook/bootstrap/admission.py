@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from webhook.bootstrap.alike import Alike
 from webhook.bootstrap.policing import ClusterSource, PolicyDesk
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
@@ -77,6 +78,20 @@ def nobody(review: Review, decision: Deny) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Judged:
+    """What rules and policies say of a claim, template or class, and what quotas charge it unless they refuse it."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    said: Judgement
+    charges: tuple[QuotaCharge, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        return any(finding.severity is Severity.DENY for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """Decides reviews over a source, a ledger and the rules.
 
@@ -92,6 +107,7 @@ class Admission:
     count_unknown_kind: Callable[[str], None]
     now: Callable[[], datetime]
     policies: PolicyDesk = field(default_factory=PolicyDesk)
+    alike: Alike = field(default_factory=Alike)
     looks_again: int = 5
     refused: Callable[[Review, Deny], None] = nobody
 
@@ -120,10 +136,13 @@ class Admission:
         return handler
 
     async def mutate_claims(self, review: Review, budget: Budget) -> Decision:
-        return await self.work.run(self._mutated, review, self._view(), budget)
+        view = self._view()
+        policing = self.policies.of(view)
 
-    def _mutated(self, review: Review, view: ClusterView, budget: Budget) -> Decision:
-        return mutate_claims(review, view, self.rulebook, budget.spent, self.policies.of(view))
+        def mutated(budget: Budget) -> Decision:
+            return mutate_claims(review, view, self.rulebook, budget.spent, policing)
+
+        return await self.work.run_alike(self.alike.terms(app.MUTATE_CLAIMS, review, view), mutated, budget)
 
     async def mutate_pods(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - one shape for all
         made = await self.work.run(
@@ -137,29 +156,34 @@ class Admission:
         if review.operation == "DELETE" and review.kind.name == CLAIM and not review.dry_run:
             with budget.course.within(Stage.LEDGER):
                 await self.ledger.release_named(review.namespace, review.name)
-        case = case_of(review, self._view(), self.rulebook, budget.spent)
-        if case is None:
+        view = self._view()
+        policing = self.policies.of(view)
+
+        def judged(budget: Budget) -> _Judged | None:
+            case = case_of(review, view, self.rulebook, budget.spent)
+            return None if case is None else self._judged(review, case, policing)
+
+        known = await self.work.run_alike(self.alike.terms(app.VALIDATE_CLAIMS, review, view), judged, budget)
+        if known is None:
             return Allow()
-        subject = case.subject
-        found, said = await self.work.run(self._judged, review, case)
-        findings = (*found, *said.findings)
-        refused = any(finding.severity is Severity.DENY for finding in findings)
-        if isinstance(subject, Claim) and not refused:
+        said = self.policies.counted(known.said, policing.shelf)
+        subject, findings = known.case.subject, known.findings
+        if isinstance(subject, Claim) and not known.refused:
             quota = self._quota if subject.kind == CLAIM else self._early_quota
-            findings = (*findings, *await quota(subject, case, review, budget))
+            findings = (*findings, *await quota(subject, known, review, budget))
         return decided(findings, audit=said.audit)
 
-    def _judged(self, review: Review, case: Case) -> tuple[tuple[Finding, ...], Judgement]:
-        """Return what rules and policies say, in one go: each way to a thread and back costs as much as most rules."""
-        found = tuple(validate_claims(case, self.rulebook))
-        return found, self._policies_of_claim(review, case, found)
+    def _judged(self, review: Review, case: Case, policing: Policing) -> _Judged:
+        """Return what rules and policies say, and what is charged; nothing of policies of a class that stays as it is.
 
-    def _policies_of_claim(self, review: Review, case: Case, found: Sequence[Finding]) -> Judgement:
-        """Return what policies say of a claim, template or class; nothing of a class that stays as it is."""
-        if is_unchanged(case):
-            return Judgement()
-        policing = self.policies.of(case.view)
-        return self._told(policing.judged(of_dra(case, policing.asked(review), found)), policing)
+        All in one go: each way to a thread and back costs as much as most rules.
+        """
+        found = tuple(validate_claims(case, self.rulebook))
+        said = Judgement() if is_unchanged(case) else policing.judged(of_dra(case, policing.asked(review), found))
+        known = _Judged(case, (*found, *self._applied(said.findings)), said)
+        if known.refused or not isinstance(case.subject, Claim):
+            return known
+        return replace(known, charges=quota_charges(replace(case.subject, kind=CLAIM), case))
 
     def _policies_of_pods(self, review: Review, pods: Pods) -> Judgement:
         """Return what policies say of a pod, or of a workload and the pods that it makes."""
@@ -211,14 +235,14 @@ class Admission:
     async def validate_config(self, review: Review, budget: Budget) -> Decision:  # noqa: ARG002 - as above
         return await self.work.run(validate_config, review, self._view(), self.rulebook, self.policies.today())
 
-    async def _quota(self, claim: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
+    async def _quota(self, claim: Claim, known: _Judged, review: Review, budget: Budget) -> tuple[Finding, ...]:
         """Charge the claim and return what the quotas say; what the time did not suffice for is charged at worst.
 
         A claim that is admitted is charged, also where a rule was lowered and it does not fit.
         """
-        charges = await self.work.run(quota_charges, claim, case)
+        charges = known.charges
         findings = self._applied(quota_unbounded.findings(charges))
-        if any(finding.severity is Severity.DENY for finding in findings):
+        if not charges or any(finding.severity is Severity.DENY for finding in findings):
             return findings
         uid = claim.metadata.uid or review.uid
         binding = self._may_deny(quota_exceeded.NAME)
@@ -228,14 +252,16 @@ class Admission:
             answer = await self.ledger.admit(wanted, dry_run=review.dry_run, deadline=budget.deadline)
         said = _said(charges, answer.quotas)
         over, within = (said, []) if isinstance(answer, Refused) else _divided(said)
-        told = await self.work.run(quota_refusal, claim, case, over, self.now()) if over else ()
+        told = await self.work.run(quota_refusal, claim, known.case, over, self.now()) if over else ()
         path = claim.requests_path()
         soft = (finding for charged, standings in within for finding in quota_soft.findings(charged, standings, path))
         return (*findings, *self._applied((*told, *soft)))
 
-    async def _early_quota(self, template: Claim, case: Case, review: Review, budget: Budget) -> tuple[Finding, ...]:
+    async def _early_quota(
+        self, template: Claim, known: _Judged, review: Review, budget: Budget
+    ) -> tuple[Finding, ...]:
         """Return what the quotas would say of one claim of a template now; where they cannot be asked, nothing."""
-        charges = await self.work.run(quota_charges, replace(template, kind=CLAIM), case)
+        charges = known.charges
         findings = tuple(quota_will_wait.unbounded(charges)) if self._may_deny(quota_unbounded.NAME) else ()
         if not self._may_deny(quota_exceeded.NAME):
             return self._applied(findings)
