@@ -5,6 +5,7 @@ Source: pkg/features/kube_features.go of each minor version.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 SUPPORTED = ("1.34", "1.35", "1.36", "1.37")
 NEWEST = SUPPORTED[-1]
@@ -30,6 +31,7 @@ _ON_SINCE: Mapping[str, str | None] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def default_gate(name: str, version: str) -> bool:
     """Return whether a gate that we know is on by default in a supported version."""
     since = _ON_SINCE[name]
