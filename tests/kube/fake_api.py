@@ -161,6 +161,10 @@ class FakeApi:
         if request.method == "POST":
             await asyncio.sleep(self.slow)
         parts = request.path.strip("/").split("/")
+        if parts == ["version"]:
+            return web.json_response({"major": "1", "minor": "37"})
+        if parts[0] not in ("api", "apis"):
+            return web.json_response(status(404, "NotFound"), status=404)
         if parts == ["apis", GROUP]:
             return web.json_response({"versions": [{"version": version} for version in self.served]})
         where = parts[2:] if parts[0] == "api" else parts[3:]
