@@ -1,6 +1,5 @@
 """`drawbridge serve --cluster DIR` as a process of its own, asked over TLS that is verified."""
 
-import json
 import ssl
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 
 from tests.controlplane.drawbridge import ServeProcess
 from tests.controlplane.programs import Programs
+from tests.support.serving import Answer, post
 
 Json = dict[str, Any]
 
@@ -41,17 +41,17 @@ class Standalone:
         dry_run: bool = False,
         old: Json | None = None,
     ) -> Json:
+        answer = self.answer(endpoint, review(manifest, operation, dry_run=dry_run, old=old))
+        assert answer.status == 200, answer.body
+        return answer.response
+
+    def answer(self, endpoint: str, asked: Json) -> Answer:
+        """Return what comes back of a review, whatever its status."""
         connection = HTTPSConnection("127.0.0.1", self._port, context=self._tls, timeout=20)
         try:
-            body = json.dumps(review(manifest, operation, dry_run=dry_run, old=old))
-            connection.request("POST", endpoint, body, {"Content-Type": "application/json"})
-            reply = connection.getresponse()
-            text = reply.read()
+            return post(connection, endpoint, asked)
         finally:
             connection.close()
-        assert reply.status == 200, text
-        response: Json = json.loads(text)["response"]
-        return response
 
     def admits(self, claim: Json, **how: Any) -> bool:
         return bool(self.ask("/validate/claims", claim, **how)["allowed"])

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import SystemRandom
 
 from webhook.core.cluster import ClusterView
@@ -21,32 +22,59 @@ from webhook.server.log import Log
 _ASK_AGAIN_SECONDS = 300.0
 _ASK_SOON_SECONDS = 2.0
 _LISTED_SECONDS = 30.0
+_TELL_AGAIN_SECONDS = 1.0
 
 
 class FolderSource:
     """The view of a folder, read at start and again whenever its files change.
 
-    `on_gone` is told the claims that the folder no longer has, `on_reading` each new view (contract 5.9).
+    `on_reading` is told each reading (contract 5.9), away from the event loop; what it cannot take in, because a disk
+    is full, it is told again.
     """
 
     def __init__(self, folder: Folder, log: Log, on_reading: Callable[[Reading], None]) -> None:
         self._folder = folder
         self._log = log
         self._on_reading = on_reading
+        self._untold: Reading | None = None
+        self._has_news = asyncio.Event()
         self.view = ClusterView(given=True)
         self._take(folder.read())
+        self._tell()
 
     def unready(self) -> str:
         return ""
 
     async def follow(self) -> None:
-        await watch_folder(self._folder, self._take)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch_folder(self._folder, self._take))
+            group.create_task(self._keep_telling())
 
     def _take(self, reading: Reading) -> None:
         self.view = reading.view
         for problem in reading.problems:
             self._log.warning("manifest", problem=str(problem))
-        self._on_reading(reading)
+        before = self._untold.gone if self._untold else ()
+        self._untold = replace(reading, gone=(*before, *reading.gone))
+        self._has_news.set()
+
+    async def _keep_telling(self) -> None:
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            try:
+                await asyncio.to_thread(self._tell)
+            except ClusterUnavailableError as error:
+                self._log.warning("folder", why=str(error))
+                await asyncio.sleep(_TELL_AGAIN_SECONDS)
+                self._has_news.set()
+
+    def _tell(self) -> None:
+        reading = self._untold
+        if reading is not None:
+            self._on_reading(reading)
+            if self._untold is reading:
+                self._untold = None
 
 
 class ApiSource:

@@ -7,7 +7,7 @@ import click
 
 from webhook.cli.options import cluster_options, fail, settings_from
 from webhook.cli.signals import end_when_told
-from webhook.core.errors import SettingsError
+from webhook.core.errors import ClusterUnavailableError, SettingsError
 
 _PATH = click.Path(path_type=Path)
 
@@ -43,4 +43,6 @@ def serve(**flags: Any) -> None:
         code = serve_until_told(settings, click.echo)
     except SettingsError as error:
         fail(error.problems)
+    except ClusterUnavailableError as error:
+        fail((str(error),))
     raise SystemExit(code)
