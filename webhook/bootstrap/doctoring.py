@@ -15,6 +15,9 @@ from webhook.kube.installation import Installation
 from webhook.kube.shipped_installation import shipped_for
 from webhook.settings import Settings
 
+_LONGEST_CALL_SECONDS = 40.0
+"""Longer than the 30 s that the API server gives a webhook at most, so that it is the one who tells."""
+
 
 def diagnoses(settings: Settings) -> tuple[Diagnosis, ...]:
     """Return what is found; SettingsError without a cluster, ClusterUnavailableError where it cannot be asked."""
@@ -23,7 +26,7 @@ def diagnoses(settings: Settings) -> tuple[Diagnosis, ...]:
 
 async def _diagnosed(settings: Settings, access: Access) -> tuple[Diagnosis, ...]:
     installation = Installation(settings.own_namespace, settings.installation_name)
-    async with ApiClient(access) as api:
+    async with ApiClient(access, timeout_seconds=_LONGEST_CALL_SECONDS) as api:
         examination = Examination(
             api,
             installation,

@@ -68,7 +68,7 @@ def _unreached(probe: Probe, place: Place, subject: Subject) -> Diagnosis:
 def _is_passed(probe: Probe) -> bool:
     """Return whether it came past the webhook: it would be stored, or the API server's own compiler refused it."""
     own = probe.configuration == MUTATING and probe.code == 422 and "admission webhook" not in probe.message
-    return probe.code < 300 or own
+    return 200 <= probe.code < 300 or own
 
 
 def _reach(place: Place) -> Fix:

@@ -30,6 +30,7 @@ def answered(plural: str, code: int, message: str) -> Facts:
         (VALIDATING, 201, "", "webhook-not-asked"),
         (MUTATING, 422, "spec.devices.requests[0]: Invalid value: compilation failed", "webhook-not-asked"),
         (VALIDATING, 422, 'admission webhook "other.example" denied the request: no', "reachability-unchecked"),
+        (VALIDATING, 0, "POST /apis: no answer in time", "reachability-unchecked"),
         (MUTATING, 403, 'cannot create resource "resourceclaims"', "reachability-unchecked"),
     ],
 )
