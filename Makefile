@@ -7,7 +7,7 @@ AUDIT := build/audit
 LONG_TESTS := tests/property/test_quota_charge.py::test_fm_43_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
-.PHONY: audit browser restarts rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: audit browser soak restarts rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,9 @@ long-tests: install  ## The laws of charging and of the ledger on 100,000 exampl
 
 rotation: controlplane  ## 30,000 admission calls through an API server while certificates and the CA are replaced.
 	ROTATION_CALLS=30000 $(BIN)/pytest -s tests/e2e/test_certificate_rotation.py -k no_call_fails
+
+soak: controlplane  ## Mixed traffic for SECONDS=600 while all that is watched changes: memory, files, threads and the books of quotas.
+	SOAK_SECONDS=$(or $(SECONDS),600) $(BIN)/pytest -s tests/e2e/test_soak.py
 
 restarts: controlplane  ## 30,000 admission calls through an API server while replicas are restarted one after another.
 	RESTART_CALLS=30000 $(BIN)/pytest -s tests/e2e/test_restarts.py
