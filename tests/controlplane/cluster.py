@@ -275,6 +275,7 @@ class ControlPlane:
             f"--secure-port={free_port()}",
             f"--service-account-private-key-file={self.folder}/service-accounts.key",
             "--controllers=*,-node-lifecycle-controller,-node-ipam-controller",
+            "--use-service-account-credentials=true",  # each controller under its own name, as in a real cluster
         ]
         self.programs.start("kube-controller-manager", self._command("kube-controller-manager", *controllers))
         self.programs.start("kube-scheduler", self._command("kube-scheduler", *shared, f"--secure-port={free_port()}"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.controlplane.api import Json
+from tests.controlplane.api import Api, Json
 from tests.controlplane.audit import RARE, Asked, refused
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import ControllerProcess, ServeProcess, issue_certificates
@@ -108,6 +108,14 @@ def _charge(gate: Gate, namespace: str) -> None:
     wait_for("books of the pot", lambda: api.get(CLUSTER_DEVICE_QUOTAS, "pot").get("status"))
     wait_for("quotas", lambda: denied_by(api, make_claim_object(namespace, "four", make_exact_request(4))))
     api.create(CLAIMS, make_claim_object(namespace, "one", make_exact_request(1)))
+    api.create(TEMPLATES, make_template(namespace, "four", make_exact_request(4)))
+    api.create(PODS, make_pod(namespace, "waiting", "four"))
+    wait_for("event", lambda: "ClaimDenied" in _told(api, namespace))
+
+
+def _told(api: Api, namespace: str) -> list[str]:
+    """Return the reasons of all Events."""
+    return [event["reason"] for event in api.list_all("v1/events", namespace)]
 
 
 def _rewrite(gate: Gate, namespace: str) -> None:
@@ -124,7 +132,7 @@ def _rewrite(gate: Gate, namespace: str) -> None:
         name = wait_for("effect of the mapping", template)
         api.create(TEMPLATES, make_template(namespace, name, make_exact_request(2)))
         api.create(PODS, pod)
-        wait_for("event", lambda: api.list_all("v1/events", namespace))
+        wait_for("event", lambda: "TemplateDiffers" in _told(api, namespace))
         api.delete(TEMPLATES, name, namespace)
         wait_for("template", lambda: api.find(TEMPLATES, name, namespace))
         gate.cluster.end_pod(namespace, "legacy")
