@@ -12,6 +12,8 @@ from webhook.doctor.remedies import restart
 
 PROBES: Mapping[str, str] = {MUTATING: "claims.mutate.drawbridge.dev", VALIDATING: "claims.validate.drawbridge.dev"}
 """The webhook of each configuration that is to refuse a claim."""
+UNREACHABLE, NOT_ASKED = "webhook-unreachable", "webhook-not-asked"
+UNREACHED = (UNREACHABLE, NOT_ASKED)
 _API_VERSION = "admissionregistration.k8s.io/v1"
 
 
@@ -39,6 +41,8 @@ def guarded_namespace(webhook: RawObject, labels: Mapping[str, Mapping[str, str]
 
 def reach(facts: Facts) -> Iterator[Diagnosis]:
     """Yield where an answer of ours did not come back."""
+    if not facts.probes:
+        yield Diagnosis("reachability-unchecked", Severity.INFO, "there is no webhook that API servers could ask")
     for probe in facts.probes:
         kind = CONFIGURATION_KINDS[probe.configuration]
         subject = Subject(_API_VERSION, kind, facts.place.name)
@@ -53,14 +57,12 @@ def _unreached(probe: Probe, place: Place, subject: Subject) -> Diagnosis:
     called, _, why = probe.message.partition(f'failed calling webhook "{probe.webhook}": ')
     if why:
         told = f"API servers cannot call webhook '{probe.webhook}': {why}"
-        return Diagnosis("webhook-unreachable", Severity.ERROR, told, subject, _reach(place))
+        return Diagnosis(UNREACHABLE, Severity.ERROR, told, subject, _reach(place))
     if _is_passed(probe):
         told = (
             f"webhook '{probe.webhook}' did not refuse what it must, in namespace '{probe.namespace}': it was not asked"
         )
-        return Diagnosis(
-            "webhook-not-asked", Severity.ERROR, f"{told}, or could not be and fails open", subject, _reach(place)
-        )
+        return Diagnosis(NOT_ASKED, Severity.ERROR, f"{told}, or could not be and fails open", subject, _reach(place))
     told = f"whether API servers ask webhook '{probe.webhook}' was not seen: a claim was refused before"
     return unchecked("reachability", called, told)
 

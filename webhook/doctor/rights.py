@@ -12,7 +12,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 RoleKey = tuple[str, str, str]
 _ALL = "*"
 _PATH = "path"
-_MOST_TOLD = 4
+_MOST_TOLD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Right:
     verb: str
 
     def includes(self, other: "Right") -> bool:
-        """Return whether who has this may do the other (KEP-1.8 RBAC: `*` stands for all)."""
+        """Return whether who has this may do the other (in rbac.authorization.k8s.io `*` stands for all)."""
         return (
             self.scope in ("", other.scope)
             and (self.group == other.group or (self.group == _ALL and other.group != _PATH))
@@ -116,7 +116,7 @@ def _too_much(facts: Facts, subject: Subject, wanted: list[Grant], had: list[Gra
             excess.setdefault((grant.role, grant.binding), []).append(grant.right)
     ours = {(grant.role, str(grant.binding)) for grant in wanted}
     for (role, binding), rights_ in excess.items():
-        told = f"{subject} may {_told(rights_)}, which it does not need; {binding} gives it {role[0]} '{role[2]}'"
+        told = f"{subject} may {_told(rights_)} without need, as {role[0]} '{role[2]}' by {binding}"
         fix = reinstall(facts.place)
         if (role, str(binding)) not in ours:
             place = f" -n {binding.namespace}" if binding.namespace else ""

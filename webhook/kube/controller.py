@@ -17,6 +17,7 @@ from webhook.kube.claims_seen import STORED_CLAIMS, ClaimsSeen
 from webhook.kube.client import ApiClient, ApiError, GarbledError
 from webhook.kube.events import Events
 from webhook.kube.fold import Folding, FoldPace
+from webhook.kube.installation import LEASE
 from webhook.kube.kinds import (
     CLUSTER_QUOTAS,
     DEVICE_CLASSES,
@@ -38,7 +39,6 @@ from webhook.kube.server_truth import ask_gates, ask_version
 from webhook.kube.templates import KeepPace, TemplateKeeper
 from webhook.kube.view import Told, ViewBuilder
 
-LEASE = "drawbridge-controller"
 VIEWED = (DEVICE_CLASSES, SLICES, INVENTORIES, NAMESPACES, NODES, QUOTAS, CLUSTER_QUOTAS, MAPPINGS)
 _FALLBACK_NAMESPACE = "kube-system"
 _ASK_AGAIN_SECONDS = 300.0

@@ -26,8 +26,8 @@ from webhook.doctor.facts import (
 from webhook.doctor.reach import PROBES, guarded_namespace, refusable
 from webhook.doctor.rights import RBAC, RoleKey, accounts_of_shipped, bound_roles
 from webhook.kube.client import ApiClient, ApiError, ForbiddenError, GarbledError, NotFoundError, path_of
-from webhook.kube.controller import LEASE
 from webhook.kube.installation import (
+    LEASE,
     Installation,
     annotations,
     bundles_of,

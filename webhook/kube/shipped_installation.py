@@ -9,8 +9,7 @@ import yaml
 
 from webhook.core.raw import RawObject
 from webhook.doctor.facts import CONFIGURATION_KINDS, Shipped
-from webhook.kube.controller import LEASE
-from webhook.kube.installation import Installation
+from webhook.kube.installation import LEASE, Installation
 
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 _AS_SHIPPED = Installation("drawbridge-system")

@@ -98,7 +98,9 @@ def test_without_its_binding_an_account_lacks_all_of_a_role() -> None:
 def test_more_than_it_needs_is_a_warning_that_names_the_binding() -> None:
     [found] = wrong(bound(healthy(), SECRETS, OURS, "team-a"))
     assert (found.name, found.severity) == ("rights-excess", Severity.WARNING)
-    assert "may get secrets, which it does not need; RoleBinding 'more' in namespace 'team-a'" in found.message
+    assert "may get secrets without need, as ClusterRole 'more' by RoleBinding 'more' in namespace 'team-a'" in (
+        found.message
+    )
     assert found.fix is not None
     assert found.fix.command == "kubectl edit rolebinding more -n team-a"
 

@@ -43,6 +43,21 @@ def test_the_words_of_the_api_server_are_told() -> None:
     assert found.message == "API servers cannot call webhook 'claims.validate.drawbridge.dev': x509: unknown authority"
 
 
+@pytest.mark.parametrize(("name", "left"), [("https://elsewhere", 1), ("", 2)], ids=["wrong service", "right"])
+def test_what_is_wrong_with_one_configuration_explains_why_it_alone_is_not_answered(name: str, left: int) -> None:
+    facts = healthy()
+    configurations: Any = copy.deepcopy(facts.configurations)
+    if name:
+        configurations[VALIDATING]["webhooks"][0]["clientConfig"] = {"url": name}
+    failed = tuple(replace(probe, code=201, message="") for probe in facts.probes)
+    found = names(replace(facts, configurations=configurations, probes=failed))
+    assert found.count("webhook-not-asked") == left
+
+
+def test_without_any_webhook_it_is_not_said_that_all_is_well() -> None:
+    assert names(replace(healthy(), probes=())) == ["reachability-unchecked"]
+
+
 def test_a_claim_is_tried_where_we_look() -> None:
     webhook: Any = healthy().configurations[VALIDATING]
     labels = {name: {"kubernetes.io/metadata.name": name} for name in ("a", "default", "kube-system")}
