@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from webhook.core.claims import CLAIM, Claim, parse_metadata
-from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.cluster import ClusterView
 from webhook.core.finding import Finding, Severity
+from webhook.core.namespaced import NamespacedName
 from webhook.core.pods import POD
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota, QuotaMode

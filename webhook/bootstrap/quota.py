@@ -6,9 +6,10 @@ from pathlib import Path
 
 from webhook.bootstrap.offline import Offline, offline
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, Claim, parse_claim
-from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.cluster import ClusterView
 from webhook.core.errors import SettingsError
 from webhook.core.finding import Finding, Severity, in_order
+from webhook.core.namespaced import NamespacedName
 from webhook.core.quotas import DeviceQuota
 from webhook.core.raw import RawObject
 from webhook.kube.sqlite_books import Entry

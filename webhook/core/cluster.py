@@ -7,13 +7,12 @@ from webhook.core.catalogue import DriverPack, StatedDriver
 from webhook.core.claims import Claim
 from webhook.core.devices import DeviceClass, DeviceInventory, ResourceSlice, TaintRule
 from webhook.core.mappings import LegacyMapping
+from webhook.core.namespaced import Frozen, NamespacedName
 from webhook.core.policies import ClaimPolicy
 from webhook.core.quantity import Quantity
 from webhook.core.quotas import DeviceQuota
 from webhook.core.raw import RawObject
 from webhook.core.versions import ServerTruth
-
-NamespacedName = tuple[str, str]
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The label that the API server gives every namespace: its name."""
@@ -101,6 +100,12 @@ class ClusterView:
         if quota.namespace:
             return quota.namespace == namespace
         return quota.namespace_selector.matches(self.selected_by(namespace))
+
+    def claims_in(self, namespace: str) -> Mapping[str, Claim]:
+        """Return the stored claims of a namespace by name."""
+        if isinstance(self.claims, Frozen):
+            return self.claims.of(namespace)
+        return {name: claim for (place, name), claim in self.claims.items() if place == namespace}
 
     def selected_by(self, namespace: str) -> Mapping[str, str]:
         """Return the labels by which selectors find a namespace; one that is not known has its name alone."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from webhook.core.claims import Claim
-from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.cluster import ClusterView
 from webhook.core.fieldpath import FieldPath
+from webhook.core.namespaced import NamespacedName
 from webhook.core.pods import Container, Pod, PodClaim, parse_pod, pod_template, replicas_of
 from webhook.core.raw import EMPTY, RawObject
 from webhook.core.suggest import nearest

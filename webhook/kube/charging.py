@@ -12,7 +12,8 @@ from webhook.core.quotas import DeviceQuota
 from webhook.inventory.consumed import arithmetic_of
 from webhook.inventory.inventory import inventory_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
-from webhook.quota.cluster_supply import ClusterSupply, DeviceId, charged_shape
+from webhook.quota.charges import charge_terms
+from webhook.quota.cluster_supply import ClusterSupply, DeviceId
 from webhook.quota.drivers import facts_of
 
 _SLICE_SECONDS = 0.005
@@ -29,7 +30,7 @@ class _Known:
 class _Book:
     """The charges of one quota under one spec and one tariff.
 
-    `alike` are the charges by what they follow from, see `_terms`; it holds the requests too, so that they stay alive.
+    `alike` are the charges by `charge_terms`; it holds the requests too, so that they stay alive.
     """
 
     quota: DeviceQuota
@@ -39,7 +40,7 @@ class _Book:
 
     def amounts(self, claim: Claim, before: _Known | None) -> Amounts:
         """Return what a claim is charged; where nothing bounds a part of it, at least what it was charged before."""
-        terms = _terms(claim, self.quota, self.tariff)
+        terms = charge_terms(claim, self.quota, self.tariff)
         known = self.alike.get(terms)
         if known is not None:
             return known[1]
@@ -123,23 +124,6 @@ def same_supply(one: ClusterView, other: ClusterView) -> bool:
 
 def _same_spec(one: DeviceQuota, other: DeviceQuota) -> bool:
     return (one.uid, one.generation) == (other.uid, other.generation)
-
-
-def _terms(claim: Claim, quota: DeviceQuota, tariff: Tariff) -> object:
-    """Return all that a claim's charge follows from under one quota and tariff; claims of one spec share requests.
-
-    Of a device that is allocated only its shape matters, unless a limit's selector may look at more of it.
-    """
-    if claim.allocated is None:
-        return id(claim.requests)
-    whole = any(limit.match.selector for limit in quota.limits)
-    results = []
-    for result in claim.allocated:
-        device = tariff.supply.device(result.driver, result.pool, result.device)
-        shape = device if device is None or whole else charged_shape(device)
-        taken = None if result.consumed is None else frozenset(result.consumed.items())
-        results.append((result.request, result.driver, result.admin_access, taken, id(shape) if whole else shape))
-    return id(claim.requests), tuple(results)
 
 
 def _kept_up(counted: QuotaCharge, amounts: Amounts, before: _Known | None) -> Amounts:

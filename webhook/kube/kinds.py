@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from webhook.core.claims import CLAIM, GROUP, TEMPLATE, parse_claim
-from webhook.core.cluster import NamespacedName
 from webhook.core.devices import CLASS, parse_device_class, parse_inventory, parse_slice, parse_taint_rule
 from webhook.core.fieldpath import ROOT
 from webhook.core.mappings import KIND as MAPPING
 from webhook.core.mappings import parse_mapping
+from webhook.core.namespaced import NamespacedName
 from webhook.core.policies import CONFIG_MAP, PARAMETER_LABEL, PARAMETERS
 from webhook.core.policies import KIND as POLICY
 from webhook.core.policies_parse import parse_policy

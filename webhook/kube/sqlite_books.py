@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from webhook.core.cluster import NamespacedName
+from webhook.core.namespaced import NamespacedName
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.kube.ledgers import Charge, Charged, QuotaStanding, Refused, Wanted

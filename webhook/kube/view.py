@@ -8,10 +8,10 @@ from typing import Any
 from webhook.core.catalogue import StatedDriver
 from webhook.core.cluster import ClusterView
 from webhook.core.devices import ResourceSlice
+from webhook.core.namespaced import Changing
 from webhook.kube.batches import in_batches
 from webhook.kube.gates import inferred_gates, server_truth
 from webhook.kube.kinds import CLAIMS, SLICES, TEMPLATES, Key, Kind
-from webhook.kube.namespaced import Changing
 from webhook.kube.shipped import shipped_catalogue
 
 _MANY = frozenset({CLAIMS.field, TEMPLATES.field})

@@ -1,9 +1,9 @@
 """The charges of a claim on all quotas of its namespace, and who holds what, as a cluster view shows it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
@@ -13,11 +13,12 @@ from webhook.core.quotas import DeviceQuota
 from webhook.inventory.case import never
 from webhook.inventory.consumed import arithmetic_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
-from webhook.quota.cluster_supply import ClusterSupply, DeviceId
+from webhook.quota.cluster_supply import ClusterSupply, DeviceId, charged_shape
 from webhook.quota.drivers import facts_of
 from webhook.quota.ledger import Standing
 
-_MOST_COUNTED = 300
+_MOST_COUNTED = 5_000
+_MOST_UNLIKE = 300
 
 
 def _none_exempt(namespace: str) -> bool:  # noqa: ARG001 - the answer for every namespace
@@ -54,10 +55,7 @@ def holders_of(
     quota: DeviceQuota, view: ClusterView, tariff: Tariff, exempt: Callable[[str], bool] = _none_exempt
 ) -> Iterator[Holder]:
     """Yield the stored claims that the quota covers and that take something of it; not those of exempt namespaces."""
-    for claim in _covered(quota, view, exempt):
-        amounts = charge(claim, quota, tariff).amounts()
-        if amounts:
-            yield Holder(claim, amounts)
+    return _holders(quota, _covered(quota, view, exempt), tariff)
 
 
 def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> tuple[Holder, ...]:
@@ -65,12 +63,67 @@ def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespa
 
     None where there are so many claims that counting them would hold the refusal up.
     """
+    return _LATEST.of(quota, view, tariff, namespace)
 
-    def elsewhere(other: str) -> bool:
-        return other != namespace
 
-    claims = tuple(islice(_covered(quota, view, elsewhere), _MOST_COUNTED + 1))
-    return () if len(claims) > _MOST_COUNTED else tuple(holders_of(quota, view, tariff, elsewhere))
+def _holders(quota: DeviceQuota, claims: Iterable[Claim], tariff: Tariff) -> Iterator[Holder]:
+    """Yield who holds something; of claims that are alike one is charged."""
+    alike: dict[object, Amounts] = {}
+    for claim in claims:
+        terms = charge_terms(claim, quota, tariff)
+        amounts = alike.get(terms)
+        if amounts is None:
+            amounts = alike[terms] = charge(claim, quota, tariff).amounts()
+        if amounts:
+            yield Holder(claim, amounts)
+
+
+def charge_terms(claim: Claim, quota: DeviceQuota, tariff: Tariff) -> object:
+    """Return all that a claim's charge follows from under one quota and tariff, as long as the claim is kept.
+
+    Claims that are kept share the requests of one spec. Of a device that is allocated only its shape matters, unless a
+    limit's selector may look at more of it.
+    """
+    if claim.allocated is None:
+        return id(claim.requests)
+    whole = any(limit.match.selector for limit in quota.limits)
+    results = []
+    for result in claim.allocated:
+        device = tariff.supply.device(result.driver, result.pool, result.device)
+        shape = device if device is None or whole else charged_shape(device)
+        taken = None if result.consumed is None else frozenset(result.consumed.items())
+        results.append((result.request, result.driver, result.admin_access, taken, id(shape) if whole else shape))
+    return id(claim.requests), tuple(results)
+
+
+class _Latest:
+    """The holders counted last: who is refused asks again, and mostly nothing has changed in the namespace."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counted: OrderedDict[tuple[str, str, str], tuple[object, tuple[object, ...], tuple[Holder, ...]]] = (
+            OrderedDict()
+        )
+
+    def of(self, quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> tuple[Holder, ...]:
+        claims = view.claims_in(namespace)
+        by = (claims, view.slices, view.inventories, view.device_classes, view.nodes, view.server)
+        key = quota.namespace, quota.name, namespace
+        kept = self._counted.get(key)
+        if (
+            kept is None
+            or kept[0] != quota.limits
+            or any(one is not other for one, other in zip(kept[1], by, strict=True))
+        ):
+            many = len(claims) > _MOST_COUNTED or len({id(claim.requests) for claim in claims.values()}) > _MOST_UNLIKE
+            kept = quota.limits, by, () if many else tuple(_holders(quota, claims.values(), tariff))
+            self._counted[key] = kept
+            while len(self._counted) > self._most:
+                self._counted.popitem(last=False)
+        return kept[2]
+
+
+_LATEST = _Latest(16)
 
 
 def _covered(quota: DeviceQuota, view: ClusterView, exempt: Callable[[str], bool]) -> Iterator[Claim]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook.kube.namespaced import Changing
+from webhook.core.namespaced import Changing
 
 KEYS = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"))
 CHANGES = st.lists(st.tuples(KEYS, st.none() | st.integers(0, 3)), max_size=30)

@@ -1,11 +1,13 @@
 """Objects by namespace and name, of which frozen copies are cheap: a change copies its namespace and no more."""
 
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping
-from typing import Generic, TypeVar
-
-from webhook.core.cluster import NamespacedName
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
+NamespacedName = tuple[str, str]
+
+
+_NONE: Mapping[str, Any] = {}
 
 
 class Frozen(Mapping[NamespacedName, V], Generic[V]):
@@ -28,6 +30,10 @@ class Frozen(Mapping[NamespacedName, V], Generic[V]):
 
     def items(self) -> ItemsView[NamespacedName, V]:
         return _Items(self)
+
+    def of(self, namespace: str) -> Mapping[str, V]:
+        """Return the objects of a namespace by name: the very same mapping as long as none of them changes."""
+        return self._by.get(namespace, _NONE)
 
     def pairs(self) -> Iterator[tuple[NamespacedName, V]]:
         return (((space, name), value) for space, objects in self._by.items() for name, value in objects.items())
