@@ -30,7 +30,12 @@ class ClaimsSeen:
         self._gone: dict[str, None] = {}
 
     async def replaced(self, kind: Kind, objects: Mapping[Key, object], resource_version: str) -> None:  # noqa: ARG002
-        """Take over a whole list; until it is sorted in, all stays as it was."""
+        """Take over a whole list; until it is sorted in, all stays as it was.
+
+        A server that does not serve claims gives a list without resource version: nothing follows from it.
+        """
+        if not resource_version:
+            return
         before: dict[str, Claim] = {}
         async for batch in in_batches(self._all()):
             before.update((claim.metadata.uid, claim) for claim in batch)
