@@ -58,6 +58,11 @@ def test_a_row_names_tests_that_there_are_or_says_why_not(page: str) -> None:
         assert not [name for _, name in tests if not OF_AN_ID.match(name)], each
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_a_page_names_is_there(page: str) -> None:
+    assert set(named((REPOSITORY / "docs" / "explanation" / page).read_text())) <= functions()
+
+
 def test_a_test_of_an_id_is_named_in_the_row_of_that_id() -> None:
     in_rows = {(each, test) for page in PAGES for each, cells in rows(page) for test in named(cells[-1])}
     of_ids = {
