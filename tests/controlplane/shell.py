@@ -17,7 +17,8 @@ def commands_of(page: str, heading: str, level: str = "##") -> list[str]:
     text = (REPOSITORY / page).read_text()
     section = re.search(rf"^{level} {re.escape(heading)}\n(.*?)(?=^{level} |\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, f"{page} has no {heading}"
-    blocks = re.findall(r"^```\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```([^\n]*)\n(.*?)^```$", section[1], re.MULTILINE | re.DOTALL)
+    blocks = [block for language, block in fenced if not language]
     assert blocks, f"{page}, {heading}: no commands"
     return [line for block in blocks for line in block.splitlines()]
 
