@@ -101,8 +101,9 @@ def test_what_many_small_values_take_in_memory_counts(tmp_path: Path) -> None:
 def test_fm_28_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) -> None:
     limits = Limits(deciding=1, queue=0, answer_seconds=0.3)
     with serving({VALIDATE_CLAIMS: hang, VALIDATE_PODS: allow}, tmp_path, limits=limits) as server:
-        assert server.post().status == 503
+        assert server.post(body=make_review(uid="hangs")).status == 503
         assert server.metric("drawbridge_shed_total", reason="late") == 1
+        assert server.logged(msg="too-late")["uid"] == "hangs"
         assert server.post(VALIDATE_PODS).status == 200
 
 

@@ -180,7 +180,7 @@ class Endpoint:
         except asyncio.CancelledError:
             if not alarm.answered_for():
                 raise
-            self._needs.log.warning("too-late", endpoint=self._path)
+            self._needs.log.warning("too-late", uid=course.review.uid if course.review else "", endpoint=self._path)
             raise _overloaded(self._needs.metrics, "late") from None
         finally:
             alarm.off()
