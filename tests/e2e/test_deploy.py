@@ -11,130 +11,11 @@ from tests.controlplane.api import Api, ApiError, Json, path_of
 from tests.controlplane.cluster import ControlPlane
 from tests.support.deployment import BASE, Manifest, base, crds
 from tests.support.golang import REPOSITORY
+from tests.support.whole_objects import OWN, PLURALS, WHOLE, make_whole
 
 pytestmark = pytest.mark.e2e
 
-OWN = "drawbridge.dev/v1alpha1"
-PLURALS = {
-    "ClaimPolicy": "claimpolicies",
-    "ClaimPolicyParameters": "claimpolicyparameters",
-    "ClusterDeviceQuota": "clusterdevicequotas",
-    "DeviceInventory": "deviceinventories",
-    "DeviceQuota": "devicequotas",
-    "LegacyMapping": "legacymappings",
-}
 EXAMPLES = REPOSITORY / "examples"
-
-MATCH_ALL: Json = {
-    "deviceClassName": "gpu.nvidia.com",
-    "driver": "gpu.nvidia.com",
-    "migProfile": "1g.10gb+me",
-    "selector": "true",
-}
-WHOLE: dict[str, Json] = {
-    "DeviceQuota": {
-        "mode": "Audit",
-        "warnAt": 80,
-        "countAdminAccess": True,
-        "limits": [
-            {"name": "whole-gpus", "match": MATCH_ALL, "devices": 0},
-            {"name": "memory", "capacity": {"name": "gpu.nvidia.com/memory", "quantity": "320Gi", "minimum": "0.5Gi"}},
-            {"name": "slices", "match": {}, "slices": 28},
-        ],
-    },
-    "LegacyMapping": {
-        "namespaceSelector": {},
-        "mode": "Rewrite",
-        "priority": -1,
-        "coexistence": "LeaveAlone",
-        "quotaContinuity": "Require",
-        "tolerations": "Add",
-        "dropLabels": False,
-        "resources": [
-            {"name": "nvidia.com/gpu", "deviceClassName": "gpu.nvidia.com"},
-            {
-                "pattern": "nvidia.com/mig-(?P<profile>.+)",
-                "deviceClassName": "mig.nvidia.com",
-                "values": {"1g.10gb.me": "1g.10gb+me"},
-                "selector": "device.attributes['gpu.nvidia.com'].profile == '{profile}'",
-            },
-            {"name": "nvidia.com/gpumem", "capacity": {"of": "nvidia.com/gpu", "name": "memory", "unit": "Mi"}},
-            {"name": "nvidia.com/percent", "capacity": {"of": "nvidia.com/gpu", "name": "memory", "percent": True}},
-            {"name": "nvidia.com/gpucores", "capacity": {"of": "nvidia.com/gpu", "name": "cores"}},
-            {
-                "name": "nvidia.com/gpu.shared",
-                "deviceClassName": "shared-gpu.nvidia.com",
-                "requests": {"memory": "10Gi"},
-                "config": [{"opaque": {"driver": "gpu.nvidia.com", "parameters": {"kind": "GpuConfig"}}}],
-                "constraints": [{"matchAttribute": "resource.kubernetes.io/pcieRoot"}],
-            },
-            {"name": "nvidia.com/nano", "capacity": {"of": "nvidia.com/gpu", "name": "cores", "unit": "n"}},
-        ],
-        "nodeLabels": [{"label": "nvidia.com/gpu.product", "selector": "'{value}' == ''"}],
-    },
-    "DeviceInventory": {
-        "driver": "gpu.nvidia.com",
-        "devices": [
-            {
-                "name": "h200",
-                "count": 64,
-                "perNode": 8,
-                "allowMultipleAllocations": True,
-                "attributes": {
-                    "type": {"string": "gpu"},
-                    "ecc": {"bool": True},
-                    "resource.kubernetes.io/numaNode": {"ints": [0, 1]},
-                    "driverVersion": {"version": "580.0.0"},
-                },
-                "capacity": {
-                    "memory": {
-                        "value": "141Gi",
-                        "requestPolicy": {
-                            "default": "1Gi",
-                            "validRange": {"min": "1Gi", "max": "141Gi", "step": "1Gi"},
-                        },
-                    },
-                    "shares": {"value": 8, "requestPolicy": {"default": 1, "validValues": [1, 2, 4, 8]}},
-                },
-                "taints": [{"key": "example.com/on-order", "effect": "NoSchedule"}],
-            }
-        ],
-    },
-    "ClaimPolicy": {
-        "match": {
-            "namespaceSelector": {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["prod"]}]},
-            "objectSelector": {"matchLabels": {"app": "train"}},
-            "resources": ["claims", "templates", "pods", "workloads", "deviceclasses"],
-        },
-        "percent": 25,
-        "failurePolicy": "Ignore",
-        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
-        "paramRef": {"name": "limits", "parameterNotFoundAction": "Allow"},
-        "matchConditions": [{"name": "not-admin", "expression": "true"}],
-        "variables": [{"name": "requests", "expression": "claim.requests"}],
-        "validations": [
-            {"expression": "true", "message": "m", "messageExpression": "'m'", "field": "spec", "reason": "Forbidden"}
-        ],
-        "auditAnnotations": [{"key": "requests", "valueExpression": "'1'"}],
-        "defaults": [
-            {"toleration": {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}},
-            {"capacity": {"name": "memory", "quantity": "10Gi"}},
-            {"label": {"key": "example.com/team", "value": "a"}},
-        ],
-        "mode": "Warn",
-        "exceptions": [
-            {"namespaces": ["team-a"], "until": "2027-01-31", "reason": "moving", "ticket": "OPS-1"},
-            {"users": ["ann"], "claimSelector": {"matchLabels": {"a": "b"}}, "until": "2027-01-31", "reason": "trial"},
-        ],
-    },
-}
-WHOLE["ClaimPolicyParameters"] = {"maxDevices": 4, "classes": ["gpu.nvidia.com"]}
-WHOLE["ClusterDeviceQuota"] = {**WHOLE["DeviceQuota"], "namespaceSelector": {"matchLabels": {"tier": "prod"}}}
-
-
-def _object(kind: str, spec: Json) -> Json:
-    namespace = {"namespace": "default"} if kind in ("DeviceQuota", "ClaimPolicyParameters") else {}
-    return {"apiVersion": OWN, "kind": kind, "metadata": {"name": "x", **namespace}, "spec": spec}
 
 
 def _try(api: Api, manifest: Json) -> tuple[str, ...]:
@@ -168,7 +49,7 @@ def test_the_base_is_accepted_without_a_warning(cluster: ControlPlane) -> None:
 @pytest.mark.usefixtures("installation")
 @pytest.mark.parametrize("kind", WHOLE)
 def test_an_object_with_every_field_is_stored_as_it_is(cluster: ControlPlane, kind: str) -> None:
-    manifest = _object(kind, WHOLE[kind])
+    manifest = make_whole(kind, WHOLE[kind])
     assert _try(cluster.api, manifest) == ()
     assert cluster.api.create(f"{OWN}/{PLURALS[kind]}", manifest, dry_run=True)["spec"] == WHOLE[kind]
 
@@ -248,7 +129,7 @@ def test_the_schema_refuses_and_names_the_field(
     cluster: ControlPlane, kind: str, path: str, value: Any, expected: str
 ) -> None:
     with pytest.raises(ApiError) as refusal:
-        _try(cluster.api, _object(kind, _changed(WHOLE[kind], path, value)))
+        _try(cluster.api, make_whole(kind, _changed(WHOLE[kind], path, value)))
     assert refusal.value.code in (400, 422)
     assert expected in refusal.value.message
 
@@ -256,7 +137,7 @@ def test_the_schema_refuses_and_names_the_field(
 @pytest.mark.usefixtures("installation")
 def test_the_ledger_is_kept_whole_and_shown_in_columns(cluster: ControlPlane, namespace: str) -> None:
     quotas = f"{OWN}/devicequotas"
-    manifest = _object("DeviceQuota", WHOLE["DeviceQuota"])
+    manifest = make_whole("DeviceQuota", WHOLE["DeviceQuota"])
     manifest["metadata"] = {"name": "gpus", "namespace": namespace}
     cluster.api.create(quotas, manifest)
     status = {
