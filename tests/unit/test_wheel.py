@@ -27,3 +27,5 @@ def test_a_wheel_holds_every_file_that_the_program_reads(tmp_path: Path) -> None
 
     needed = {str(path.relative_to(ROOT)) for name in FOLDERS for path in (ROOT / name).rglob("*.*")}
     assert {name for name in needed - shipped if "__pycache__" not in name} == set()
+    [metadata] = [ZipFile(wheel).read(name).decode() for name in shipped if name.endswith("dist-info/METADATA")]
+    assert 'Requires-Dist: opentelemetry-sdk; extra == "otel"' in metadata
