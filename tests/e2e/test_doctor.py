@@ -5,6 +5,7 @@ The control plane is one of its own, where the tests break the installation; the
 
 import base64
 import json
+import os
 import signal
 import socket
 import ssl
@@ -21,6 +22,7 @@ from click.testing import CliRunner
 
 from certs.issue import Pair, issue_serving, make_key
 from tests.controlplane.api import Json
+from tests.controlplane.build import helm
 from tests.controlplane.cluster import ControlPlane, free_port
 from tests.controlplane.drawbridge import ControllerProcess, ServeProcess
 from tests.controlplane.installation import NAMESPACE
@@ -335,6 +337,23 @@ def test_a_controller_that_does_not_run_and_the_quotas_that_nobody_counts(rig: R
     rig.controller = rig.start_controller()  # what the command does where nodes run pods
     rig.wait_until_clean()
     rig.cluster.delete_namespace(namespace)
+
+
+def test_a_release_of_the_chart_under_other_names_is_as_shipped(rig: Rig) -> None:
+    """Its programs do not run here; that is all that is wrong with it."""
+    if not helm().is_done():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("Helm is not built: run `make controlplane`")
+    options = "--set fullnameOverride=moat,crds.install=false --set webhooks.excludedNamespaces={team-x}"
+    run_shown(rig.cluster, f"helm install gate deploy/helm/drawbridge -n keep --create-namespace {options}")
+    _, found = rig.doctor("--own-namespace", "keep", "--installation-name", "moat")
+    run_shown(rig.cluster, "helm uninstall gate -n keep --no-hooks")
+    assert {one["name"] for one in found if one["severity"] != "ok"} == {
+        "no-endpoints",
+        "bundle-unreadable",
+        "leader-missing",
+        "namespaces-left-out",
+    }
+    assert {"rights", "versions"} < {one["name"] for one in found if one["severity"] == "ok"}
 
 
 def test_what_may_not_be_read_is_told_and_nothing_else(rig: Rig) -> None:
