@@ -3,7 +3,6 @@
 Source: NVIDIA Multi-Instance GPU user guide (profiles, compute and memory slices, placements), as the catalogue has it.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -102,11 +101,13 @@ class Want:
 
 
 _Occupied = tuple[int, int, tuple[tuple[str, int], ...]]
-"""What of a GPU is taken: memory slices as bits, compute slices, and how many of each profile."""
+"""What of a GPU is taken: memory slices as bits, compute slices, and how many of each profile that must be counted."""
 
 
-def fits(model: Model, wants: Iterable[Sequence[Want]]) -> bool:
+def fits(model: Model, wants: Sequence[Sequence[Want]]) -> bool:
     """Return whether one GPU of the model can hold one of the ways of each request at once."""
+    if sum(min(way.count for way in ways) for ways in wants) > _most_partitions(model):
+        return False
     states: frozenset[_Occupied] = frozenset({(0, 0, ())})
     for ways in wants:
         states = frozenset(state for way in ways for state in _with_all(model, states, way))
@@ -115,8 +116,12 @@ def fits(model: Model, wants: Iterable[Sequence[Want]]) -> bool:
     return True
 
 
+def _most_partitions(model: Model) -> int:
+    return max(model.slices, model.memory_slices, 1)
+
+
 def _with_all(model: Model, states: frozenset[_Occupied], want: Want) -> frozenset[_Occupied]:
-    if want.count > max(model.slices, model.memory_slices, 1):
+    if want.count > _most_partitions(model):
         return frozenset()
     offered = tuple(profile for profile in model.profiles if profile.name in want.profiles)
     return reduce(lambda found, _: _with_one(model, found, offered), range(want.count), states)
@@ -128,17 +133,24 @@ def _with_one(model: Model, states: frozenset[_Occupied], offered: Sequence[Prof
 
 def _placed(model: Model, state: _Occupied, profile: Profile) -> Iterator[_Occupied]:
     """Yield what is taken once the partition is there too; where placements are not documented slices alone count."""
-    memory, slices, counted = state
-    held = Counter(dict(counted))
-    held[profile.name] += 1
-    if (profile.most and held[profile.name] > profile.most) or (
-        model.slices and slices + profile.slices > model.slices
-    ):
+    memory, slices, taken = state
+    if model.slices and slices + profile.slices > model.slices:
         return
-    taken = tuple(sorted(held.items()))
+    if _is_counted(profile):
+        held = dict(taken)
+        held[profile.name] = held.get(profile.name, 0) + 1
+        if held[profile.name] > profile.most:
+            return
+        taken = tuple(sorted(held.items()))
     if not profile.starts or not profile.width:
         yield memory, slices + profile.slices, taken
     for start in profile.starts if profile.width else ():
         bits = (1 << profile.width) - 1 << start
         if not memory & bits and (not model.memory_slices or start + profile.width <= model.memory_slices):
             yield memory | bits, slices + profile.slices, taken
+
+
+def _is_counted(profile: Profile) -> bool:
+    """Return whether its number is limited by more than its places; to count all would multiply what is looked at."""
+    places = len(profile.starts) if profile.width else profile.most + 1
+    return 0 < profile.most < places

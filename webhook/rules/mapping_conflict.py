@@ -45,7 +45,8 @@ def _common(resource: MappedResource, other: LegacyMapping) -> str:
     if resource.name:
         return resource.name if other.find(resource.name) is not None else ""
     pattern = resource.pattern
-    assert pattern is not None  # a resource has a name or a pattern
+    if pattern is None:
+        return ""  # neither a name nor a pattern is a misfit, which is told elsewhere
     for theirs in other.resources:
         if theirs.name and pattern.match(theirs.name) is not None:
             return theirs.name

@@ -27,9 +27,11 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _finding(case: Case, claim: Claim, constraint: Constraint, geometry: Geometry) -> Iterator[Finding]:
     wants = _wants(case, claim, constraint, geometry)
-    if not wants or case.expired() or _fit(geometry.here if geometry.all_known else geometry.models, wants):
+    if not wants or _fit(case, geometry.here if geometry.all_known else geometry.models, wants):
         return
-    nowhere = not _fit(geometry.models, wants)
+    nowhere = not _fit(case, geometry.models, wants)
+    if case.expired():
+        return
     models = geometry.models if nowhere else geometry.here
     yield Finding(
         rule=NAME,
@@ -37,12 +39,13 @@ def _finding(case: Case, claim: Claim, constraint: Constraint, geometry: Geometr
         path=attribute_of(constraint)[1],
         message=f"no {'GPU' if nowhere else 'GPU here'} can hold {_written(wants)} at once",
         why="" if nowhere else f"the models here are {_listed(model.products[0] for model in geometry.here)}",
-        fixes=tuple(_fixes(models, wants)),
+        fixes=tuple(_fixes(case, models, wants)),
     )
 
 
-def _fit(models: Iterable[Model], wants: Sequence[Sequence[Want]]) -> bool:
-    return any(fits(model, wants) for model in models)
+def _fit(case: Case, models: Iterable[Model], wants: Sequence[Sequence[Want]]) -> bool:
+    """Return whether some model can hold them; where the time does not suffice, none of those looked at."""
+    return any(fits(model, wants) for model in models if not case.expired())
 
 
 def _wants(case: Case, claim: Claim, constraint: Constraint, geometry: Geometry) -> list[list[Want]]:
@@ -94,13 +97,13 @@ def _listed(names: Iterable[str], between: str = ", ") -> str:
     return between.join(f"'{name}'" for name in names)
 
 
-def _fixes(models: Sequence[Model], wants: Sequence[Sequence[Want]]) -> Iterator[Fix]:
+def _fixes(case: Case, models: Sequence[Model], wants: Sequence[Sequence[Want]]) -> Iterator[Fix]:
     """Yield a lower count that alone would do, and to let go of the constraint."""
     for position, ways in enumerate(wants):
         if len(ways) == 1 and ways[0].count > 1:
             for count in range(min(ways[0].count - 1, 8), 0, -1):
                 less = [*wants[:position], [replace(ways[0], count=count)], *wants[position + 1 :]]
-                if _fit(models, less):
+                if _fit(case, models, less):
                     yield Fix(f"ask for at most {_named(less[position][0])} of one GPU")
                     break
     yield Fix("leave the constraint out, so that the partitions may be of several GPUs")

@@ -236,6 +236,11 @@ def test_two_mappings_of_one_priority_conflict_where_their_namespaces_meet() -> 
     assert found(mapping("second", GPU), with_mapping(mapping("first", GPU, mode="Odd"))) == []
 
 
+def test_a_resource_that_names_nothing_conflicts_with_nothing() -> None:
+    unnamed = mapping("second", {"deviceClassName": "gpu.nvidia.com"})
+    assert "mapping-conflict" not in [rule for rule, _ in found(unnamed, with_mapping(mapping("first", GPU)))]
+
+
 def review(raw: Json, old: Json | None = None) -> Review:
     kind = Resource("drawbridge.dev", "v1alpha1", raw["kind"])
     operation = "CREATE" if old is None else "UPDATE"

@@ -1,5 +1,6 @@
 """Partitions that no one GPU can hold together."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -113,3 +114,20 @@ def test_a_profile_that_nobody_offers_is_told_by_another_rule() -> None:
 
 def test_thousands_of_requests_are_not_combined() -> None:
     assert findings(together(*(part("1g.10gb", name=f"r-{n}") for n in range(2000)))) == []
+
+
+def ending_after(looks: int) -> Callable[[], bool]:
+    left = iter(range(looks))
+    return lambda: next(left, None) is None
+
+
+def test_where_the_time_ends_nothing_is_said_that_was_not_looked_at() -> None:
+    view = nvidia_view(gpu("gpu-0"))
+    fitting, impossible = together(part("3g.40gb", 2)), together(part("3g.40gb", 2), part("1g.10gb"))
+    said = []
+    for looks in range(60):
+        assert list(check(Case(fitting, "team-a", view, ending_after(looks)))) == []
+        said.append([finding.severity for finding in check(Case(impossible, "team-a", view, ending_after(looks)))])
+    assert said[0] == []
+    assert said[-1] == [Severity.DENY]
+    assert all(one in ([], [Severity.DENY]) for one in said)
