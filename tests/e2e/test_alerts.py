@@ -186,6 +186,18 @@ CASES = {
         "1 policies do not work as they are written; what holds instead: failurePolicy.",
         {"instead": "failurePolicy"},
     ),
+    "DrawbridgePoliciesDiffer": Case(
+        {
+            'drawbridge_policy_generation{instance="a",policy="most-devices"}': "2x90",
+            'drawbridge_policy_generation{instance="b",policy="most-devices"}': "3x90",
+        },
+        {
+            'drawbridge_policy_generation{instance="a",policy="most-devices"}': "2x10 3x80",
+            'drawbridge_policy_generation{instance="b",policy="most-devices"}': "2x9 3x81",
+        },
+        "Replicas of Drawbridge judge by different versions of the policy most-devices.",
+        {"policy": "most-devices"},
+    ),
 }
 
 
