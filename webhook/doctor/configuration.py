@@ -122,9 +122,8 @@ class _Compared:
             said, meant = webhook.get(field), wanted.get(field)
             if _comparable(said) == _comparable(meant):
                 continue
-            follows = _follows(field, said)
-            by = self._writer(wanted["name"], field)
-            told = f"webhook '{wanted['name']}': `{field}` is {_shown(said)}, shipped is {_shown(meant)}{by}{follows}"
+            differs = f"{_differs(said, meant)}{self._writer(wanted['name'], field)}{_follows(field, said)}"
+            told = f"webhook '{wanted['name']}': `{field}` is {differs}"
             at = f"/webhooks/{index}/{field}"
             change = {"op": "remove", "path": at} if not meant else {"op": "add", "path": at, "value": meant}
             what = "take it away" if not meant else "set it as shipped; with Helm, in the values too"
@@ -184,11 +183,16 @@ def _follows(field: str, said: object) -> str:
     return ""
 
 
-def _shown(value: object) -> str:
-    if value in (None, [], {}):
-        return "empty"
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-    return f"'{text}'" if len(text) <= _MOST_SHOWN else "another"
+def _differs(said: object, meant: object) -> str:
+    """Return what a field is and what is shipped; where that is long, only that they differ."""
+    pair = [
+        value if isinstance(value, str) else json.dumps(value, separators=(",", ":")) if value else ""
+        for value in (said, meant)
+    ]
+    if max(map(len, pair)) > _MOST_SHOWN:
+        return "not as shipped" if said else "missing"
+    is_, shipped = (f"'{text}'" if text else "empty" for text in pair)
+    return f"{is_}, shipped is {shipped}"
 
 
 def _address(client: RawObject) -> str:

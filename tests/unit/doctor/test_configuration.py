@@ -61,6 +61,19 @@ def test_a_changed_field_is_told_with_the_patch_that_undoes_it(
     assert ('"op":"remove"' in found.fix.command) == (field in ("matchConditions", "objectSelector"))
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("timeoutSeconds", 30, "`timeoutSeconds` is '30', shipped is '5'"),
+        ("objectSelector", {"matchLabels": {"a": "b"}}, 'is \'{"matchLabels":{"a":"b"}}\', shipped is empty'),
+        ("rules", [], "`rules` is missing"),
+        ("rules", [{"operations": ["*"]}], "`rules` is not as shipped"),
+    ],
+)
+def test_values_are_shown_where_they_are_short(field: str, value: object, told: str) -> None:
+    assert wrong(with_webhooks(setting(field, value)))[0].message.endswith(told)
+
+
 def test_what_failing_open_means_is_said() -> None:
     [found] = wrong(with_webhooks(setting("failurePolicy", "Ignore")))
     assert found.message.endswith("while no replica answers, what it would refuse is let in")
