@@ -321,13 +321,16 @@ def _constructed(id_: int, parts: Sequence[Step], cost: int, make: Callable[[Fra
     return Constructed(id_, parts, cost, make)
 
 
-def counted(ast: Ast, device: CelDevice, cost_limit: int, version: str) -> Outcome:
-    """The value or error of the expression on the device, and what it cost."""
+def counted(
+    ast: Ast, device: CelDevice, cost_limit: int, version: str, expired: Callable[[], bool] | None = None
+) -> Outcome:
+    """The value or error of the expression on the device, and what it cost; the run ends where `expired` tells so."""
     modern = is_modern(version)
     edition = edition_for(ast, modern)
     if edition.quantities_change:
         device = with_own_quantities(device)
-    return _run(ast, {"device": device_map(device)}, CostTracker(cost_limit, modern), edition)
+    tracker = CostTracker(cost_limit, modern) if expired is None else _Watched(cost_limit, expired, None, modern=modern)
+    return _run(ast, {"device": device_map(device)}, tracker, edition)
 
 
 def counted_with(
@@ -348,8 +351,10 @@ def counted_with(
 class _Watched(CostTracker):
     """A tracker that looks at the clock now and then, and tells each value."""
 
-    def __init__(self, limit: int, expired: Callable[[], bool], observe: Observe | None) -> None:
-        super().__init__(limit, modern=True)
+    def __init__(
+        self, limit: int, expired: Callable[[], bool], observe: Observe | None, *, modern: bool = True
+    ) -> None:
+        super().__init__(limit, modern)
         self._expired = expired
         self._observe = observe
         self._steps = 0

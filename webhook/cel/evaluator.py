@@ -15,7 +15,7 @@ from typing import Final
 from webhook.cel import chains, closures, device_closures, loops
 from webhook.cel.chains import Link
 from webhook.cel.closures import Closure, Frame
-from webhook.cel.counting import Outcome, counted, is_modern
+from webhook.cel.counting import TIME_OVER, Outcome, counted, is_modern
 from webhook.cel.depth import allow_depth, has_depth
 from webhook.cel.device import DEVICE_FIELDS, CelDevice, check_device, device_map
 from webhook.cel.device_closures import Entry
@@ -132,6 +132,10 @@ def as_bool(result: Value) -> bool:
     )
 
 
+class OutOfTimeError(Exception):
+    """The time was over before there was a result."""
+
+
 class BoundedProgram:
     """An expression whose run ends at the cost limit, as the scheduler's does; some twenty times as slow."""
 
@@ -141,9 +145,11 @@ class BoundedProgram:
         self._ast = ast
         self._version = version
 
-    def matches(self, device: CelDevice) -> bool:
-        """As Program.matches."""
-        outcome = evaluate(self._ast, device, version=self._version)
+    def matches(self, device: CelDevice, expired: Callable[[], bool] | None = None) -> bool:
+        """As Program.matches; OutOfTimeError where `expired` tells during the run that the time is over."""
+        outcome = evaluate(self._ast, device, version=self._version, expired=expired)
+        if outcome.error == TIME_OVER:
+            raise OutOfTimeError
         if outcome.error is not None:
             raise EvaluationError(outcome.error)
         return outcome.result is True
@@ -181,12 +187,18 @@ def build_value(ast: Ast) -> Callable[[Mapping[MapKey, Value]], Value]:
     return value
 
 
-def evaluate(ast: Ast, device: CelDevice, cost_limit: int = MOST_COST, version: str = "1.37") -> Outcome:
-    """The result or error on the device, and what it cost in that Kubernetes version."""
+def evaluate(
+    ast: Ast,
+    device: CelDevice,
+    cost_limit: int = MOST_COST,
+    version: str = "1.37",
+    expired: Callable[[], bool] | None = None,
+) -> Outcome:
+    """The result or error on the device, and what it cost in that version; TIME_OVER once `expired` says so."""
     _allow_deep_trees(ast)
     if device.problem is not None:
         return Outcome(None, device.problem, 0)
-    outcome = counted(ast, device, cost_limit, version)
+    outcome = counted(ast, device, cost_limit, version, expired)
     if outcome.error is not None:
         return outcome
     try:

@@ -58,8 +58,10 @@ _LITERALS: Final = frozenset({bool, int, str})
 _MOST_JOINED: Final = 10
 """cel-python evaluates a side that ends in an error twice, so chains of these take it exponential time."""
 _MOST_NODES: Final = 400
-# Escapes and multi-line strings: cel-python reads them in its own way.
-_UNCERTAIN_TEXT: Final = re.compile(r"""\\|'''|\"{3}""")
+# Escapes and multi-line strings: cel-python reads them in its own way. Signs in a row, of which our tree keeps one.
+_UNCERTAIN_TEXT: Final = re.compile(r"""\\|'''|\"{3}|(?:[!-]\s*){9}""")
+_MOST_PARENTHESES: Final = 200
+"""They are no nodes of our tree, and each takes cel-python as long as some."""
 
 
 def referee(expression: str, ast: Ast, device: CelDevice) -> bool | None:
@@ -74,7 +76,7 @@ def referee(expression: str, ast: Ast, device: CelDevice) -> bool | None:
 
 def supported(ast: Ast) -> bool:
     """Whether everything in the tree means the same in cel-python."""
-    if _UNCERTAIN_TEXT.search(ast.source):
+    if _UNCERTAIN_TEXT.search(ast.source) or ast.source.count("(") > _MOST_PARENTHESES:
         return False
     macros = {id_: (call.function, len(call.args)) for id_, call in ast.macros.items()}
     if not frozenset(macros.values()) <= _MACROS:

@@ -11,14 +11,18 @@ from operator import itemgetter
 from typing import Final
 
 from webhook.cel.device import make_device
-from webhook.cel.evaluator import BoundedProgram, EvaluationError, Program
+from webhook.cel.evaluator import BoundedProgram, EvaluationError, OutOfTimeError, Program
 from webhook.cel.places import ATTRIBUTES, CAPACITY, places_in
 from webhook.cel.syntax import Ast
 from webhook.core.device import Device, Make, VersionText
+from webhook.inventory.case import never
 from webhook.inventory.outcomes import Outcome
 
 _MOST_MAKES: Final = 1_000
 _MOST_KNOWN: Final = 1_000
+_AT_ONCE: Final = 64
+_COSTLY: Final = 10_000
+"""From this cost on a run takes a millisecond, and not microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,13 @@ class _Seen:
 
 
 class Judge:
-    """One compiled selector, and what it gave on what it has seen."""
+    """One compiled selector that costs at most so much, and what it gave on what it has seen."""
 
-    def __init__(self, ast: Ast, program: Program | BoundedProgram) -> None:
+    def __init__(self, ast: Ast, program: Program | BoundedProgram, cost: int) -> None:
         self._program = program
+        self.may_take_long = not isinstance(program, Program)
+        self.at_once = 1 if self.may_take_long or cost >= _COSTLY else _AT_ONCE
+        """How many devices are judged before the time is asked for again."""
         places = places_in(ast.root)
         # The attributes that it reads by their qualified names; None where it may read any.
         self._attributes = None if places is None else {f"{p.domain}/{p.name}" for p in places if p.field == ATTRIBUTES}
@@ -42,21 +49,28 @@ class Judge:
         self._known: dict[object, dict[object, Outcome]] = {}
         self._count = 0
 
-    def on(self, devices: Iterable[Device]) -> Iterator[Outcome]:
-        """Yield for each device true, false, or the text of the error."""
+    def on(self, devices: Iterable[Device], expired: Callable[[], bool] = never) -> Iterator[Outcome]:
+        """Yield for each device true, false, or the text of the error.
+
+        Ends early where a run that may be long has made the time be over.
+        """
         makes = self._seen
         for device in devices:
             seen = makes.get(device.make) or self._see(device.make)
             read = seen.read(device.cells)
             outcome = seen.known.get(read)
-            yield self._keep(seen.known, read, self._run(device)) if outcome is None else outcome
+            if outcome is None:
+                outcome = self._run(device, expired)
+                if outcome is None:
+                    return
+                self._keep(seen.known, read, outcome)
+            yield outcome
 
-    def _keep(self, known: dict[object, Outcome], read: object, outcome: Outcome) -> Outcome:
+    def _keep(self, known: dict[object, Outcome], read: object, outcome: Outcome) -> None:
         self._count += 1
         if self._count > _MOST_KNOWN:
             self._forget()
         known[read] = outcome
-        return outcome
 
     def _forget(self) -> None:
         self._count = 0
@@ -79,13 +93,16 @@ class Judge:
         seen = self._seen[make] = _Seen(itemgetter(*positions) if positions else _nothing, known)
         return seen
 
-    def _run(self, device: Device) -> Outcome:
+    def _run(self, device: Device, expired: Callable[[], bool]) -> Outcome | None:
         capacity = {name: found.value for name, found in device.capacity.items()}
         shown = make_device(device.driver, device.attributes, capacity, device.allow_multiple_allocations)
+        program = self._program
         try:
-            return self._program.matches(shown)
+            return program.matches(shown) if isinstance(program, Program) else program.matches(shown, expired)
         except EvaluationError as error:
             return str(error)
+        except OutOfTimeError:
+            return None
 
 
 def _nothing(_: tuple[object, ...]) -> None:

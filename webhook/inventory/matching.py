@@ -20,8 +20,6 @@ from webhook.inventory.inventory import Inventory
 from webhook.inventory.judge import Judge
 from webhook.inventory.outcomes import Outcome, Outcomes
 
-_AT_ONCE = 64
-"""How many devices are judged before the time is asked for again."""
 _MOST_CHARACTERS = 25_000  # of source
 _JUDGES: BoundedCache[tuple[str, int], Judge] = BoundedCache(_MOST_CHARACTERS)
 
@@ -80,10 +78,10 @@ def outcomes_of(
     first = (outcomes.left[0][0],) * 2  # who asks has just asked for the time
     for start, end in outcomes.left:
         found: list[Outcome] = []
-        for at in range(start, end, _AT_ONCE):
+        for at in range(start, end, judge.at_once):
             if (at, start) != first and expired():
                 break
-            found += judge.on(inventory.devices[at : min(at + _AT_ONCE, end)])
+            found += judge.on(inventory.devices[at : min(at + judge.at_once, end)], expired)
         done = start + len(found)
         rest = outcomes.left[1:] if done == end else ((done, end), *outcomes.left[1:])
         outcomes = outcomes.judged(start, found, rest)
@@ -94,9 +92,12 @@ def outcomes_of(
 
 
 def outcome_on(expression: str, environment: Environment, device: Device) -> Outcome | None:
-    """Return what the expression gives on one device, of the inventory or not; None where it does not compile."""
+    """Return what the expression gives on one device, of the inventory or not.
+
+    None where it does not compile, or where running it may take long.
+    """
     judge = _judge(expression, environment)
-    return None if judge is None else next(judge.on((device,)))
+    return None if judge is None or judge.may_take_long else next(judge.on((device,)))
 
 
 def _judge(expression: str, environment: Environment) -> Judge | None:
@@ -106,4 +107,5 @@ def _judge(expression: str, environment: Environment) -> Judge | None:
         return None
     bounded = compiled.verdict is Verdict.TOO_COSTLY
     key = (expression, id(environment))
-    return _JUDGES.get(key, len(expression), lambda: Judge(ast, build(ast, environment.version, bounded)))
+    cost = compiled.max_cost
+    return _JUDGES.get(key, len(expression), lambda: Judge(ast, build(ast, environment.version, bounded), cost))

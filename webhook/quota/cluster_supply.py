@@ -32,6 +32,8 @@ DeviceId = tuple[str, str, str]
 
 _CHARGED_ATTRIBUTES = ("type", "profile", "productName")
 _MOST_CHAINS = 1024
+_MOST_LATE = 16
+"""How many selectors are still compiled once the time is over: an ordinary claim has no more, and is charged right."""
 _AT_ONCE = 256
 """How many devices are looked at before the time is asked for again."""
 
@@ -129,6 +131,8 @@ class ClusterSupply:
         self._index = _index_of(self._inventory)
         # What the alternative that was asked about last may get: every limit of every quota asks the same.
         self._last: tuple[Alternative | None, dict[str | None, tuple[Device, ...]]] = (None, {})
+        self._asts: dict[str, Ast | None] = {}
+        self._late = 0
 
     def in_time(self, call: Callable[[T], U], items: Sequence[T]) -> Sequence[U] | None:
         if len(items) > _AT_ONCE and self._expired():
@@ -238,4 +242,10 @@ class ClusterSupply:
         return tuple(ast for ast in found if ast is not None)
 
     def _compiled(self, selector: Selector) -> Ast | None:
-        return compile_selector(selector.expression, self._environment).ast
+        """Return what is to be evaluated; None where it does not compile, or where the time is over for so many."""
+        text = selector.expression
+        if text not in self._asts:
+            if self._expired():
+                self._late += 1
+            self._asts[text] = None if self._late > _MOST_LATE else compile_selector(text, self._environment).ast
+        return self._asts[text]

@@ -102,6 +102,8 @@ def test_errors_in_a_loop_do_not_quote_each_other(macro: str) -> None:
         pytest.param("[1].all(i, [1].all(j, i == j))", id="a loop in a loop"),
         pytest.param("[1].map(i, i + 1).all(j, j > 0)", id="a loop over a loop"),
         pytest.param(f"[{', '.join(map(str, range(500)))}].all(i, i >= 0)", id="a long list"),
+        pytest.param("!" * 9999 + "true", id="signs of which the tree keeps one"),
+        pytest.param(f"[{', '.join('(((((1)))))' for _ in range(50))}] == []", id="parentheses that no tree has"),
     ],
 )
 def test_what_would_take_it_long_is_not_asked(expression: str) -> None:

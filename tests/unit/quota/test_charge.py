@@ -765,6 +765,18 @@ def test_once_the_time_is_over_a_request_has_no_known_shape() -> None:
     assert unbounded.unbounded
 
 
+@pytest.mark.parametrize(("selectors", "amount"), [(3, "0"), (100, "1")])
+def test_once_the_time_is_over_what_excludes_a_limit_is_seen_of_as_many_selectors_as_claims_have(
+    selectors: int, amount: str
+) -> None:
+    texts = [*(f"device.driver != 'other-{number}'" for number in range(selectors - 1)), "device.driver == 'x.example'"]
+    facts = facts_of(H100.catalogue)
+    tariff = Tariff(ClusterSupply(H100, facts, expired=lambda: True), facts, Arithmetic.WHOLE)
+    claim = make_claim(request("gpu", *texts, device_class="gpu.nvidia.com"))
+    limits = charge(claim, make_quota(devices(8, driver=NVIDIA)), tariff).limits
+    assert str(limits[0].amount) == amount
+
+
 def test_time_that_ends_between_two_limits_makes_nothing_free() -> None:
     answers = iter([False, *[True] * 100])
     facts = facts_of(TWO_MODELS.catalogue)
