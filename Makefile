@@ -7,7 +7,7 @@ AUDIT := build/audit
 LONG_TESTS := tests/property/test_quota_charge.py::test_fm_43_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
-.PHONY: audit browser soak restarts rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
+.PHONY: audit browser dist soak restarts rotation long-tests conformance conformance-record help install check fix test e2e fuzz demo bench lock controlplane conformance-reference
 
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -89,6 +89,11 @@ demo: install  ## Four decisions over HTTPS against a standalone server; no Kube
 
 bench: controlplane  ## The benchmarks; benchmarks/RESULTS.md says what they have shown.
 	for part in edge cel decision rewrite claims startup quota; do $(BIN)/python -m benchmarks.$$part || exit 1; done
+
+dist: install  ## The chart and the wheel of a release, in build/dist; HELM=helm packages.
+	rm -rf build/dist && mkdir -p build/dist
+	$(HELM) package deploy/helm/drawbridge --destination build/dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/dist .
 
 lock:  ## Pin the requirements again, with hashes and without addresses (needs uv).
 	uv pip compile --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header requirements/runtime.in -o requirements/runtime.txt
