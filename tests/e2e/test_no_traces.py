@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.controlplane.api import Json
+from tests.controlplane.api import ApiError, Json
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import ServeProcess
 from tests.controlplane.etcd import revision, written_since
-from tests.controlplane.gate import create_quota, denied_by
+from tests.controlplane.gate import create_quota, denied_by, standing
 from tests.controlplane.objects import (
     CLAIMS,
     CLASSES,
@@ -33,6 +33,7 @@ from tests.controlplane.waiting import wait_for
 pytestmark = pytest.mark.e2e
 ROUNDS, REFUSALS = 50, 1_000
 HARD = 2
+RESOURCE_QUOTAS = "v1/resourcequotas"
 
 
 @pytest.fixture
@@ -74,6 +75,19 @@ def test_fm_39_a_storm_of_dry_runs_writes_nothing(cluster: ControlPlane, limited
     assert written_since(cluster, before) == []
 
 
+def test_fm_39_who_is_refused_after_us_gets_its_reservation_back(cluster: ControlPlane, limited: str) -> None:
+    """ResourceQuotas of Kubernetes are asked after all webhooks."""
+    api, hard = cluster.api, {"count/resourceclaims.resource.k8s.io": "0"}
+    metadata = {"namespace": limited, "name": "nothing"}
+    manifest = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+    api.create(RESOURCE_QUOTAS, manifest)
+    wait_for("count", lambda: api.get(RESOURCE_QUOTAS, "nothing", limited).get("status", {}).get("used"))
+    with pytest.raises(ApiError, match="exceeded quota: nothing"):
+        api.create(CLAIMS, make_claim_object(limited, "small", make_exact_request()))
+    assert standing(api, limited, "all") == ("1", "1")
+    wait_for("end of the reservation", lambda: standing(api, limited, "all") == ("0", "0"), 60)
+
+
 def test_fm_40_a_thousand_refusals_leave_nothing_behind(
     cluster: ControlPlane, limited: str, replica: ServeProcess
 ) -> None:
@@ -88,7 +102,7 @@ def test_fm_40_a_thousand_refusals_leave_nothing_behind(
 
 def _refused(kubeconfig: Path, namespace: str, count: int) -> list[Answer]:
     async def run() -> list[Answer]:
-        async with Storm(kubeconfig, at_once=32, seed=0) as storm:
+        async with Storm(kubeconfig, at_once=8, seed=0) as storm:
             claims = (make_claim_object(namespace, f"large-{n}", make_exact_request(HARD + 1)) for n in range(count))
             return await asyncio.gather(*(storm.create(claim) for claim in claims))
 
@@ -96,6 +110,6 @@ def _refused(kubeconfig: Path, namespace: str, count: int) -> list[Answer]:
 
 
 def _series(replica: ServeProcess) -> set[str]:
-    """Return what the replica counts, without the numbers."""
+    """Return what the replica counts of decisions, without the numbers."""
     lines = replica.probe("/metrics")[1].splitlines()
-    return {line.rpartition(" ")[0] for line in lines if line.startswith("drawbridge_")}
+    return {line.rpartition(" ")[0] for line in lines if line.startswith(("drawbridge_admission_", "drawbridge_find"))}
