@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 import pytest
@@ -37,6 +37,7 @@ def numbers(length: int) -> bytes:
 
 
 AUTHORITY = staged(Step.REPLACE_CA, Authority(), NOW, numbers, HERE.domains)
+OTHER = staged(Step.REPLACE_CA, Authority(), NOW, numbers, HERE.domains)
 PEM = issued(AUTHORITY, HERE.hosts, NOW, numbers)[SERVING_CERTIFICATE]
 
 
@@ -45,13 +46,23 @@ def nothing(api: FakeApi) -> None:
 
 
 def looked(
-    prepare: Callable[[FakeApi], object] = nothing, dialled: bytes = b"", plurals: tuple[str, ...] = SERVED
+    prepare: Callable[[FakeApi], object] = nothing,
+    dialled: bytes = b"",
+    plurals: tuple[str, ...] = SERVED,
+    chained: Collection[bytes] = (),
 ) -> tuple[Facts, FakeApi]:
-    """Return what is gathered where one endpoint serves the certificate, or nothing; and the API server."""
+    """Return what is gathered where one endpoint serves the certificate, or nothing; and the API server.
+
+    What is served verifies by the bundles of `chained` over certificates between.
+    """
 
     async def dial(host: str, port: int) -> bytes:
         assert (host, port) == ("10.0.0.1", 8443)
         return dialled
+
+    async def refuses(host: str, port: int, bundle: bytes) -> bool:
+        assert (host, port) == ("10.0.0.1", 8443)
+        return bundle not in chained
 
     async def whole() -> tuple[Facts, FakeApi]:
         async with fake_api(*plurals) as api, api.client() as client:
@@ -63,6 +74,7 @@ def looked(
                 HERE,
                 shipped_for(HERE),
                 dial=dial,
+                refuses=refuses,
                 now=lambda: datetime(2001, 1, 1, tzinfo=UTC),
                 namespace="default",
                 version="0.1.0",
@@ -100,6 +112,23 @@ def test_where_an_endpoint_answers_no_secret_is_read() -> None:
     [seen] = facts.trust.presented
     assert (seen.where, seen.names[0]) == ("10.0.0.1:8443", "moat.gpu.svc")
     assert (facts.trust.ready, facts.trust.silent) == (("10.0.0.1:8443",), ())
+
+
+@pytest.mark.parametrize(
+    ("bundle", "chained", "refused"),
+    [
+        (AUTHORITY.bundle(), [], frozenset()),
+        (OTHER.bundle(), [], frozenset({OTHER.bundle()})),
+        (OTHER.bundle(), [OTHER.bundle()], frozenset()),
+    ],
+    ids=["signed by it", "by another", "over a chain"],
+)
+def test_a_bundle_refuses_what_does_not_verify(
+    bundle: bytes, chained: Collection[bytes], refused: frozenset[bytes]
+) -> None:
+    webhooks = [{"name": "x", "clientConfig": {"caBundle": base64.b64encode(bundle).decode()}}]
+    facts, _ = looked(lambda api: api.put(MUTATING, "moat", webhooks=webhooks), PEM, chained=chained)
+    assert facts.trust.presented[0].refused == refused
 
 
 def test_where_none_answers_the_secret_is_looked_at() -> None:

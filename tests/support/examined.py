@@ -19,6 +19,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HERE = Place("drawbridge-system", "drawbridge")
 VERSION = "0.1.0"
 CA = "c" * 64
+PEM = b"the CA"
 CA_LASTS = Validity(NOW - timedelta(days=365), NOW + timedelta(days=365))
 
 
@@ -32,7 +33,7 @@ def presented(validity: Validity, where: str = "10.0.0.1:8443", **changes: Any) 
 
 
 def bundles(count: int, configuration: str = VALIDATING) -> tuple[Bundle, ...]:
-    return tuple(Bundle(configuration, index, "", {CA: CA_LASTS}) for index in range(count))
+    return tuple(Bundle(configuration, index, PEM, authorities={CA: CA_LASTS}) for index in range(count))
 
 
 def lease(namespace: str = "drawbridge-system", holder: str = "one", ago: float = 2) -> RawObject:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from certs.dial import served_certificate
+from certs.dial import refuses, served_certificate
 from webhook.core.errors import ClusterUnavailableError
 from webhook.doctor.diagnosis import Diagnosis
 from webhook.doctor.examine import examine
@@ -32,6 +32,7 @@ async def _diagnosed(settings: Settings, access: Access) -> tuple[Diagnosis, ...
             installation,
             shipped_for(installation),
             dial=served_certificate,
+            refuses=refuses,
             now=lambda: datetime.now(UTC),
             namespace=settings.namespace,
             version=version("drawbridge"),

@@ -62,7 +62,7 @@ def _mistrusted(trust: Trust, seen: tuple[Presented, ...], place: Place) -> Iter
     for plural, bundles in _by_configuration(trust).items():
         for certificate in seen:
             readable = [bundle for bundle in bundles if not bundle.problem]
-            bad = [bundle for bundle in readable if certificate.issuers.isdisjoint(bundle.authorities)]
+            bad = [bundle for bundle in readable if bundle.pem in certificate.refused]
             if bad:
                 what = f"the serving certificate of {certificate.where}"
                 told = f"the `caBundle` of {len(bad)} of {len(bundles)} webhooks does not verify {what}"
@@ -112,10 +112,10 @@ def _seen(trust: Trust) -> tuple[Presented, ...]:
 
 
 def _authorities(trust: Trust, seen: tuple[Presented, ...]) -> Mapping[str, Validity]:
-    """Return the CAs that matter: those that have signed what is served; where nothing was seen, all."""
+    """Return the CAs that matter: those that have signed what is served; where none has itself, all."""
     trusted = {name: validity for bundle in trust.bundles for name, validity in bundle.authorities.items()}
     issuers = {issuer for certificate in seen for issuer in certificate.issuers}
-    return {name: validity for name, validity in trusted.items() if name in issuers or not seen}
+    return {name: validity for name, validity in trusted.items() if name in issuers or not issuers}
 
 
 def _by_configuration(trust: Trust) -> Mapping[str, list[Bundle]]:

@@ -63,22 +63,28 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A serving certificate, where it was seen, and which of the CAs of all bundles have signed it (fingerprints)."""
+    """A serving certificate, where it was seen, and whom it concerns.
+
+    `issuers` are the CAs of bundles that have signed it themselves (fingerprints), `refused` the bundles by which it
+    does not verify.
+    """
 
     where: str
     fingerprint: str
     validity: Validity
     names: tuple[str, ...]
     issuers: frozenset[str]
+    refused: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The `caBundle` of the webhook at an index of a configuration; `problem` says why it cannot be one."""
+    """The `caBundle` (PEM) of the webhook at an index of a configuration; `problem` says why it cannot be one."""
 
     configuration: str
     index: int
-    problem: str
+    pem: bytes
+    problem: str = ""
     authorities: Mapping[str, Validity] = field(default_factory=dict)
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
 from certs.authority import SERVING_CERTIFICATE, bundle_problem
-from certs.inspect import CertificateError, read_certificate, read_certificates, signed_by
+from certs.inspect import CertificateError, read_certificates, signed_by
 from webhook.core.raw import RawObject
 from webhook.doctor.facts import (
     CONFIGURATION_KINDS,
@@ -45,12 +46,14 @@ _PODS = "app.kubernetes.io/name=drawbridge"
 _ROLE_PLURALS = {"Role": "roles", "ClusterRole": "clusterroles"}
 
 Dial = Callable[[str, int], Awaitable[bytes]]
+Refuses = Callable[[str, int, bytes], Awaitable[bool]]
 
 
 class Examination:
     """One look at an installation. `namespace` is where probes are created, if it is guarded.
 
-    `dial` returns the certificate that is served at an address, as PEM; `now` is asked where the API server does not
+    `dial` returns the certificate that is served at an address, as PEM, and `refuses` whether it does not verify by a
+    bundle, as certs/dial.py does; `now` is asked where the API server does not
     tell the time.
     """
 
@@ -61,6 +64,7 @@ class Examination:
         shipped: Shipped,
         *,
         dial: Dial,
+        refuses: Refuses,
         now: Callable[[], datetime],
         namespace: str,
         version: str,
@@ -69,6 +73,7 @@ class Examination:
         self._installation = installation
         self._shipped = shipped
         self._dial = dial
+        self._refuses = refuses
         self._now = now
         self._namespace = namespace
         self._version = version
@@ -179,25 +184,34 @@ class Examination:
     # Certificates
 
     async def _trust(self, configurations: Mapping[str, Found]) -> Trust:
-        pems = {plural: tuple(bundles_of(found)) for plural, found in configurations.items() if isinstance(found, dict)}
-        bundles = tuple(_bundle(plural, index, pem) for plural, each in pems.items() for index, pem in enumerate(each))
-        roots = {pem for each in pems.values() for pem in each if not bundle_problem(pem)}
+        bundles = tuple(
+            _bundle(plural, index, pem)
+            for plural, found in configurations.items()
+            if isinstance(found, dict)
+            for index, pem in enumerate(bundles_of(found))
+        )
         slices = await self._found_slices()
         if isinstance(slices, Unseen):
-            return Trust(slices, stored=await self._stored(roots), bundles=bundles)
-        endpoints = tuple(endpoints_of(slices))
-        served = await asyncio.gather(*(self._dial(address, port) for address, port, _ in endpoints))
-        named = [
-            (f"{address}:{port}", ready, pem) for (address, port, ready), pem in zip(endpoints, served, strict=True)
-        ]
-        presented = tuple(_presented(where, pem, roots) for where, _, pem in named if pem)
+            return Trust(slices, stored=await self._stored(bundles), bundles=bundles)
+        ready = tuple((address, port) for address, port, is_ready in endpoints_of(slices) if is_ready)
+        seen = await asyncio.gather(*(self._seen_at(address, port, bundles) for address, port in ready))
+        presented = tuple(one for one in seen if one is not None)
         return Trust(
-            ready=tuple(where for where, ready, _ in named if ready),
-            silent=tuple(where for where, ready, pem in named if ready and not pem),
+            ready=tuple(f"{address}:{port}" for address, port in ready),
+            silent=tuple(f"{address}:{port}" for (address, port), one in zip(ready, seen, strict=True) if one is None),
             presented=presented,
-            stored=None if presented else await self._stored(roots),
+            stored=None if presented else await self._stored(bundles),
             bundles=bundles,
         )
+
+    async def _seen_at(self, address: str, port: int, bundles: Iterable[Bundle]) -> Presented | None:
+        """Return what an endpoint presents; a bundle that has not signed it is tried as a client would."""
+        pem = await self._dial(address, port)
+        if not pem:
+            return None
+        seen = _presented(f"{address}:{port}", pem, bundles)
+        refused = [bundle for bundle in seen.refused if await self._refuses(address, port, bundle)]
+        return replace(seen, refused=frozenset(refused))
 
     async def _found_slices(self) -> RawObject | Unseen:
         try:
@@ -206,14 +220,14 @@ class Examination:
         except (ForbiddenError, GarbledError) as error:
             return Unseen(str(error))
 
-    async def _stored(self, roots: Iterable[bytes]) -> Presented | Unseen | None:
+    async def _stored(self, bundles: Iterable[Bundle]) -> Presented | Unseen | None:
         """Return the serving certificate of the Secret."""
         found = await self._found(self._installation.serving_secret)
         if found is None or isinstance(found, Unseen):
             return found
         try:
             pem = secret_data(found).get(SERVING_CERTIFICATE, b"")
-            return _presented(f"the Secret '{self._installation.name}-tls'", pem, roots)
+            return _presented(f"the Secret '{self._installation.name}-tls'", pem, bundles)
         except (GarbledError, CertificateError) as error:
             return Unseen(str(error))
 
@@ -262,13 +276,21 @@ def _role_path(role: RoleKey) -> str:
 def _bundle(configuration: str, index: int, pem: bytes) -> Bundle:
     problem = "it is empty" if not pem.strip() else bundle_problem(pem)
     if problem:
-        return Bundle(configuration, index, problem)
+        return Bundle(configuration, index, pem, problem)
     validities = {certificate.fingerprint: certificate.validity for certificate in read_certificates(pem)}
-    return Bundle(configuration, index, "", validities)
+    return Bundle(configuration, index, pem, authorities=validities)
 
 
-def _presented(where: str, pem: bytes, roots: Iterable[bytes]) -> Presented:
-    certificate = read_certificate(pem)
-    authorities = {authority.fingerprint: authority.pem for root in roots for authority in read_certificates(root)}
-    issuers = frozenset(name for name, authority in authorities.items() if signed_by(pem, authority))
-    return Presented(where, certificate.fingerprint, certificate.validity, certificate.names, issuers)
+def _presented(where: str, pem: bytes, bundles: Iterable[Bundle]) -> Presented:
+    """Return a certificate, with its chain where that is known; bundles that have signed nothing of it refuse it."""
+    chain = read_certificates(pem)
+    usable = {bundle.pem for bundle in bundles if not bundle.problem}
+    authorities = {authority.fingerprint: authority.pem for root in usable for authority in read_certificates(root)}
+    return Presented(
+        where,
+        chain[0].fingerprint,
+        chain[0].validity,
+        chain[0].names,
+        issuers=frozenset(name for name, authority in authorities.items() if signed_by(pem, authority)),
+        refused=frozenset(root for root in usable if not any(signed_by(link.pem, root) for link in chain)),
+    )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.examined import CA, CA_LASTS, HERE, bundles, healthy, lasting, names, presented, wrong
+from tests.support.examined import CA, CA_LASTS, HERE, PEM, bundles, healthy, lasting, names, presented, wrong
 from webhook.doctor.diagnosis import Severity
 from webhook.doctor.facts import MUTATING, VALIDATING, Bundle, Facts, Keeper, Unseen
 
@@ -30,7 +30,7 @@ def test_a_certificate_is_to_have_a_quarter_of_its_life_left(begun: int, left: i
 
 
 def test_a_ca_that_nobody_renewed_is_told_with_how() -> None:
-    ending = Bundle(VALIDATING, 0, "", {CA: lasting(700, 30)})
+    ending = Bundle(VALIDATING, 0, PEM, authorities={CA: lasting(700, 30)})
     [found] = wrong(trusting(bundles=(ending,)))
     assert (found.name, found.severity) == ("certificate-expiring", Severity.WARNING)
     assert "30 of 730 days are left" in found.message
@@ -39,7 +39,7 @@ def test_a_ca_that_nobody_renewed_is_told_with_how() -> None:
 
 
 def test_an_old_ca_that_has_signed_nothing_that_is_served_may_have_ended() -> None:
-    both = Bundle(VALIDATING, 0, "", {CA: CA_LASTS, "old": lasting(800, -1)})
+    both = Bundle(VALIDATING, 0, PEM, authorities={CA: CA_LASTS, "old": lasting(800, -1)})
     assert names(trusting(bundles=(both,))) == []
 
 
@@ -59,7 +59,7 @@ def test_who_made_a_certificate_makes_the_next(keeper: Keeper, begin: str) -> No
 
 
 def test_a_bundle_that_is_none_is_told_once_for_a_configuration() -> None:
-    bad = (Bundle(MUTATING, 0, "it is empty"), Bundle(MUTATING, 2, "it is empty"))
+    bad = (Bundle(MUTATING, 0, b"", "it is empty"), Bundle(MUTATING, 2, b"", "it is empty"))
     [found] = wrong(trusting(bundles=(bad[0], *bundles(2, MUTATING)[1:], bad[1], *bundles(5))))
     assert (found.name, found.severity) == ("bundle-unreadable", Severity.ERROR)
     assert "the `caBundle` of 2 of 3 webhooks cannot be used: it is empty" in found.message
@@ -70,13 +70,13 @@ def test_a_bundle_that_is_none_is_told_once_for_a_configuration() -> None:
 
 
 def test_a_bundle_that_does_not_verify_what_is_served() -> None:
-    other = presented(lasting(1, 29), issuers=frozenset({"another"}))
+    other = presented(lasting(1, 29), issuers=frozenset(), refused=frozenset({PEM}))
     assert names(trusting(presented=(other,))) == ["bundle-mismatch", "bundle-mismatch"]
 
 
 def test_one_replica_of_two_that_serves_what_nobody_trusts_is_found() -> None:
     good = presented(lasting(1, 29))
-    other = presented(lasting(1, 29), "10.0.0.2:8443", issuers=frozenset({"another"}))
+    other = presented(lasting(1, 29), "10.0.0.2:8443", issuers=frozenset(), refused=frozenset({PEM}))
     found = wrong(trusting(presented=(good, other)))
     assert {one.name for one in found} == {"bundle-mismatch"}
     assert all("10.0.0.2:8443" in one.message for one in found)
