@@ -9,8 +9,8 @@ from webhook.doctor.facts import Keeper, Place
 def reinstall(place: Place) -> Fix:
     """Return how the objects of an installation are applied again, as they were the first time."""
     if place.release:
-        chart = ["helm", "upgrade", place.release, "deploy/helm/drawbridge", "-n", place.namespace, "--reuse-values"]
-        return Fix("upgrade the release to what it is", shlex.join(chart))
+        chart = ["helm", "upgrade", place.release, "deploy/helm/drawbridge", "--namespace", place.namespace]
+        return Fix("upgrade the release to what it is", shlex.join([*chart, "--reset-then-reuse-values"]))
     command = "kubectl apply --server-side --force-conflicts -k deploy/kustomize/base"
     return Fix("apply the base, or your kustomization of it, again", command)
 

@@ -139,7 +139,7 @@ def test_an_exemption_beside_a_choice_by_labels_is_none_lost() -> None:
         (HERE, "kubectl apply --server-side --force-conflicts -k deploy/kustomize/base"),
         (
             replace(HERE, release="gate"),
-            "helm upgrade gate deploy/helm/drawbridge -n drawbridge-system --reuse-values",
+            "helm upgrade gate deploy/helm/drawbridge --namespace drawbridge-system --reset-then-reuse-values",
         ),
     ],
 )
