@@ -85,7 +85,7 @@ def test_fm_32_without_an_api_server_replicas_stay_alive_and_ready_and_ask_for_i
 
 
 def test_fm_44_before_every_list_has_come_a_replica_is_not_ready_and_allows_nothing(gate: Gate, tmp_path: Path) -> None:
-    with behind(gate, tmp_path, delay=2.0) as (late, way):
+    with behind(gate, tmp_path, delay=3.0) as (late, way):
         status, text = late.probe("/readyz")
         assert (status, "[-] cluster: not listed yet: " in text) == (503, True)
         assert late.probe("/livez")[0] == 200
