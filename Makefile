@@ -91,7 +91,7 @@ bench: controlplane  ## The benchmarks; benchmarks/RESULTS.md says what they hav
 	for part in edge cel decision rewrite claims startup quota; do $(BIN)/python -m benchmarks.$$part || exit 1; done
 
 dist: install  ## The chart and the wheel of a release, in build/dist; HELM=helm packages.
-	rm -rf build/dist && mkdir -p build/dist
+	rm -rf build/dist build/lib && mkdir -p build/dist
 	$(HELM) package deploy/helm/drawbridge --destination build/dist
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/dist .
 
