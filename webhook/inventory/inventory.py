@@ -7,7 +7,7 @@ one before: their devices, what each expression gave on them, and what they publ
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from operator import attrgetter
 
@@ -141,7 +141,7 @@ class Inventory:
             try:
                 survey = self._unfinished.pop()
             except IndexError:
-                survey = Survey(self.makes, self.values)
+                survey = Survey(self.makes, partial(_values, self.devices))
             if not survey.is_done(expired):
                 self._unfinished.append(survey)
                 return False
@@ -164,22 +164,24 @@ class Inventory:
     def domains(self) -> Mapping[str, DomainSchema]:
         return self.survey.domains
 
-    def values(self, name: str) -> Counter[AttributeValue]:
-        """Return the values of an attribute (qualified name), each with how many devices publish it.
 
-        Once there are more than `MOST_VALUES`, those of the devices that follow are not counted.
-        """
-        found: Counter[AttributeValue] = Counter()
-        positions: dict[Make, int | None] = {}
-        for start in range(0, len(self.devices), _AT_ONCE):
-            devices = self.devices[start : start + _AT_ONCE]
-            for make in {*map(_MAKE, devices)} - positions.keys():
-                positions[make] = make.layout.names.index(name) if name in make.layout.names else None
-            places = ((device.cells, positions[device.make]) for device in devices)
-            found.update(cells[position] for cells, position in places if position is not None)
-            if len(found) > MOST_VALUES:
-                break
-        return found
+def _values(devices: Sequence[Device], name: str) -> Counter[AttributeValue]:
+    """Return the values of an attribute (qualified name), each with how many of the devices publish it.
+
+    Once there are more than `MOST_VALUES`, those of the devices that follow are not counted. Knows nothing of the
+    inventory, which keeps it: an inventory that refers to itself would stay in memory long after it is needed.
+    """
+    found: Counter[AttributeValue] = Counter()
+    positions: dict[Make, int | None] = {}
+    for start in range(0, len(devices), _AT_ONCE):
+        some = devices[start : start + _AT_ONCE]
+        for make in {*map(_MAKE, some)} - positions.keys():
+            positions[make] = make.layout.names.index(name) if name in make.layout.names else None
+        places = ((device.cells, positions[device.make]) for device in some)
+        found.update(cells[position] for cells, position in places if position is not None)
+        if len(found) > MOST_VALUES:
+            break
+    return found
 
 
 def _twice(parts: Sequence[Part]) -> tuple[str, ...]:

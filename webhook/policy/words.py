@@ -29,20 +29,39 @@ def struct(fields: Fields) -> LazyMap:
     return LazyMap(make)
 
 
-class Words:
-    """The variables of one object, the same for every policy."""
+class _Objects:
+    """The object and the one before the change, as expressions may read them."""
 
     def __init__(self, case: PolicyCase) -> None:
         self._case = case
 
     @cached_property
+    def new(self) -> Value:
+        return _readable(self._case.raw)
+
+    @cached_property
+    def old(self) -> Value:
+        return _readable(self._case.old)
+
+
+class Words:
+    """The variables of one object, the same for every policy.
+
+    Nothing that it holds refers to it, so that it and the view of the cluster are gone when the review is decided.
+    """
+
+    def __init__(self, case: PolicyCase) -> None:
+        self._case = case
+        self._objects = _Objects(case)
+
+    @cached_property
     def variables(self) -> LazyMap:
         """The variables but `params` and `variables`, which are each policy's own."""
-        case = self._case
+        case, objects = self._case, self._objects
         return struct(
             {
-                "object": lambda: self._object,
-                "oldObject": lambda: self._old,
+                "object": lambda: objects.new,
+                "oldObject": lambda: objects.old,
                 "request": lambda: struct(_request_fields(case)),
                 "namespaceObject": lambda: _namespace(case),
                 "claim": lambda: struct(claim_fields(case)),
@@ -60,16 +79,8 @@ class Words:
     @cached_property
     def extent(self) -> tuple[int, int]:
         """The most entries of a list or map and the longest text of the object, at least what is assumed."""
-        extents = (ASSUMED, extent_of(self._object), extent_of(self._old))
+        extents = (ASSUMED, extent_of(self._objects.new), extent_of(self._objects.old))
         return max(entries for entries, _ in extents), max(text for _, text in extents)
-
-    @cached_property
-    def _object(self) -> Value:
-        return _readable(self._case.raw)
-
-    @cached_property
-    def _old(self) -> Value:
-        return _readable(self._case.old)
 
 
 def _readable(raw: RawObject | None) -> Value:

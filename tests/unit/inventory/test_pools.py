@@ -1,5 +1,7 @@
 """Which devices count: those of the newest complete generation of each pool."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 from tests.support.build import device, make_slice
@@ -111,3 +113,18 @@ def test_a_pool_with_two_devices_of_one_name_is_known_and_counts_for_nothing() -
     assert [place.pool for place in inventory.places] == ["node-2"]
     halves = [replace(make_slice(device("c"), pool="p", count=2), name=name) for name in ("one", "two")]
     assert Inventory({one.name: one for one in halves}, {}).duplicates == (("gpu.example.com", "p", "c"),)
+
+
+def test_an_inventory_does_not_refer_to_itself_and_is_gone_with_its_view() -> None:
+    """The server's garbage collector seldom looks at what is old: it would find it after hours."""
+    gc.disable()
+    try:
+        inventory = Inventory({"one": make_slice(device("gpu-0"))}, {})
+        assert all(
+            attribute.values for schema in inventory.domains.values() for attribute in schema.attributes.values()
+        )
+        gone = weakref.ref(inventory)
+        del inventory
+        assert gone() is None
+    finally:
+        gc.enable()

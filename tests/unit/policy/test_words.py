@@ -1,5 +1,7 @@
 """What the words say of claims, templates, pods and the cluster: the same in every version of the API."""
 
+import gc
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +23,7 @@ from webhook.inventory.pod_case import pod_case
 from webhook.policy.case import PolicyCase, Requester
 from webhook.policy.cases import asked_of_file, of_dra, of_pods
 from webhook.policy.judge import judge
+from webhook.policy.words import Words
 from webhook.server.exact_json import OPAQUE
 
 Json = dict[str, Any]
@@ -221,3 +224,19 @@ def test_a_workload_is_judged_itself_and_as_the_pods_that_it_makes() -> None:
 def test_what_is_nested_too_deep_or_no_number_of_json_is_not_there() -> None:
     raw = {**ONE, "metadata": {**ONE["metadata"], "annotations": OPAQUE, "generation": 2**70}}
     assert holds("!has(object.metadata.annotations) && !has(object.metadata.generation)", claim_case(raw, VIEW))
+
+
+def test_words_do_not_refer_to_themselves_and_are_gone_with_the_review() -> None:
+    """They hold the view of the cluster, and the server's garbage collector seldom looks at what is old."""
+    raw = claim_object(request())
+    gc.disable()
+    try:
+        words = Words(claim_case(raw, VIEW))
+        for name in ("object", "oldObject", "request", "namespaceObject", "claim", "quotas", "inventory"):
+            assert words.variables[name] is not words
+        assert words.extent
+        gone = weakref.ref(words)
+        del words
+        assert gone() is None
+    finally:
+        gc.enable()
