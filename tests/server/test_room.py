@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.serving import make_review
 from webhook.server.app import asked_namespace
-from webhook.server.limits import Limits
+from webhook.server.limits import Budget, Limits
 from webhook.server.room import NoRoomError, Place, Room
 from webhook.server.work import TURN, Work
 
@@ -83,6 +83,20 @@ def test_a_review_that_goes_on_computing_lets_nobody_in_between() -> None:
             assert entered == []
         await asyncio.sleep(0.01)
         assert entered == ["a"]
+        work.close()
+
+    run(test())
+
+
+def test_a_review_that_was_decided_on_the_spot_computes_no_more() -> None:
+    async def test() -> None:
+        room, work = Room(Limits(computing=1)), Work(1)
+        for _ in range(2):
+            place = inside(room, "a")
+            TURN.set(place)
+            await work.run_alike("claim", Budget.left, Budget(float("inf")))
+            inside(room, "a").leave()  # the first one waits for the API server
+            place.leave()
         work.close()
 
     run(test())

@@ -19,7 +19,7 @@ _MOST_QUICK = 4_096
 
 
 class Turn(Protocol):
-    """Who is told when a thread begins and ends to compute for a review."""
+    """Who is told when what is computed for a review begins and ends."""
 
     def begin(self) -> None: ...
 
@@ -45,8 +45,7 @@ class Work:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*args, **kwargs))
         finally:
-            if turn is not None:
-                turn.rest()
+            _rest()
 
     async def run_alike(self, terms: object, call: Callable[[Budget], _T], budget: Budget) -> _T:
         """Return the result of a call that ends when its budget does, made at once where it is known to be quick.
@@ -59,6 +58,7 @@ class Work:
             short = replace(budget, deadline=min(budget.deadline, budget.clock() + _AT_ONCE_SECONDS))
             result = call(short)
             if not short.spent():
+                _rest()
                 return result
             del self._quick[terms]
         result, seconds = await self.run(_timed, call, budget)
@@ -71,6 +71,13 @@ class Work:
     def close(self) -> None:
         """Let the threads end; calls that have not begun are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _rest() -> None:
+    """Tell that nothing is computed for the current task's review, until it asks for more."""
+    turn = TURN.get()
+    if turn is not None:
+        turn.rest()
 
 
 def _timed(call: Callable[[Budget], _T], budget: Budget) -> tuple[_T, float]:
