@@ -36,7 +36,7 @@ class Limits:
     deciding: int = 64
     computing: int = 2
     queue: int = 512
-    queue_of_one: int = 256
+    queue_of_one: int = 128
     wait_seconds: float = 1.0
     burst_seconds: float = 0.25
     queue_standing: int = 16
