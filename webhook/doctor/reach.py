@@ -1,7 +1,6 @@
 """Whether API servers ask us: what became of a claim that we must refuse, created in a dry run."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from webhook.core.fieldpath import ROOT
 from webhook.core.labels import parse_label_selector
@@ -15,15 +14,19 @@ PROBES: Mapping[str, str] = {MUTATING: "claims.mutate.drawbridge.dev", VALIDATIN
 UNREACHABLE, NOT_ASKED = "webhook-unreachable", "webhook-not-asked"
 UNREACHED = (UNREACHABLE, NOT_ASKED)
 _API_VERSION = "admissionregistration.k8s.io/v1"
+_EXPRESSIONS: Mapping[str, str] = {
+    MUTATING: "device.nothing",
+    VALIDATING: "device.capacity['drawbridge.dev'].memory.isGreaterThan(quantity('much'))",
+}
 
 
 def refusable(configuration: str, namespace: str) -> RawObject:
-    """Return a claim that the webhook must refuse: a selector that does not compile, an amount below zero."""
-    exactly: dict[str, Any] = {"deviceClassName": "drawbridge-doctor", "count": 1}
-    if configuration == MUTATING:
-        exactly["selectors"] = [{"cel": {"expression": "device.nothing"}}]
-    else:
-        exactly["capacity"] = {"requests": {"memory": "-1"}}
+    """Return a claim that the webhook must refuse: a selector that does not compile, or a literal that never parses.
+
+    It needs no feature gate: what an API server takes away, nobody can refuse.
+    """
+    selector = {"cel": {"expression": _EXPRESSIONS[configuration]}}
+    exactly = {"deviceClassName": "drawbridge-doctor", "count": 1, "selectors": [selector]}
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceClaim",
