@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from webhook.core.raw import RawObject
@@ -64,7 +65,7 @@ class _Compared:
                 told = (
                     f"{self._subject} has no webhook '{name}': {wanted['clientConfig']['service']['path']} is not asked"
                 )
-                yield Diagnosis("webhook-missing", severity, told, self._subject, reinstall(self._facts.place))
+                yield Diagnosis("webhook-missing", severity, told, self._subject, self._enable())
         for index, webhook in enumerate(there):
             wanted = self._wanted.get(names[index])
             if wanted is None:
@@ -74,6 +75,12 @@ class _Compared:
                 yield from self._namespaces(index, webhook, wanted)
                 yield from self._fields(index, webhook, wanted)
         yield from self._left_out(there)
+
+    def _enable(self) -> Fix:
+        fix = reinstall(self._facts.place)
+        if not self._facts.place.release:
+            return fix
+        return replace(fix, message="upgrade the release; if its values turn it off (`webhooks`), turn it on there")
 
     def _foreign(self, index: int, name: str) -> Diagnosis:
         told = f"{self._subject} has a webhook '{name}' that is none of ours"

@@ -58,6 +58,14 @@ def test_who_made_a_certificate_makes_the_next(keeper: Keeper, begin: str) -> No
     assert found.fix.command.startswith(begin)
 
 
+def test_the_script_for_provided_certificates_is_for_the_installation_as_shipped() -> None:
+    facts = healthy(replace(HERE, namespace="gpu", keeper=Keeper.PROVIDED))
+    hosts = facts.place.hosts
+    [found] = wrong(trusting(facts, presented=(presented(lasting(31, -1), names=hosts),)))
+    assert found.fix is not None
+    assert found.fix.command == ""
+
+
 def test_a_bundle_that_is_none_is_told_once_for_a_configuration() -> None:
     bad = (Bundle(MUTATING, 0, b"", "it is empty"), Bundle(MUTATING, 2, b"", "it is empty"))
     [found] = wrong(trusting(bundles=(bad[0], *bundles(2, MUTATING)[1:], bad[1], *bundles(5))))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.examined import HERE, healthy, names, wrong
 from webhook.doctor.diagnosis import Severity
-from webhook.doctor.facts import MUTATING, VALIDATING, Facts, Place, Unseen
+from webhook.doctor.facts import MUTATING, VALIDATING, Facts, Keeper, Place, Unseen
 
 CLAIMS = 0  # claims.validate.drawbridge.dev
 
@@ -109,6 +109,13 @@ def test_a_webhook_that_is_gone_is_an_error_where_it_fails_closed_and_nobody_may
     assert (found.name, found.severity) == ("webhook-missing", severity)
 
 
+def test_a_webhook_that_the_values_of_a_release_turn_off_is_turned_on_there() -> None:
+    [found] = wrong(replace(with_webhooks(lambda webhooks: webhooks.pop(1)), place=replace(HERE, release="gate")))
+    assert found.fix is not None
+    assert found.fix.message.endswith("if its values turn it off (`webhooks`), turn it on there")
+    assert found.fix.command.startswith("helm upgrade gate ")
+
+
 def test_a_webhook_of_somebody_else_is_taken_away() -> None:
     [found] = wrong(with_webhooks(lambda webhooks: webhooks.append({"name": "x.example"})))
     assert found.name == "webhook-unknown"
@@ -141,6 +148,13 @@ def test_an_exemption_beside_a_choice_by_labels_is_none_lost() -> None:
             replace(HERE, release="gate"),
             "helm upgrade gate deploy/helm/drawbridge --namespace drawbridge-system --reset-then-reuse-values",
         ),
+        (
+            replace(HERE, keeper=Keeper.CERT_MANAGER),
+            "kubectl apply --server-side --force-conflicts -k deploy/kustomize/overlays/cert-manager",
+        ),
+        (replace(HERE, keeper=Keeper.PROVIDED), ""),
+        (Place("gpu", "drawbridge"), ""),
+        (Place("drawbridge-system", "moat"), ""),
     ],
 )
 def test_a_configuration_that_is_gone_is_installed_as_it_was_before(place: Place, command: str) -> None:

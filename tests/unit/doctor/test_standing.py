@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.examined import NOW, healthy, lease, names, wrong
+from tests.support.examined import HERE, NOW, healthy, lease, names, wrong
 from webhook.core.raw import RawObject
 from webhook.doctor.diagnosis import Severity
 from webhook.doctor.facts import MUTATING, VALIDATING, Facts, Unseen
@@ -122,6 +122,14 @@ def test_a_crd_that_is_not_there() -> None:
     assert (found.name, found.severity) == ("crd-missing", Severity.ERROR)
     assert found.fix is not None
     assert found.fix.command == "kubectl apply --server-side --force-conflicts -f deploy/crds"
+
+
+def test_a_release_that_leaves_crds_to_others_is_told_who_applies_them() -> None:
+    facts = healthy(replace(HERE, release="gate"))
+    [found] = wrong(replace(facts, crds={**facts.crds, "devicequotas.drawbridge.dev": None}))
+    assert found.fix is not None
+    assert found.fix.command.startswith("helm upgrade gate ")
+    assert "`kubectl apply --server-side --force-conflicts -f deploy/crds`" in found.fix.message
 
 
 @pytest.mark.parametrize(
