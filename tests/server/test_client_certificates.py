@@ -1,7 +1,7 @@
 """Who may ask: callers with a client certificate of the right CA and the right subject."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -37,11 +37,11 @@ def presenting(server: Served, ca: trustme.CA, name: str) -> ssl.SSLContext:
     return context
 
 
-def ask(server: Served, context: ssl.SSLContext) -> int:
+def ask(server: Served, context: ssl.SSLContext, headers: Mapping[str, str] | None = None) -> int:
     """Return the status of a review."""
     connection = HTTPSConnection("127.0.0.1", server.port, timeout=20, context=context)
     try:
-        return post(connection, VALIDATE_CLAIMS, make_review()).status
+        return post(connection, VALIDATE_CLAIMS, make_review(), headers).status
     finally:
         connection.close()
 
@@ -52,6 +52,20 @@ def test_t_07_the_right_subject_is_answered_and_another_is_forbidden(ca: trustme
         assert ask(server, presenting(server, ca, "other-apiserver")) == 200
         assert ask(server, presenting(server, ca, "kubelet")) == 403
         assert server.metric("drawbridge_connections_cut_total", reason="client-subject") == 1
+
+
+def test_t_26_what_a_proxy_would_say_of_a_caller_is_not_believed(ca: trustme.CA, tmp_path: Path) -> None:
+    said = {
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Client-Cert": f'Subject="CN={CALLER}"',
+        "X-Remote-User": CALLER,
+        "X-Client-Cert-Subject": f"CN={CALLER}",
+        "Forwarded": "for=127.0.0.1;proto=https",
+    }
+    with guarded(ca, tmp_path, CALLER) as server:
+        assert ask(server, presenting(server, ca, "kubelet"), said) == 403
+        assert ask(server, presenting(server, ca, CALLER), said) == 200
+        assert not server.trusts_proxies
 
 
 def test_without_a_list_every_certificate_of_the_ca_may_ask(ca: trustme.CA, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from tests.support.serving import make_review
 from webhook.core.decision import Allow, Decision, Deny
 from webhook.core.errors import BadReviewError
 from webhook.core.fieldpath import ROOT
-from webhook.core.finding import Finding, Fix, Severity
+from webhook.core.finding import Finding, Fix, Severity, Span
 from webhook.core.patch import Operation
+from webhook.core.render import Style
 from webhook.core.review import Resource, Review
 from webhook.server.exact_json import OPAQUE, JsonError, parse_exact, parse_with_own_stack
 from webhook.server.wire import DEEPEST_SHOWN, decoded, parse_review, render_answer, shown_name
@@ -294,6 +295,22 @@ def test_a_rewrite_is_told_beside_the_findings() -> None:
     assert response["auditAnnotations"]["rewrite"] == "2 containers"
     assert "findings" in response["auditAnnotations"]
     assert answered(Allow(audit={"rewrite": "x"}))["auditAnnotations"] == {"rewrite": "x"}
+
+
+@pytest.mark.parametrize("letter", ["x", "\x00", "\u6f22", "\U000e0001"])
+def test_t_25_no_answer_is_larger_than_it_need_be(letter: str) -> None:
+    endless = letter * 20_000
+    path = ROOT.child("spec", "capacity").key(endless)
+    fixes = tuple(Fix(endless) for _ in range(5))
+    found = Finding("r", Severity.DENY, path, endless, fixes, endless, Span(0, 19_999), endless, reference_text=endless)
+    many = tuple(replace(found, severity=severity) for severity in Severity for _ in range(12))
+    audit = {f"policy-{number}": "x" * 10_000 for number in range(100)}
+    body = render_answer(parsed(name=endless), Deny(many, audit), mutating=False, style=Style(reference_text=True))
+    assert len(body.decode()) < 320 * 1024
+    response = json.loads(body)["response"]
+    assert len(response["status"]["details"]["causes"]) == 10
+    assert {"findings", "policy-0"} <= response["auditAnnotations"].keys()
+    assert all(len(text) <= 10_000 for text in response["auditAnnotations"].values())
 
 
 def test_the_findings_annotation_is_cut_at_8_kib() -> None:

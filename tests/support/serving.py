@@ -90,6 +90,11 @@ class Served:
         self.port = int(admission.rpartition(":")[2])
         self.health_port = int(health.rpartition(":")[2])
 
+    @property
+    def trusts_proxies(self) -> bool:
+        """Return whether headers may replace the address of who asks."""
+        return self._edge.admission.config.proxy_headers
+
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.certs / "ca.crt")
 

@@ -11,6 +11,8 @@ from webhook.core.finding import Finding, Severity, Span
 MOST_SHOWN = 10
 FIRST_LINE = 200
 EXCERPT = 200
+LINE = 800
+"""What a line may hold at most that may quote what users write."""
 WARNING = 120
 MOST_WARNINGS = 10
 MOST_FIXES = 3
@@ -52,7 +54,7 @@ def full_text(finding: Finding, style: Style = PLAIN, shown: Sequence[str] | Non
 
     `shown` are lines that take the place of the excerpt of the finding's own source.
     """
-    path = printable(str(finding.path))
+    path = bounded(str(finding.path))
     head = f"{path}: " if path else ""
     tail = f" [{finding.rule}]"
     problem = cut(printable(finding.message), max(40, FIRST_LINE - len(head) - len(tail)))
@@ -61,17 +63,17 @@ def full_text(finding: Finding, style: Style = PLAIN, shown: Sequence[str] | Non
 
 def cause_text(finding: Finding, style: Style = PLAIN) -> str:
     """Return the text for `details.causes`: all but the path, which kubectl prints before it."""
-    return "\n".join([f"{printable(finding.message)} [{finding.rule}]", *_details(finding, style)])
+    return "\n".join([f"{bounded(finding.message)} [{finding.rule}]", *_details(finding, style)])
 
 
 def _details(finding: Finding, style: Style, shown: Sequence[str] | None = None) -> Iterator[str]:
     yield from excerpt(finding.source, finding.span) if shown is None else shown
     if finding.why:
-        yield f"  why: {printable(finding.why)}"
+        yield f"  why: {bounded(finding.why)}"
     for fix in finding.fixes[:MOST_FIXES]:
-        yield f"  fix: {printable(fix.message)}"
+        yield f"  fix: {bounded(fix.message)}"
     if style.reference_text and finding.reference_text:
-        yield f"  reference: {printable(finding.reference_text)}"
+        yield f"  reference: {bounded(finding.reference_text)}"
     yield f"  see: {style.see(finding.rule)}"
 
 
@@ -148,6 +150,11 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - len(_ELLIPSIS)].rstrip() + _ELLIPSIS
 
 
+def bounded(text: str) -> str:
+    """Return the text on one line of bounded length."""
+    return cut(printable(text[: LINE + 1]), LINE)
+
+
 def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Return `<short path>: <problem>; <fix> [rule]` for each warning, at most ten of at most 120 characters."""
     lines = list(dict.fromkeys(_warning(finding) for finding in findings if finding.severity is Severity.WARN))
@@ -212,7 +219,7 @@ def _entry(finding: Finding) -> str:
     told = {
         "rule": finding.rule,
         "severity": finding.severity.value,
-        "field": str(finding.path),
+        "field": cut(str(finding.path), LINE),
         "message": cut(finding.message, 2 * FIRST_LINE),
     }
     return json.dumps(told, separators=(",", ":"))

@@ -1,6 +1,7 @@
 """Raw bytes to Review, and Decision to the bytes of the answer (admission.k8s.io/v1, KEP-2153)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from webhook.core.decision import Allow, Decision, Deny
 from webhook.core.errors import BadReviewError
 from webhook.core.finding import Finding, Severity
 from webhook.core.patch import Operation
-from webhook.core.render import MOST_SHOWN, PLAIN, Style, annotation, cause_text, message, printable, warnings
+from webhook.core.render import MOST_SHOWN, PLAIN, Style, annotation, bounded, cause_text, message, warnings
 from webhook.core.review import Resource, Review
 from webhook.server.exact_json import DEEPEST, OPAQUE, JsonError, parse_exact
 
@@ -18,6 +19,9 @@ KIND = "AdmissionReview"
 
 DEEPEST_SHOWN = 128
 """Objects nested deeper than this are OPAQUE to the rules, so that no walk can exceed Python's stack."""
+
+_MOST_ANNOTATED = 64 * 1024
+"""How many characters all audit annotations of an answer have at most, besides the findings."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -183,12 +187,18 @@ def render_answer(review: Review, decision: Decision, *, mutating: bool, style: 
             response["status"] = _status(review, findings, style)
     findings, audit = decision.findings, decision.audit
     if findings:
-        response["auditAnnotations"] = {**audit, "findings": annotation(findings), "uid": review.uid}
+        response["auditAnnotations"] = {**_bounded(audit), "findings": annotation(findings), "uid": review.uid}
         if said := warnings(findings):
             response["warnings"] = said
     elif audit:
-        response["auditAnnotations"] = dict(audit)
+        response["auditAnnotations"] = _bounded(audit)
     return _encode({"apiVersion": API_VERSION, "kind": KIND, "response": response})
+
+
+def _bounded(audit: Mapping[str, str]) -> dict[str, str]:
+    """Return the audit annotations as long as there is room for them: the API server writes all that it is sent."""
+    sizes = accumulate(len(name) + len(text) for name, text in audit.items())
+    return {name: text for (name, text), size in zip(audit.items(), sizes, strict=True) if size <= _MOST_ANNOTATED}
 
 
 def _patch(operations: Iterable[Operation]) -> list[dict[str, Any]]:
@@ -213,7 +223,7 @@ def _status(review: Review, findings: Iterable[Finding], style: Style) -> dict[s
         "details": {
             "group": kind.group,
             "kind": kind.name,
-            "name": printable(shown_name(review)),
+            "name": bounded(shown_name(review)),
             "causes": _causes(denials, style),
         },
     }
@@ -235,7 +245,11 @@ def _reason(denials: Iterable[Finding]) -> tuple[int, str]:
 
 def _causes(denials: list[Finding], style: Style) -> list[dict[str, str]]:
     causes = [
-        {"reason": finding.reason.value, "message": cause_text(finding, style), "field": printable(str(finding.path))}
+        {
+            "reason": finding.reason.value,
+            "message": cause_text(finding, style),
+            "field": bounded(str(finding.path)),
+        }
         for finding in denials[:MOST_SHOWN]
     ]
     if len(denials) > MOST_SHOWN:
