@@ -1,6 +1,7 @@
 """The ledger in `DeviceQuota.status`, by several replicas against one API server that can fail."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
@@ -326,6 +327,21 @@ def test_a_quota_made_again_limits_again() -> None:
         assert isinstance(await ask(ledger, wanted("u2", again, amount=2)), Refused)
 
     played(play)
+
+
+def test_what_was_read_of_many_quotas_is_not_kept_and_admissions_stay_exact() -> None:
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        quotas = [put_quota(api, f"q-{number}", hard=3) for number in range(6)]
+        asked = [ask(ledger, wanted(f"u-{turn}-{q.name}", q)) for turn in range(4) for q in quotas]
+        verdicts = await asyncio.gather(*asked)
+        assert sum(isinstance(verdict, Charged) for verdict in verdicts) == 18
+        assert [used(api, quota.name) for quota in quotas] == [3] * 6
+        for number in range(50):  # until nobody waits for those that were asked first
+            await ask(ledger, wanted("later", put_quota(api, f"later-{number}")))
+        gc.collect()
+        assert sum(isinstance(one, Books) and one._api is ledger._api for one in gc.get_objects()) <= 4
+
+    played(play, LedgerSettings(most_books=2))
 
 
 def test_a_quota_that_refuses_from_now_on_does_so_at_once() -> None:

@@ -72,6 +72,11 @@ class Books:
         self._gather_seconds = 0.0
         self._on_conflict = on_conflict
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for an outcome."""
+        return self._running is not None
+
     async def judge(self, step: Step) -> Outcome:
         """Return the outcome of a step on a fresh read, writing nothing."""
         try:

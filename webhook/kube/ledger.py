@@ -26,12 +26,14 @@ Judged = tuple[Charge, Outcome]
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
     """`reservation_seconds` is written as `expires`, for people; `undecided_seconds` is how long a refusal that rests
-    on charges still being decided is sought again.
+    on charges still being decided is sought again. Of more than `most_books` quotas, what was read is not kept: many of
+    them may be gone.
     """
 
     reservation_seconds: float = 90.0
     undecided_seconds: float = 0.5
     patience: Patience = field(default_factory=Patience)
+    most_books: int = 1_000
 
 
 class KubeLedger:
@@ -156,6 +158,8 @@ class KubeLedger:
     def _books_of(self, quota: DeviceQuota) -> Books:
         key = (quota.namespace, quota.name)
         if key not in self._books:
+            if len(self._books) >= self._settings.most_books:
+                self._books = {of: books for of, books in self._books.items() if books.is_busy}
             self._books[key] = Books(
                 self._api,
                 *key,
