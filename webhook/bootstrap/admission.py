@@ -36,6 +36,7 @@ from webhook.endpoints import (
 )
 from webhook.inventory.case import Case
 from webhook.kube.ledgers import Charge, Ledger, QuotaStanding, Refused, Wanted
+from webhook.policy.book import Shelf
 from webhook.policy.cases import Policing, of_dra, of_pods
 from webhook.policy.judge import Judgement
 from webhook.quota.charge import QuotaCharge
@@ -84,6 +85,7 @@ class _Judged:
     case: Case
     findings: tuple[Finding, ...]
     said: Judgement
+    shelf: Shelf
     charges: tuple[QuotaCharge, ...] = ()
 
     @property
@@ -137,10 +139,9 @@ class Admission:
 
     async def mutate_claims(self, review: Review, budget: Budget) -> Decision:
         view = self._view()
-        policing = self.policies.of(view)
 
         def mutated(budget: Budget) -> Decision:
-            return mutate_claims(review, view, self.rulebook, budget.spent, policing)
+            return mutate_claims(review, view, self.rulebook, budget.spent, self.policies.of(view))
 
         return await self.work.run_alike(self.alike.terms(app.MUTATE_CLAIMS, review, view), mutated, budget)
 
@@ -157,30 +158,31 @@ class Admission:
             with budget.course.within(Stage.LEDGER):
                 await self.ledger.release_named(review.namespace, review.name)
         view = self._view()
-        policing = self.policies.of(view)
 
         def judged(budget: Budget) -> _Judged | None:
             case = case_of(review, view, self.rulebook, budget.spent)
-            return None if case is None else self._judged(review, case, policing)
+            return None if case is None else self._judged(review, case)
 
         known = await self.work.run_alike(self.alike.terms(app.VALIDATE_CLAIMS, review, view), judged, budget)
         if known is None:
             return Allow()
-        said = self.policies.counted(known.said, policing.shelf)
+        said = self.policies.counted(known.said, known.shelf)
         subject, findings = known.case.subject, known.findings
         if isinstance(subject, Claim) and not known.refused:
             quota = self._quota if subject.kind == CLAIM else self._early_quota
             findings = (*findings, *await quota(subject, known, review, budget))
         return decided(findings, audit=said.audit)
 
-    def _judged(self, review: Review, case: Case, policing: Policing) -> _Judged:
+    def _judged(self, review: Review, case: Case) -> _Judged:
         """Return what rules and policies say, and what is charged; nothing of policies of a class that stays as it is.
 
-        All in one go: each way to a thread and back costs as much as most rules.
+        All in one go: each way to a thread and back costs as much as most rules. Policies that have just changed are
+        compiled here, which is slow.
         """
+        policing = self.policies.of(case.view)
         found = tuple(validate_claims(case, self.rulebook))
         said = Judgement() if is_unchanged(case) else policing.judged(of_dra(case, policing.asked(review), found))
-        known = _Judged(case, (*found, *self._applied(said.findings)), said)
+        known = _Judged(case, (*found, *self._applied(said.findings)), said, policing.shelf)
         if known.refused or not isinstance(case.subject, Claim):
             return known
         return replace(known, charges=quota_charges(replace(case.subject, kind=CLAIM), case))
