@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.support.build import device, make_slice, make_view
 from webhook.bootstrap.alike import Alike
 from webhook.core.review import Resource, Review
@@ -49,3 +51,14 @@ def test_a_spec_that_is_nested_too_deeply_is_like_nothing() -> None:
 
 def test_integers_of_any_size_have_terms() -> None:
     assert Alike().terms("/validate/claims", review("large", {"count": 10**40}), VIEW) is not None
+
+
+@pytest.mark.parametrize("spec", [[0] * 20_000, {str(key): [0] * 100 for key in range(200)}], ids=["wide", "tall"])
+def test_a_spec_of_which_to_keep_the_terms_would_hold_others_up_is_like_nothing(spec: Any) -> None:
+    assert Alike().terms("/validate/claims", review("large", spec), VIEW) is None
+
+
+def test_a_spec_of_32_requests_with_32_selectors_each_has_terms() -> None:
+    selectors = [{"cel": {"expression": "device.driver == 'gpu.nvidia.com'"}}] * 32
+    requests = [{"name": str(number), "exactly": {"selectors": selectors}} for number in range(32)]
+    assert Alike().terms("/validate/claims", review("full", {"devices": {"requests": requests}}), VIEW) is not None

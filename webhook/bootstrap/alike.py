@@ -7,6 +7,7 @@ from webhook.core.review import Review
 from webhook.kube.charging import same_supply
 
 _WITHOUT_REFERENCES = 2
+_MOST_VALUES = 10_000
 
 
 class Alike:
@@ -21,11 +22,27 @@ class Alike:
         if self._view is None or not _same_work(self._view, view):
             self._views += 1
         self._view = view
+        spec = (review.object or {}).get("spec")
+        if _is_long(spec):
+            return None
         try:
-            spec = marshal.dumps((review.object or {}).get("spec"), _WITHOUT_REFERENCES)
+            written = marshal.dumps(spec, _WITHOUT_REFERENCES)
         except ValueError:  # nested too deeply
             return None
-        return hash((endpoint, self._views, review.kind, review.namespace, review.operation, spec))
+        return hash((endpoint, self._views, review.kind, review.namespace, review.operation, written))
+
+
+def _is_long(spec: object) -> bool:
+    """Return whether there are so many values that nobody should wait until they are written down."""
+    values, left = [spec], _MOST_VALUES
+    while values and left > 0:
+        value = values.pop()
+        if not isinstance(value, dict | list):
+            continue
+        left -= len(value)
+        if left > 0:
+            values += value.values() if isinstance(value, dict) else value
+    return left <= 0
 
 
 def _same_work(one: ClusterView, other: ClusterView) -> bool:
