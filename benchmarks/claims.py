@@ -47,20 +47,23 @@ KINDS = (
 
 
 class Pages(FakeApi):
-    """Lists many claims quickly, so that the figures are the controller's: they are written once, and never change."""
+    """Lists many objects quickly, so that the figures are the reader's: they are written once, and never change."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.claims: list[bytes] = []
+        self.objects = {plural: {} for plural in KINDS}
+        self.many: dict[str, list[bytes]] = {"resourceclaims": [], "resourceslices": []}
 
     def _list(self, request: web.Request, plural: str) -> web.Response:
-        if plural != "resourceclaims":
+        if plural not in self.many:
             return super()._list(request, plural)
-        self.claims = self.claims or [msgspec.json.encode(one) for _, one in sorted(self.objects[plural].items())]
+        written = self.many[plural]
+        if not written:
+            written += [msgspec.json.encode(one) for _, one in sorted(self.objects[plural].items())]
         start = int(request.query.get("continue", "0"))
         end = start + int(request.query["limit"])
-        metadata = {"resourceVersion": str(self.version), **({"continue": str(end)} if end < len(self.claims) else {})}
-        items = b",".join(self.claims[start:end])
+        metadata = {"resourceVersion": str(self.version), **({"continue": str(end)} if end < len(written) else {})}
+        items = b",".join(written[start:end])
         head = msgspec.json.encode({"kind": "List", "metadata": metadata})[:-1]
         return web.Response(body=head + b',"items":[' + items + b"]}", content_type="application/json")
 
@@ -93,13 +96,17 @@ def fill(api: FakeApi, claims: int) -> None:
     add(api, "namespaces", "v1", "Namespace", "drawbridge-system")
     all_of_them = {"limits": limits, "namespaceSelector": {}}
     add(api, "clusterdevicequotas", own, "ClusterDeviceQuota", "pot", metadata={"generation": 1}, spec=all_of_them)
+    fill_claims(api, claims)
+
+
+def fill_claims(api: FakeApi, claims: int) -> None:
     for number in range(claims):
         namespace, name = f"team-{number % NAMESPACES}", f"training-{number}-gpu"
         exactly = {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1}
         exactly["capacity"] = {"requests": {"memory": f"{number % TEMPLATES + 1}Gi"}}
         owner = {"apiVersion": "v1", "kind": "Pod", "name": f"training-{number}", "uid": f"p{number}"}
         add(
-            *(api, "resourceclaims", dra, "ResourceClaim", name, namespace),
+            *(api, "resourceclaims", "resource.k8s.io/v1", "ResourceClaim", name, namespace),
             metadata={
                 "ownerReferences": [{**owner, "controller": True}],
                 "creationTimestamp": f"2026-11-{number % 28 + 1:02}T{number % 24:02}:{number % 60:02}:00Z",
@@ -196,7 +203,6 @@ async def _recounted(controller: Controller, quotas: int) -> Json:
 async def asked(claims: int) -> Json:
     """Return what a controller tells of so many claims."""
     api = Pages()
-    api.objects = {plural: {} for plural in KINDS}
     for path in ("/version", "/metrics"):
         api.fail(404, part=path, times=1_000)
     fill(api, claims)

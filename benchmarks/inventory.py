@@ -41,6 +41,10 @@ WARM, COLD = 300, 3
 
 
 def slice_of(node: int, shapes: int, *, single: bool, model: int = 0) -> ResourceSlice:
+    return parse_slice(raw_slice(node, shapes, single=single, model=model))
+
+
+def raw_slice(node: int, shapes: int, *, single: bool, model: int = 0) -> Raw:
     devices = []
     for index in range(A_NODE):
         shape = (node * A_NODE + index + model) % shapes
@@ -57,7 +61,7 @@ def slice_of(node: int, shapes: int, *, single: bool, model: int = 0) -> Resourc
                 **(own if single else {}),
             )
         )
-    return parse_slice(slice_object(*devices, node=f"node-{node}"))
+    return slice_object(*devices, node=f"node-{node}")
 
 
 def odd(number: int) -> Raw:
