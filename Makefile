@@ -88,7 +88,7 @@ demo: install  ## Four decisions over HTTPS against a standalone server; no Kube
 	$(BIN)/python examples/demo.py
 
 bench: controlplane  ## The benchmarks; benchmarks/RESULTS.md says what they have shown.
-	for part in edge cel decision rewrite claims startup quota; do $(BIN)/python -m benchmarks.$$part || exit 1; done
+	for part in edge cel decision rewrite claims startup quota overload scale; do $(BIN)/python -m benchmarks.$$part || exit 1; done
 
 dist: install  ## The chart and the wheel of a release, in build/dist; HELM=helm packages.
 	rm -rf build/dist build/lib && mkdir -p build/dist
