@@ -108,15 +108,12 @@ class _Latest:
     def of(self, quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> tuple[Holder, ...]:
         claims = view.claims_in(namespace)
         by = (claims, view.slices, view.inventories, view.device_classes, view.nodes, view.server)
+        spec = quota.limits, quota.count_admin_access
         key = quota.namespace, quota.name, namespace
         kept = self._counted.get(key)
-        if (
-            kept is None
-            or kept[0] != quota.limits
-            or any(one is not other for one, other in zip(kept[1], by, strict=True))
-        ):
+        if kept is None or kept[0] != spec or any(one is not other for one, other in zip(kept[1], by, strict=True)):
             many = len(claims) > _MOST_COUNTED or len({id(claim.requests) for claim in claims.values()}) > _MOST_UNLIKE
-            kept = quota.limits, by, () if many else tuple(_holders(quota, claims.values(), tariff))
+            kept = spec, by, () if many else tuple(_holders(quota, claims.values(), tariff))
             self._counted[key] = kept
             while len(self._counted) > self._most:
                 self._counted.popitem(last=False)

@@ -52,6 +52,16 @@ def test_what_a_claim_holds_is_counted_by_the_devices_that_there_are_now() -> No
         assert [holder.amounts["limit"] for holder in holders] == [Fraction(each * 2**30)] * 2
 
 
+def test_who_holds_devices_as_an_administrator_is_told_as_soon_as_the_quota_counts_them() -> None:
+    asked = request("gpu", device_class="gpu.nvidia.com", adminAccess=True)
+    claim = projected(claim_object(asked, name="monitor", namespace="team-a"), KEPT_CLAIMS).value
+    assert isinstance(claim, Claim)
+    view = replace(VIEW, claims=Changing({("team-a", "monitor"): claim}).frozen())
+    for counts, many in ((False, 0), (True, 1), (False, 0)):
+        quota = replace(QUOTA, count_admin_access=counts)
+        assert len(known_holders(quota, view, tariff_of(view), "team-a")) == many
+
+
 def test_nobody_is_told_of_where_counting_would_hold_the_refusal_up() -> None:
     assert held(replace(VIEW, claims=kept(301, unlike=True)))[0] == 0
     assert held(replace(VIEW, claims=kept(300, unlike=True)))[0] == 300
