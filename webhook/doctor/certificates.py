@@ -1,7 +1,7 @@
 """Whether API servers believe what is served: every `caBundle`, each certificate, and how long they last."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import timedelta
 
 from certs.plan import Validity
 from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, unchecked
@@ -10,6 +10,8 @@ from webhook.doctor.remedies import renew, restart
 
 _LEAST_LEFT = 0.25
 """The part of a certificate's life that must be left: whoever renews it does so when a third is."""
+_ENOUGH = timedelta(days=30)
+"""What is enough in any case of what others make: the CA of a company lasts for decades, and ends as planned."""
 _API_VERSION = "admissionregistration.k8s.io/v1"
 
 
@@ -22,14 +24,14 @@ def certificates(facts: Facts) -> Iterator[Diagnosis]:
     yield from _mistrusted(trust, seen, place)
     for certificate in {one.fingerprint: one for one in seen}.values():
         what = f"the serving certificate of {certificate.where}"
-        yield from _lasting(what, certificate.validity, facts.now, renew(place, ca=False))
+        yield from _lasting(facts, what, certificate.validity, renew(place, ca=False))
         missing = [host for host in place.hosts if host not in certificate.names]
         if missing:
             told = f"{what} does not hold the name '{missing[0]}' by which API servers call it"
             yield Diagnosis("certificate-names", Severity.ERROR, told, None, renew(place, ca=False))
     for fingerprint, validity in _authorities(trust, seen).items():
         what = f"the CA {fingerprint[:16]} of the `caBundle`"
-        yield from _lasting(what, validity, facts.now, renew(place, ca=True))
+        yield from _lasting(facts, what, validity, renew(place, ca=True))
 
 
 def _endpoints(trust: Trust, place: Place) -> Iterator[Diagnosis]:
@@ -46,7 +48,8 @@ def _endpoints(trust: Trust, place: Place) -> Iterator[Diagnosis]:
             told = f"{told}, but what is in {trust.stored.where}"
         yield Diagnosis("served-unchecked", Severity.INFO, told, subject)
     elif trust.silent:
-        told = f"{', '.join(trust.silent)} counts as ready and does not answer from here, where others do"
+        many = f"{len(trust.silent)} of {len(trust.ready)} endpoints that count as ready, '{trust.silent[0]}' first"
+        told = f"{many}, do not answer from here, where others do"
         yield Diagnosis("endpoint-silent", Severity.WARNING, told, subject, restart(place, ""))
 
 
@@ -85,25 +88,26 @@ def _give_the_ca(plural: str, bad: list[Bundle], place: Place) -> Fix:
         for bundle in bad
     )
     read = f"ca=$(kubectl get secret {secret} -n {place.namespace} -o 'jsonpath={{.data.ca\\.crt}}')"
-    command = f'{read} && kubectl patch {plural} {place.name} --type=json -p "[{operations}]"'
+    command = f'{read} && test -n "$ca" && kubectl patch {plural} {place.name} --type=json -p "[{operations}]"'
     itself = f", as `{place.name}-certs` does within ten seconds where it runs"
     ours = place.keeper is Keeper.OURS
     return Fix(f"write the CA of the Secret '{secret}' there{itself if ours else ''}", command)
 
 
-def _lasting(what: str, validity: Validity, now: datetime, fix: Fix) -> Iterator[Diagnosis]:
-    begin, end = validity.not_before, validity.not_after
+def _lasting(facts: Facts, what: str, validity: Validity, fix: Fix) -> Iterator[Diagnosis]:
+    begin, end, now = validity.not_before, validity.not_after, facts.now
+    least = (end - begin) * _LEAST_LEFT
+    if facts.place.keeper is not Keeper.OURS:
+        least = min(least, _ENOUGH)
     if now < begin:
-        yield Diagnosis(
-            "certificate-not-yet", Severity.ERROR, f"{what} is not valid before {begin:%Y-%m-%d %H:%M}Z", None, fix
-        )
+        told = f"{what} is not valid before {begin:%Y-%m-%d %H:%M}Z"
+        yield Diagnosis("certificate-not-yet", Severity.ERROR, told, None, fix)
     elif now >= end:
-        yield Diagnosis(
-            "certificate-expired", Severity.ERROR, f"{what} has expired at {end:%Y-%m-%d %H:%M}Z", None, fix
-        )
-    elif end - now < (end - begin) * _LEAST_LEFT:
+        told = f"{what} has expired at {end:%Y-%m-%d %H:%M}Z"
+        yield Diagnosis("certificate-expired", Severity.ERROR, told, None, fix)
+    elif end - now < least:
         left = f"{(end - now).days} of {(end - begin).days} days are left"
-        told = f"{what} ends at {end:%Y-%m-%d %H:%M}Z and was not renewed in time: {left}"
+        told = f"{what} ends at {end:%Y-%m-%d %H:%M}Z and was not renewed: {left}"
         yield Diagnosis("certificate-expiring", Severity.WARNING, told, None, fix)
 
 
@@ -112,10 +116,14 @@ def _seen(trust: Trust) -> tuple[Presented, ...]:
 
 
 def _authorities(trust: Trust, seen: tuple[Presented, ...]) -> Mapping[str, Validity]:
-    """Return the CAs that matter: those that have signed what is served; where none has itself, all."""
+    """Return the CAs on which it rests: of those that have signed a certificate themselves, or of all, the last to end.
+
+    One that is renewed with its key, or that signs over another between, leaves its elders in a bundle.
+    """
     trusted = {name: validity for bundle in trust.bundles for name, validity in bundle.authorities.items()}
-    issuers = {issuer for certificate in seen for issuer in certificate.issuers}
-    return {name: validity for name, validity in trusted.items() if name in issuers or not issuers}
+    signers = [certificate.issuers & trusted.keys() or trusted.keys() for certificate in seen] or [trusted.keys()]
+    lasting = {max(names, key=lambda name: trusted[name].not_after) for names in signers if names}
+    return {name: validity for name, validity in trusted.items() if name in lasting}
 
 
 def _by_configuration(trust: Trust) -> Mapping[str, list[Bundle]]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from webhook.doctor.diagnosis import Fix
 from webhook.doctor.facts import Keeper, Place
 
-
 _SHIPPED = ("drawbridge-system", "drawbridge")
 _FOLDERS: Mapping[Keeper, str] = {
     Keeper.OURS: "deploy/kustomize/base",

@@ -44,6 +44,30 @@ def test_an_old_ca_that_has_signed_nothing_that_is_served_may_have_ended() -> No
 
 
 @pytest.mark.parametrize(
+    ("keeper", "left", "expected"),
+    [
+        (Keeper.PROVIDED, 400, []),
+        (Keeper.CERT_MANAGER, 400, []),
+        (Keeper.PROVIDED, 29, ["certificate-expiring"]),
+        (Keeper.OURS, 400, ["certificate-expiring"]),
+    ],
+)
+def test_a_ca_of_others_may_be_near_its_end_for_years(keeper: Keeper, left: int, expected: list[str]) -> None:
+    ending = Bundle(VALIDATING, 0, PEM, authorities={CA: lasting(3250, left)})
+    assert names(trusting(healthy(replace(HERE, keeper=keeper)), bundles=(ending,))) == expected
+
+
+@pytest.mark.parametrize("issuers", [(), ("new", "old")], ids=["over a chain", "renewed with its key"])
+@pytest.mark.parametrize(("left", "expected"), [(400, []), (-2, ["certificate-expired"])])
+def test_of_several_cas_that_vouch_the_last_to_end_counts(
+    left: int, expected: list[str], issuers: tuple[str, ...]
+) -> None:
+    both = Bundle(VALIDATING, 0, PEM, authorities={"new": lasting(365, left), "old": lasting(800, -10)})
+    served = presented(lasting(1, 29), issuers=frozenset(issuers))
+    assert names(trusting(presented=(served,), bundles=(both,))) == expected
+
+
+@pytest.mark.parametrize(
     ("keeper", "begin"),
     [
         (Keeper.OURS, "drawbridge certs rotate --kubeconfig"),
@@ -75,6 +99,7 @@ def test_a_bundle_that_is_none_is_told_once_for_a_configuration() -> None:
     assert "/webhooks/0/clientConfig" in found.fix.command
     assert "/webhooks/1/clientConfig" not in found.fix.command
     assert "/webhooks/2/clientConfig" in found.fix.command
+    assert 'test -n "$ca" && kubectl patch' in found.fix.command
 
 
 def test_a_bundle_that_does_not_verify_what_is_served() -> None:
@@ -112,7 +137,9 @@ def test_where_no_endpoint_answers_from_here_the_secret_is_looked_at() -> None:
 
 
 def test_one_endpoint_that_is_silent_where_others_answer() -> None:
-    assert names(trusting(ready=("10.0.0.1:8443", "10.0.0.2:8443"), silent=("10.0.0.2:8443",))) == ["endpoint-silent"]
+    [found] = wrong(trusting(ready=("10.0.0.1:8443", "10.0.0.2:8443"), silent=("10.0.0.2:8443",)))
+    assert found.name == "endpoint-silent"
+    assert found.message.startswith("1 of 2 endpoints that count as ready, '10.0.0.2:8443' first, do not answer")
 
 
 def test_endpoints_that_may_not_be_read() -> None:
