@@ -152,7 +152,7 @@ json_values = st.recursive(
 
 
 @given(value=json_values, indent=st.none() | st.integers(0, 2), ascii_only=st.booleans())
-def test_three_readers_agree_on_what_is_json(value: Any, indent: int | None, ascii_only: bool) -> None:
+def test_t_05_three_readers_agree_on_what_is_json(value: Any, indent: int | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert parse_exact(text) == value
     assert parse_with_own_stack(text) == value
@@ -167,7 +167,7 @@ def verdict(parse: Callable[[str], Any], text: str) -> tuple[bool, Any]:
 
 
 @given(text=st.text(alphabet='{}[]:,"\\u0d8e1.+-Etruefalsn \t\n\r\x0b', max_size=14))
-def test_three_readers_agree_on_what_is_none(text: str) -> None:
+def test_t_05_three_readers_agree_on_what_is_none(text: str) -> None:
     expected = verdict(parse_exact, text)
     assert verdict(parse_with_own_stack, text)[0] == expected[0]
     try:

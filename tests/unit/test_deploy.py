@@ -209,6 +209,15 @@ def test_device_classes_have_entries_of_their_own_that_fail_open() -> None:
             assert webhook["failurePolicy"] == "Ignore"
 
 
+def test_t_30_nobody_is_exempt_for_who_they_are() -> None:
+    """Exempt is what is created where, never who creates it: a group or a prefix holds more than was thought of."""
+    conditions = [
+        condition["expression"] for _, webhook in webhooks() for condition in webhook.get("matchConditions", ())
+    ]
+    assert conditions
+    assert [text for text in conditions if "userInfo" in text or "authorizer" in text] == []
+
+
 def test_fm_28_a_slow_webhook_holds_nobody_up_for_long() -> None:
     for kind, webhook in webhooks():
         assert webhook["timeoutSeconds"] == (3 if kind.startswith("Mutating") else 5)
@@ -391,6 +400,16 @@ def test_a_container_starts_a_command_with_options_that_it_has(deployment: Manif
     assert command is not None
     known = {option for parameter in command.params for option in parameter.opts}
     assert {argument.partition("=")[0] for argument in arguments} <= known
+
+
+def test_t_20_metrics_are_for_whom_is_let_in_alone() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in of_kind("NetworkPolicy")}
+    assert policies.keys() == {deployment["metadata"]["name"] for deployment in of_kind("Deployment")}
+    assert all("Ingress" in spec["policyTypes"] for spec in policies.values())
+    let_in = {
+        name: [port["port"] for rule in spec["ingress"] for port in rule["ports"]] for name, spec in policies.items()
+    }
+    assert let_in == {"drawbridge": ["https"], "drawbridge-controller": [], "drawbridge-certs": []}
 
 
 def test_everything_lives_in_our_namespace() -> None:

@@ -84,7 +84,7 @@ def test_an_empty_pool_has_no_devices_and_hides_no_others(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("amount", ["9" * 400, "1e4000", "-1", "1n", "0"])
-def test_an_absurd_quantity_stops_nothing(tmp_path: Path, amount: str) -> None:
+def test_t_29_an_absurd_quantity_stops_nothing(tmp_path: Path, amount: str) -> None:
     odd = slice_object(device("gpu-0", {"memory": amount}, index=0), device("gpu-1", {"memory": "80Gi"}, index=1))
     assert "gpu-1" not in inventory(tmp_path, odd)
     claim = claim_object(request("gpu", "device.capacity['gpu.example.com'].memory.isGreaterThan(quantity('40Gi'))"))
@@ -92,7 +92,7 @@ def test_an_absurd_quantity_stops_nothing(tmp_path: Path, amount: str) -> None:
     assert [rule for rule, _ in found if rule != "selector-may-fail"] == []
 
 
-def test_ten_thousand_attributes_are_known_and_a_slip_of_the_pen_in_one_is_mended(tmp_path: Path) -> None:
+def test_t_29_ten_thousand_attributes_are_known_and_a_slip_of_the_pen_in_one_is_mended(tmp_path: Path) -> None:
     many: dict[str, Any] = {f"attribute{number:05}": number for number in range(10_000)}
     cluster = slice_object(device("gpu-0", **many, productName="X"))
     claim = claim_object(request("gpu", f"{OWN}.productname == 'X'"))

@@ -60,7 +60,7 @@ def said(findings: tuple[Finding, ...]) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS.keys())
-def test_time_that_ends_anywhere_leaves_only_what_is_true(claim: Claim) -> None:
+def test_t_29_time_that_ends_anywhere_leaves_only_what_is_true(claim: Claim) -> None:
     whole = said(told(claim, never))
     assert whole
     for answers in (0, 1, 2, 3, 5, 8, 13, 21, 34, 55):
