@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import SystemRandom
 
+from webhook.core.claims import Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.errors import ClusterUnavailableError
 from webhook.kube.access import Access
@@ -36,11 +37,11 @@ class FolderSource:
         self._folder = folder
         self._log = log
         self._on_reading = on_reading
-        self._untold: Reading | None = None
         self._has_news = asyncio.Event()
-        self.view = ClusterView(given=True)
-        self._take(folder.read())
-        self._tell()
+        self._reading = folder.read()
+        self._show(self._reading)
+        on_reading(self._reading)
+        self._untold: tuple[Claim, ...] = ()
 
     def unready(self) -> str:
         return ""
@@ -50,31 +51,30 @@ class FolderSource:
             group.create_task(watch_folder(self._folder, self._take))
             group.create_task(self._keep_telling())
 
-    def _take(self, reading: Reading) -> None:
+    def _show(self, reading: Reading) -> None:
         self.view = reading.view
         for problem in reading.problems:
             self._log.warning("manifest", problem=str(problem))
-        before = self._untold.gone if self._untold else ()
-        self._untold = replace(reading, gone=(*before, *reading.gone))
+
+    def _take(self, reading: Reading) -> None:
+        self._show(reading)
+        self._untold = (*self._untold, *reading.gone)
+        self._reading = replace(reading, gone=self._untold)
         self._has_news.set()
 
     async def _keep_telling(self) -> None:
         while True:
             await self._has_news.wait()
             self._has_news.clear()
+            reading = self._reading
             try:
-                await asyncio.to_thread(self._tell)
+                await asyncio.to_thread(self._on_reading, reading)
+                if self._reading is reading:  # else it is told again, with what has come meanwhile
+                    self._untold = ()
             except ClusterUnavailableError as error:
                 self._log.warning("folder", why=str(error))
                 await asyncio.sleep(_TELL_AGAIN_SECONDS)
                 self._has_news.set()
-
-    def _tell(self) -> None:
-        reading = self._untold
-        if reading is not None:
-            self._on_reading(reading)
-            if self._untold is reading:
-                self._untold = None
 
 
 class ApiSource:
