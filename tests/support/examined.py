@@ -88,6 +88,7 @@ def wrong(facts: Facts) -> list[Diagnosis]:
     """Return what is not right; each error and warning says what mends it, and fits a line."""
     found = [one for one in examine(facts) if one.severity is not Severity.OK]
     assert all(one.fix for one in found if one.severity in (Severity.ERROR, Severity.WARNING))
+    assert all(len(one.message) < 200 for one in found)
     return found
 
 

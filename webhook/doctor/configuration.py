@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from webhook.core.raw import RawObject
+from webhook.core.cluster import NAME_LABEL
+from webhook.core.fieldpath import ROOT
+from webhook.core.labels import parse_label_selector
+from webhook.core.raw import RawObject, Reader
 from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, patch_command, unchecked
 from webhook.doctor.facts import CONFIGURATION_KINDS, Facts, Unseen
 from webhook.doctor.remedies import reinstall
 
-NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _API_VERSION = "admissionregistration.k8s.io/v1"
 _FIELDS: Mapping[str, tuple[str, Severity]] = {
     "rules": ("webhook-rules", Severity.ERROR),
@@ -30,8 +32,10 @@ _MOST_SHOWN = 60
 
 def configuration(facts: Facts) -> Iterator[Diagnosis]:
     """Yield what is not as shipped."""
-    if facts.service is None:
-        subject = Subject("v1", "Service", facts.place.name, facts.place.namespace)
+    subject = Subject("v1", "Service", facts.place.name, facts.place.namespace)
+    if isinstance(facts.service, Unseen):
+        yield unchecked("configuration", facts.service.why, f"{subject} cannot be read")
+    elif facts.service is None:
         yield Diagnosis("service-missing", Severity.ERROR, f"there is no {subject}", subject, reinstall(facts.place))
     for plural, kind in CONFIGURATION_KINDS.items():
         subject = Subject(_API_VERSION, kind, facts.place.name)
@@ -101,10 +105,10 @@ class _Compared:
         """Our own namespace must be exempt, or nothing of ours could start while we are down; the system's likewise."""
         name, must = wanted["name"], _exempt(wanted.get("namespaceSelector") or {})
         selector = webhook.get("namespaceSelector") or {}
-        lacking = [namespace for namespace in must if namespace not in _exempt(selector)]
+        lacking = [namespace for namespace in must if _is_guarded(namespace, selector)]
         if lacking:
-            told = f"webhook '{name}' does not exempt {_quoted(lacking)}: nothing starts there while no replica answers"
-            exempt = {"key": NAMESPACE_NAME, "operator": "NotIn", "values": must}
+            told = f"webhook '{name}' does not exempt {_quoted(lacking)}: what runs there must not wait for us"
+            exempt = {"key": NAME_LABEL, "operator": "NotIn", "values": must}
             mended = {**selector, "matchExpressions": [*(selector.get("matchExpressions") or ()), exempt]}
             operations = [
                 _test(index, name),
@@ -121,7 +125,7 @@ class _Compared:
             if left_out:
                 by_choice.setdefault(left_out, []).append(str(webhook.get("name")))
         for left_out, names in by_choice.items():
-            told = f"{left_out}: not guarded by {_quoted(names)}"
+            told = f"{left_out}: not guarded by {_quoted(names, most=1)}"
             yield Diagnosis("namespaces-left-out", Severity.INFO, told, self._subject)
 
     def _fields(self, index: int, webhook: RawObject, wanted: RawObject) -> Iterator[Diagnosis]:
@@ -161,17 +165,25 @@ def _exempt(selector: RawObject) -> list[str]:
     return [value for expression in expressions if _is_exemption(expression) for value in expression.get("values", ())]
 
 
+def _is_guarded(namespace: str, selector: RawObject) -> bool:
+    """Return whether a selector lets a namespace in, as far as its name decides: other labels anybody may change."""
+    labels = {key: value for key, value in (selector.get("matchLabels") or {}).items() if key == NAME_LABEL}
+    by_name = [one for one in selector.get("matchExpressions") or () if one.get("key") == NAME_LABEL]
+    names = parse_label_selector({"matchLabels": labels, "matchExpressions": by_name}, ROOT, Reader())
+    return names.matches({NAME_LABEL: namespace})
+
+
 def _left_out(selector: RawObject, shipped: RawObject) -> str:
     """Return which namespaces a selector exempts besides those of the shipped one; empty where it does not."""
     more = [namespace for namespace in _exempt(selector) if namespace not in _exempt(shipped)]
     expressions = selector.get("matchExpressions") or ()
     narrowed = bool(selector.get("matchLabels")) or not all(map(_is_exemption, expressions))
     by_label = "namespaces by their labels" if narrowed else ""
-    return " and ".join(filter(None, (_quoted(more), by_label)))
+    return " and ".join(filter(None, (_quoted(more, most=2), by_label)))
 
 
 def _is_exemption(expression: RawObject) -> bool:
-    return expression.get("key") == NAMESPACE_NAME and expression.get("operator") == "NotIn"
+    return expression.get("key") == NAME_LABEL and expression.get("operator") == "NotIn"
 
 
 def _comparable(value: Any) -> Any:
@@ -209,5 +221,7 @@ def _address(client: RawObject) -> str:
     return f"'{service.get('name')}.{service.get('namespace')}.svc:{service.get('port', 443)}{service.get('path', '')}'"
 
 
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+def _quoted(names: list[str], most: int = 4) -> str:
+    """Return names in quotes, the first of many."""
+    more = len(names) - most
+    return ", ".join(f"'{name}'" for name in names[:most]) + (f" and {more} more" if more > 0 else "")

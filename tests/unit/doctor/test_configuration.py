@@ -133,6 +133,28 @@ def test_our_own_namespace_must_be_exempt() -> None:
     assert more.message == "'more': not guarded by 'claims.validate.drawbridge.dev'"
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["team-a"], ["namespaces-left-out"]),
+        (["team-a", "kube-system"], ["namespace-not-exempt", "namespaces-left-out"]),
+    ],
+)
+def test_namespaces_may_be_exempt_because_others_are_named(values: list[str], expected: list[str]) -> None:
+    expression = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": values}
+    assert names(with_webhooks(setting("namespaceSelector", {"matchExpressions": [expression]}))) == expected
+
+
+def test_many_namespaces_left_out_of_many_webhooks_are_counted() -> None:
+    def leave_out(webhooks: Any) -> None:
+        for webhook in webhooks:
+            for expression in webhook.get("namespaceSelector", {}).get("matchExpressions", ()):
+                expression["values"] += [f"a-namespace-of-a-team-with-a-long-name-{index}" for index in range(9)]
+
+    [found] = wrong(with_webhooks(leave_out))
+    assert found.message.endswith("and 7 more: not guarded by 'claims.validate.drawbridge.dev' and 3 more")
+
+
 def test_an_exemption_beside_a_choice_by_labels_is_none_lost() -> None:
     wanted: Any = healthy().configurations[VALIDATING]
     selector = {**wanted["webhooks"][CLAIMS]["namespaceSelector"], "matchLabels": {"gpu": "yes"}}
@@ -169,6 +191,9 @@ def test_a_configuration_that_is_gone_is_installed_as_it_was_before(place: Place
 def test_what_may_not_be_read_is_told_and_is_no_error() -> None:
     facts = healthy()
     facts = replace(facts, configurations={**facts.configurations, MUTATING: Unseen("forbidden")})
-    [found] = wrong(facts)
-    assert (found.name, found.severity) == ("configuration-unchecked", Severity.INFO)
-    assert found.message.endswith("cannot be read: forbidden")
+    service, configuration = wrong(replace(facts, service=Unseen("forbidden")))
+    assert {(one.name, one.severity) for one in (service, configuration)} == {
+        ("configuration-unchecked", Severity.INFO)
+    }
+    assert service.message == "Service 'drawbridge' in namespace 'drawbridge-system' cannot be read: forbidden"
+    assert configuration.message == "MutatingWebhookConfiguration 'drawbridge' cannot be read: forbidden"
