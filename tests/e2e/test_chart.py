@@ -13,7 +13,7 @@ import yaml
 
 from tests.controlplane.api import Json, path_of
 from tests.controlplane.build import control_plane, helm
-from tests.controlplane.chart import NAMESPACE, is_hook, objects, rendered, run_helm, without_hooks
+from tests.controlplane.chart import NAMESPACE, NEWEST, is_hook, objects, rendered, run_helm, without_hooks
 from tests.controlplane.cluster import ControlPlane
 from tests.support.chart_page import CHART, values
 from tests.support.deployment import BASE, crds
@@ -316,6 +316,16 @@ def test_every_value_is_seen_in_what_is_made(tmp_path: Path) -> None:
     assert not {"CustomResourceDefinition", "NetworkPolicy", "ResourceQuota"} & {each["kind"] for each in left}
     assert not any(map(is_hook, left))
     assert 'image: "drawbridge:9.9"' in _with_values(tmp_path, {"image.tag": "9.9"})
+
+
+def test_a_package_of_the_chart_makes_the_same(tmp_path: Path) -> None:
+    """CRDs and alerts are links in the chart; a package has what they lead to."""
+    packed = run_helm(tmp_path, "package", str(CHART), "--destination", str(tmp_path))
+    assert packed.returncode == 0, packed.stderr
+    (package,) = tmp_path.glob("*.tgz")
+    options = ("--namespace", NAMESPACE, "--kube-version", NEWEST)
+    made = run_helm(tmp_path, "template", "drawbridge", str(package), *options)
+    assert list(yaml.safe_load_all(made.stdout)) == list(yaml.safe_load_all(rendered(tmp_path).stdout))
 
 
 def test_certificates_are_of_the_name_that_the_release_has(tmp_path: Path) -> None:

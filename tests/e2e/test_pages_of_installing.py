@@ -5,7 +5,6 @@ Nobody runs containers here: the tests start the programs, as the pods' specs sa
 
 import base64
 import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -13,8 +12,9 @@ import pytest
 from tests.controlplane.api import ApiError, Json
 from tests.controlplane.build import helm
 from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.drawbridge import DRAWBRIDGE, ControllerProcess
+from tests.controlplane.drawbridge import ControllerProcess
 from tests.controlplane.objects import make_claim_object, make_exact_request
+from tests.controlplane.pods import pod_of, pods, run_as_pod
 from tests.controlplane.shell import commands_of, complaints, run_shown, running_shown
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.webhooks import RESOURCES
@@ -22,8 +22,10 @@ from tests.controlplane.webhooks import RESOURCES
 pytestmark = pytest.mark.e2e
 
 NAMESPACE = "drawbridge-system"
+CRDS = "apiextensions.k8s.io/v1/customresourcedefinitions"
 NOT_RUN = {
     "kubectl rollout status ": "no node runs pods here",
+    "kubectl logs ": "no node runs pods here",
     "docker build ": "an image needs a container engine",
 }
 
@@ -68,29 +70,30 @@ def _is_created(cluster: ControlPlane) -> bool:
     return True
 
 
-def _pods(cluster: ControlPlane) -> list[Json]:
-    return cluster.api.list_all("v1/pods", NAMESPACE)
+def _of_the_operator(kind: str) -> Json:
+    """Return a CRD that takes whatever the Prometheus operator's would."""
+    group, plural = "monitoring.coreos.com", f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": kind, "plural": plural}
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": [version]}
+    metadata = {"name": f"{plural}.{group}"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": metadata,
+        "spec": spec,
+    }
 
 
-def _run_as_pod(cluster: ControlPlane, pod: Json) -> None:
-    """Play the kubelet: the pod's container runs to its end."""
-    [container] = pod["spec"]["containers"]
-    kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, pod["spec"]["serviceAccountName"])
-    command = [str(DRAWBRIDGE), *container["args"], "--kubeconfig", str(kubeconfig)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    ended = {"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0}
-    ended["state"] = {"terminated": {"exitCode": 0}}
-    status = {"phase": "Succeeded", "containerStatuses": [ended]}
-    cluster.api.patch("v1/pods", pod["metadata"]["name"], {"status": status}, NAMESPACE, "status")
+def _are_served(cluster: ControlPlane) -> bool:
+    listed = cluster.kubectl("api-resources", "--api-group", "monitoring.coreos.com", "--output", "name", check=False)
+    return len(listed.stdout.split()) == 2
 
 
 def _uninstall_with_helm(cluster: ControlPlane, command: str) -> None:
-    def job() -> Json | None:
-        return next((pod for pod in _pods(cluster) if "uninstall" in pod["metadata"]["name"]), None)
-
     with running_shown(cluster, command) as uninstalling:
-        _run_as_pod(cluster, wait_for("pod of the hook", job))
+        run_as_pod(cluster, pod_of(cluster, "uninstall"))
         assert _configurations(cluster) == []
         _, complained = uninstalling.communicate(timeout=60)
     assert uninstalling.returncode == 0, complained
@@ -101,7 +104,7 @@ def test_fm_07_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: 
     for command in _shown("install", "With Helm"):
         run_shown(own, command)
     # Restricted pod security, the priority class and its quota let all pods in.
-    wait_for("pods of all programs", lambda: len(_pods(own)) == 6)
+    wait_for("pods of all programs", lambda: len(pods(own)) == 6)
     wait_for("effect of the webhooks", lambda: not _is_created(own))
     kubeconfig = own.service_account_kubeconfig(NAMESPACE, "drawbridge-certs")
     certs = ControllerProcess(own.programs, kubeconfig, ["--certificates", "--look-seconds", "1"], "certs")
@@ -113,6 +116,11 @@ def test_fm_07_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: 
     for command in _shown("upgrade", "With Helm"):
         run_shown(own, command)
     assert _kept(own) == kept
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        own.api.create(CRDS, _of_the_operator(kind))
+    wait_for("kinds of the operator", lambda: _are_served(own))
+    for command in (*_shown("alerts", "Install"), *_shown("alerts", "What each means")):
+        run_shown(own, command)
     for command in _shown("fail-open-or-closed", "In an emergency"):
         run_shown(own, command)
     policies = {webhook["failurePolicy"] for each in _configurations(own) for webhook in each["webhooks"]}
@@ -138,7 +146,7 @@ def test_fm_07_with_helm_it_is_installed_upgraded_let_open_and_uninstalled(own: 
 def test_fm_07_with_kustomize_it_is_installed_upgraded_and_uninstalled(own: ControlPlane) -> None:
     for command in (*_shown("install", "With kustomize"), *_shown("upgrade", "With kustomize")):
         run_shown(own, command)
-    wait_for("pods of all programs", lambda: len(_pods(own)) == 6)
+    wait_for("pods of all programs", lambda: len(pods(own)) == 6)
     wait_for("effect of the webhooks", lambda: not _is_created(own))
     for command in _shown("uninstall", "With kustomize"):
         run_shown(own, command)

@@ -36,12 +36,12 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end }}
 
-{{/* (list . WEIGHT): of what exists only while the release is uninstalled. */}}
+{{/* (list . EVENT WEIGHT): of what Helm makes only for the length of a command. */}}
 {{- define "drawbridge.hookMetadata" -}}
 labels:
   {{- include "drawbridge.labels" (index . 0) | nindent 2 }}
 annotations:
-  helm.sh/hook: pre-delete
-  helm.sh/hook-weight: {{ index . 1 | quote }}
+  helm.sh/hook: {{ index . 1 }}
+  helm.sh/hook-weight: {{ index . 2 | quote }}
   helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
