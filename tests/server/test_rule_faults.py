@@ -10,7 +10,8 @@ from tests.support.build import make_view
 from tests.support.judging import admission_over
 from tests.support.serving import Answer, Served, make_review, serving
 from webhook.core.claims import Claim
-from webhook.core.cluster import ClusterView, NamespacedName
+from webhook.core.cluster import ClusterView
+from webhook.core.namespaced import NamespacedName
 from webhook.server.app import VALIDATE_CLAIMS
 from webhook.server.rule_faults import RuleFaults, rule_at_fault
 
