@@ -6,7 +6,7 @@ from webhook.core.fieldpath import ROOT
 from webhook.core.labels import parse_label_selector
 from webhook.core.raw import RawObject, Reader
 from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, unchecked
-from webhook.doctor.facts import CONFIGURATION_KINDS, MUTATING, VALIDATING, Facts, Place, Probe
+from webhook.doctor.facts import CONFIGURATION_KINDS, MUTATING, VALIDATING, Facts, Probe, Unseen
 from webhook.doctor.remedies import restart
 
 PROBES: Mapping[str, str] = {MUTATING: "claims.mutate.drawbridge.dev", VALIDATING: "claims.validate.drawbridge.dev"}
@@ -14,19 +14,23 @@ PROBES: Mapping[str, str] = {MUTATING: "claims.mutate.drawbridge.dev", VALIDATIN
 UNREACHABLE, NOT_ASKED = "webhook-unreachable", "webhook-not-asked"
 UNREACHED = (UNREACHABLE, NOT_ASKED)
 _API_VERSION = "admissionregistration.k8s.io/v1"
-_EXPRESSIONS: Mapping[str, str] = {
-    MUTATING: "device.nothing",
-    VALIDATING: "device.capacity['drawbridge.dev'].memory.isGreaterThan(quantity('much'))",
+_EXPRESSIONS: Mapping[str, tuple[str, ...]] = {
+    MUTATING: ("device.nothing",),
+    VALIDATING: (
+        "device.capacity['drawbridge.dev'].memory.isGreaterThan(quantity('much'))",
+        "device.attributes['drawbridge.dev'].model.name == 'much'",
+    ),
 }
 
 
 def refusable(configuration: str, namespace: str) -> RawObject:
-    """Return a claim that the webhook must refuse: a selector that does not compile, or a literal that never parses.
+    """Return a claim that the webhook must refuse: what does not compile, or what does and can never be right.
 
-    It needs no feature gate: what an API server takes away, nobody can refuse.
+    It needs no feature gate: what an API server takes away, nobody can refuse. One rule may be lowered by settings, so
+    that another refuses it as well.
     """
-    selector = {"cel": {"expression": _EXPRESSIONS[configuration]}}
-    exactly = {"deviceClassName": "drawbridge-doctor", "count": 1, "selectors": [selector]}
+    selectors = [{"cel": {"expression": expression}} for expression in _EXPRESSIONS[configuration]]
+    exactly = {"deviceClassName": "drawbridge-doctor", "count": 1, "selectors": selectors}
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceClaim",
@@ -53,19 +57,19 @@ def reach(facts: Facts) -> Iterator[Diagnosis]:
             told = f"webhook '{probe.webhook}' guards no namespace that there is"
             yield Diagnosis("reachability-unchecked", Severity.INFO, told, subject)
         elif f'admission webhook "{probe.webhook}" denied the request' not in probe.message:
-            yield _unreached(probe, facts.place, subject)
+            yield _unreached(probe, facts, subject)
 
 
-def _unreached(probe: Probe, place: Place, subject: Subject) -> Diagnosis:
+def _unreached(probe: Probe, facts: Facts, subject: Subject) -> Diagnosis:
     called, _, why = probe.message.partition(f'failed calling webhook "{probe.webhook}": ')
     if why:
         told = f"API servers cannot call webhook '{probe.webhook}': {why}"
-        return Diagnosis(UNREACHABLE, Severity.ERROR, told, subject, _reach(place))
+        return Diagnosis(UNREACHABLE, Severity.ERROR, told, subject, _reach(facts))
     if _is_passed(probe):
         told = (
             f"webhook '{probe.webhook}' did not refuse what it must, in namespace '{probe.namespace}': it was not asked"
         )
-        return Diagnosis(NOT_ASKED, Severity.ERROR, f"{told}, or could not be and fails open", subject, _reach(place))
+        return Diagnosis(NOT_ASKED, Severity.ERROR, f"{told}, or could not be and fails open", subject, _reach(facts))
     told = f"whether API servers ask webhook '{probe.webhook}' was not seen: a claim was refused before"
     return unchecked("reachability", called, told)
 
@@ -76,7 +80,10 @@ def _is_passed(probe: Probe) -> bool:
     return 200 <= probe.code < 300 or own
 
 
-def _reach(place: Place) -> Fix:
+def _reach(facts: Facts) -> Fix:
+    ready = () if isinstance(facts.trust.ready, Unseen) else facts.trust.ready
+    ports = " and ".join(sorted({address.rpartition(":")[2] for address in ready})) or "8443"
+    place = facts.place
     logs = f"kubectl logs -n {place.namespace} deployment/{place.name}"
-    see = f"let API servers reach its pods (firewall, NetworkPolicy; port 8443), and see their log by `{logs}`"
+    see = f"let API servers reach its pods (firewall, NetworkPolicy; port {ports}), and see their log by `{logs}`"
     return Fix(see, restart(place, "").command)

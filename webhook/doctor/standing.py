@@ -94,7 +94,8 @@ def _leader(facts: Facts, program: str, severity: Severity) -> Iterator[Diagnosi
         places = ", ".join(f"'{namespace}'" for namespace in fresh)
         told = f"several controllers lead, in the namespaces {places}: each counts and collects what is the other's"
         other = next(namespace for namespace in fresh if namespace != facts.place.namespace)
-        end = f"kubectl scale deployment/{name} --replicas=0 -n {other}"
+        labels = f"app.kubernetes.io/name=drawbridge,app.kubernetes.io/component={program.removeprefix('-')}"
+        end = f"kubectl scale deployments -l {labels} --replicas=0 -n {other}"
         yield Diagnosis("leaders-several", severity, told, None, Fix("end all but one", end))
     elif not fresh:
         told = f"nobody leads as {name}"

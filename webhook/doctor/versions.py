@@ -20,7 +20,7 @@ from webhook.doctor.facts import Facts, Unseen
 from webhook.doctor.remedies import apply_crds
 
 _CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-_VERSION = re.compile(r":v?(\d+\.\d+\.\d+)(?:[-+][\w.-]+)?$")
+_VERSION = re.compile(r":v?(\d+\.\d+\.\d+)(?:[-+][\w.-]+)?(?:@sha256:[0-9a-f]+)?$")
 _DRA = "DynamicResourceAllocation"
 _DROPPING = (ADMIN_ACCESS, CONSUMABLE_CAPACITY, DEVICE_TAINTS, EXTENDED_RESOURCE, PRIORITIZED_LIST)
 """Gates without which the API server drops fields of claims and classes, and says nothing."""
@@ -53,8 +53,10 @@ def _replicas(facts: Facts) -> Iterator[Diagnosis]:
         watch = f"kubectl rollout status deployment -n {place.namespace} -l app.kubernetes.io/part-of=drawbridge"
         yield Diagnosis("versions-differ", Severity.WARNING, told, None, Fix("see whether a rollout hangs", watch))
     elif told_of and told_of[0] != facts.command_version:
-        told = f"{told_of[0]} runs in the cluster, this command is {facts.command_version}"
-        advice = f"ask a command of {told_of[0]}, or upgrade the cluster (docs/how-to/upgrade.md)"
+        told = f"{told_of[0]} runs in the cluster, this command is {facts.command_version} and compares with its own"
+        advice = (
+            f"ask a command of {told_of[0]} before you mend anything, or upgrade the cluster (docs/how-to/upgrade.md)"
+        )
         yield Diagnosis("version-skew", Severity.WARNING, told, None, Fix(advice))
 
 

@@ -79,12 +79,20 @@ def pods(*images: str) -> tuple[RawObject, ...]:
         (("d:0.1.0", "d:v0.1.0"), []),
         (("d:0.2.0",), ["version-skew"]),
         (("d:0.1.0", "d:0.2.0"), ["versions-differ"]),
+        (("d:0.1.0@sha256:00",), []),
         (("d@sha256:00",), ["replicas-unchecked"]),
         (("registry:5000/d",), ["replicas-unchecked"]),
     ],
 )
 def test_replicas_are_of_the_version_of_this_command(images: tuple[str, ...], expected: list[str]) -> None:
     assert names(replace(healthy(), pods=pods(*images))) == expected
+
+
+def test_before_anything_is_mended_the_command_is_to_be_of_the_version_that_runs() -> None:
+    [found] = wrong(replace(healthy(), pods=pods("d:0.2.0")))
+    assert found.message.endswith("this command is 0.1.0 and compares with its own")
+    assert found.fix is not None
+    assert found.fix.message.startswith("ask a command of 0.2.0 before you mend anything")
 
 
 def test_pods_that_are_ending_and_containers_of_others_say_nothing() -> None:
@@ -232,7 +240,8 @@ def test_several_leaders_are_told_which_to_end() -> None:
     facts = healthy()
     [found] = wrong(replace(facts, leases={**facts.leases, "-controller": (lease(), lease("other"))}))
     assert found.fix is not None
-    assert found.fix.command == "kubectl scale deployment/drawbridge-controller --replicas=0 -n other"
+    labels = "app.kubernetes.io/name=drawbridge,app.kubernetes.io/component=controller"
+    assert found.fix.command == f"kubectl scale deployments -l {labels} --replicas=0 -n other"
 
 
 def test_what_may_not_be_read_is_told() -> None:
