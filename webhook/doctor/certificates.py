@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from certs.plan import Validity
-from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, unchecked
-from webhook.doctor.facts import CONFIGURATION_KINDS, Bundle, Facts, Keeper, Place, Presented, Trust, Unseen
+from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, configuration_subject, unchecked
+from webhook.doctor.facts import Bundle, Facts, Keeper, Place, Presented, Trust, Unseen
 from webhook.doctor.remedies import renew, restart
 
 _LEAST_LEFT = 0.25
 """The part of a certificate's life that must be left: whoever renews it does so when a third is."""
 _ENOUGH = timedelta(days=30)
 """What is enough in any case of what others make: the CA of a company lasts for decades, and ends as planned."""
-_API_VERSION = "admissionregistration.k8s.io/v1"
 
 
 def certificates(facts: Facts) -> Iterator[Diagnosis]:
@@ -74,7 +73,7 @@ def _mistrusted(trust: Trust, seen: tuple[Presented, ...], place: Place) -> Iter
 
 
 def _of_bundles(name: str, told: str, plural: str, bad: list[Bundle], place: Place) -> Diagnosis:
-    subject = Subject(_API_VERSION, CONFIGURATION_KINDS[plural], place.name)
+    subject = configuration_subject(place, plural)
     return Diagnosis(name, Severity.ERROR, f"{subject}: {told}", subject, _give_the_ca(plural, bad, place))
 
 

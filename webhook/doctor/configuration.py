@@ -9,11 +9,10 @@ from webhook.core.cluster import NAME_LABEL
 from webhook.core.fieldpath import ROOT
 from webhook.core.labels import parse_label_selector
 from webhook.core.raw import RawObject, Reader
-from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, patch_command, unchecked
+from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, configuration_subject, patch_command, unchecked
 from webhook.doctor.facts import CONFIGURATION_KINDS, Facts, Unseen
 from webhook.doctor.remedies import reinstall
 
-_API_VERSION = "admissionregistration.k8s.io/v1"
 _FIELDS: Mapping[str, tuple[str, Severity]] = {
     "rules": ("webhook-rules", Severity.ERROR),
     "failurePolicy": ("webhook-failure-policy", Severity.WARNING),
@@ -37,8 +36,8 @@ def configuration(facts: Facts) -> Iterator[Diagnosis]:
         yield unchecked("configuration", facts.service.why, f"{subject} cannot be read")
     elif facts.service is None:
         yield Diagnosis("service-missing", Severity.ERROR, f"there is no {subject}", subject, reinstall(facts.place))
-    for plural, kind in CONFIGURATION_KINDS.items():
-        subject = Subject(_API_VERSION, kind, facts.place.name)
+    for plural in CONFIGURATION_KINDS:
+        subject = configuration_subject(facts.place, plural)
         match facts.configurations[plural]:
             case Unseen(why):
                 yield unchecked("configuration", why, f"{subject} cannot be read")

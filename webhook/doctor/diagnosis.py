@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from webhook.core.raw import RawObject
+from webhook.doctor.facts import CONFIGURATION_KINDS, Place
 
 
 class Severity(Enum):
@@ -56,6 +57,11 @@ def subject_of(raw: RawObject, api_version: str, kind: str) -> Subject:
     """Return the subject of an object as the API server lists it, where lists leave out what it is."""
     metadata = raw.get("metadata") or {}
     return Subject(api_version, kind, str(metadata.get("name", "")), str(metadata.get("namespace") or ""))
+
+
+def configuration_subject(place: Place, plural: str) -> Subject:
+    """Return one of an installation's two webhook configurations."""
+    return Subject("admissionregistration.k8s.io/v1", CONFIGURATION_KINDS[plural], place.name)
 
 
 def unchecked(area: str, why: str, message: str) -> Diagnosis:

@@ -1,19 +1,21 @@
 """Whether API servers ask us: what became of a claim that we must refuse, created in a dry run."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from webhook.core.fieldpath import ROOT
 from webhook.core.labels import parse_label_selector
 from webhook.core.raw import RawObject, Reader
-from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, unchecked
-from webhook.doctor.facts import CONFIGURATION_KINDS, MUTATING, VALIDATING, Facts, Probe, Unseen
+from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject, configuration_subject, unchecked
+from webhook.doctor.facts import MUTATING, VALIDATING, Facts, Probe, Unseen
 from webhook.doctor.remedies import restart
 
 PROBES: Mapping[str, str] = {MUTATING: "claims.mutate.drawbridge.dev", VALIDATING: "claims.validate.drawbridge.dev"}
 """The webhook of each configuration that is to refuse a claim."""
+_CALL = re.compile(r'^failed to call webhook: Post "[^"]*": ')
+"""What the API server says first of any call that has failed."""
 UNREACHABLE, NOT_ASKED = "webhook-unreachable", "webhook-not-asked"
 UNREACHED = (UNREACHABLE, NOT_ASKED)
-_API_VERSION = "admissionregistration.k8s.io/v1"
 _EXPRESSIONS: Mapping[str, tuple[str, ...]] = {
     MUTATING: ("device.nothing",),
     VALIDATING: (
@@ -51,8 +53,7 @@ def reach(facts: Facts) -> Iterator[Diagnosis]:
     if not facts.probes:
         yield Diagnosis("reachability-unchecked", Severity.INFO, "there is no webhook that API servers could ask")
     for probe in facts.probes:
-        kind = CONFIGURATION_KINDS[probe.configuration]
-        subject = Subject(_API_VERSION, kind, facts.place.name)
+        subject = configuration_subject(facts.place, probe.configuration)
         if not probe.namespace:
             told = f"webhook '{probe.webhook}' guards no namespace that there is"
             yield Diagnosis("reachability-unchecked", Severity.INFO, told, subject)
@@ -63,7 +64,7 @@ def reach(facts: Facts) -> Iterator[Diagnosis]:
 def _unreached(probe: Probe, facts: Facts, subject: Subject) -> Diagnosis:
     called, _, why = probe.message.partition(f'failed calling webhook "{probe.webhook}": ')
     if why:
-        told = f"API servers cannot call webhook '{probe.webhook}': {why}"
+        told = f"API servers cannot call webhook '{probe.webhook}': {_CALL.sub('', why)}"
         return Diagnosis(UNREACHABLE, Severity.ERROR, told, subject, _reach(facts))
     if _is_passed(probe):
         told = (

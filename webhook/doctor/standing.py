@@ -9,6 +9,7 @@ from webhook.core.mappings import KIND as MAPPING
 from webhook.core.policies import KIND as POLICY
 from webhook.core.quotas import CLUSTER_DEVICE_QUOTA, DEVICE_QUOTA, parse_quota
 from webhook.core.raw import RawObject
+from webhook.core.render import cut
 from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, subject_of, unchecked
 from webhook.doctor.facts import Facts, Keeper, Unseen
 from webhook.doctor.remedies import restart
@@ -16,6 +17,8 @@ from webhook.quota.conditions import IN_EFFECT
 from webhook.quota.drift import drift
 
 OURS = "drawbridge.dev/v1alpha1"
+_MOST = 199
+"""How much is told of what a status says, which is there to be read."""
 _STALE = timedelta(seconds=60)
 """Four times as long as a leader's lease lasts: clocks of nodes differ, and a lease is renewed every two seconds."""
 
@@ -38,7 +41,7 @@ def _policy(facts: Facts, raw: RawObject, kind: str, plural: str) -> Iterator[Di
         told = f"{subject}: its status does not speak of its spec"
         yield Diagnosis(f"{what}-not-judged", Severity.WARNING, told, subject, restart(facts.place, "-controller"))
     elif ready.get("status") == "False":
-        told = f"{subject} is not in use: {ready.get('message')}"
+        told = cut(f"{subject} is not in use: {ready.get('message')}", _MOST)
         edit = Fix("mend it", f"kubectl edit {plural}.drawbridge.dev {subject.name}")
         yield Diagnosis(f"{what}-not-ready", Severity.ERROR, told, subject, edit)
 
@@ -73,7 +76,8 @@ def _quota(facts: Facts, raw: RawObject, plural: str) -> Iterator[Diagnosis]:
     for kind, name in ((READY, "quota-unreadable"), (IN_EFFECT, "quota-without-effect")):
         said = _condition(raw, kind)
         if said is not None and said.get("status") == "False":
-            yield Diagnosis(name, Severity.WARNING, f"{subject}: {said.get('message')}", subject, edit)
+            told = cut(f"{subject}: {said.get('message')}", _MOST)
+            yield Diagnosis(name, Severity.WARNING, told, subject, edit)
 
 
 def leaders(facts: Facts) -> Iterator[Diagnosis]:

@@ -9,6 +9,7 @@ import msgspec
 
 from certs.authority import SERVING_CERTIFICATE, bundle_problem
 from certs.inspect import CertificateError, read_certificates, signed_by
+from webhook.core.cluster import NAME_LABEL
 from webhook.core.raw import RawObject
 from webhook.doctor.facts import (
     CONFIGURATION_KINDS,
@@ -53,8 +54,7 @@ class Examination:
     """One look at an installation. `namespace` is where probes are created, if it is guarded.
 
     `dial` returns the certificate that is served at an address, as PEM, and `refuses` whether it does not verify by a
-    bundle, as certs/dial.py does; `now` is asked where the API server does not
-    tell the time.
+    bundle, as certs/dial.py does; `now` is asked where the API server does not tell the time.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ class Examination:
         """Return the labels of each namespace that is not ending; of the one to probe in, where none can be read."""
         listed = await self._all_of(NAMESPACES)
         if isinstance(listed, Unseen):
-            return {self._namespace: {"kubernetes.io/metadata.name": self._namespace}}
+            return {self._namespace: {NAME_LABEL: self._namespace}}
         alive = [raw["metadata"] for raw in listed if (raw.get("status") or {}).get("phase") != "Terminating"]
         return {str(metadata["name"]): metadata.get("labels") or {} for metadata in alive}
 

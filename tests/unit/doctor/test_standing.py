@@ -12,7 +12,10 @@ from webhook.doctor.diagnosis import Severity
 from webhook.doctor.facts import MUTATING, VALIDATING, Facts, Unseen
 from webhook.doctor.reach import guarded_namespace
 
-CALLED = 'Internal error occurred: failed calling webhook "claims.validate.drawbridge.dev": x509: unknown authority'
+CALLED = (
+    'Internal error occurred: failed calling webhook "claims.validate.drawbridge.dev": failed to call webhook: '
+    'Post "https://drawbridge.drawbridge-system.svc:443/validate/claims?timeout=5s": x509: unknown authority'
+)
 
 
 def answered(plural: str, code: int, message: str) -> Facts:
@@ -186,6 +189,7 @@ def judged(status: str, observed: int = 1, message: str = "spec.validations[0]: 
         ("policies", judged("False"), ["policy-not-ready"]),
         ("policies", judged("True", observed=0), ["policy-not-judged"]),
         ("policies", {"metadata": {"name": "p", "generation": 1}}, ["policy-not-judged"]),
+        ("policies", judged("False", message="no such field; " * 20), ["policy-not-ready"]),
         ("mappings", judged("False"), ["mapping-not-ready"]),
     ],
 )
