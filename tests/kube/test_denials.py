@@ -167,6 +167,18 @@ def test_nobody_is_told_of(fields: Mapping[str, Any]) -> None:
     assert telling_of(Review(**changed), Deny((OVER,))) is None
 
 
+class Unread(dict[str, Any]):
+    """A part of a claim that may be so large that to read it would hold the event loop up."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def test_of_a_claim_only_the_metadata_is_read() -> None:
+    claim = {**(make_refused().object or {}), "spec": Unread(devices={})}
+    assert telling_of(make_refused(object=claim), Deny((OVER,))) is not None
+
+
 @pytest.mark.parametrize("username", sorted(CLAIM_CONTROLLERS))
 def test_both_names_of_the_claim_controller_are_known(username: str) -> None:
     assert telling_of(make_refused(username=username), Deny((OVER,))) is not None

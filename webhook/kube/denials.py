@@ -9,9 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from webhook.core.claims import CLAIM, parse_claim
+from webhook.core.claims import CLAIM, parse_metadata
 from webhook.core.decision import Deny
 from webhook.core.finding import Finding, Severity
+from webhook.core.raw import Reader
 from webhook.core.render import printable
 from webhook.core.review import Review
 from webhook.kube.events import About, Events
@@ -85,7 +86,7 @@ def telling_of(review: Review, decision: Deny) -> Telling | None:
     """Return what the pod, or pod group, of a claim that was made from its template is told; None for other reviews."""
     if review.dry_run or review.username not in CLAIM_CONTROLLERS or review.kind.name != CLAIM or not review.object:
         return None
-    metadata = parse_claim(review.object).metadata
+    metadata = parse_metadata(review.object, Reader())
     owner = metadata.controller()
     if owner is None:
         return None
