@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.build import Raw, claim_with, device, make_claim, make_slice, make_view, request
 from webhook.core.claims import Claim
+from webhook.core.cluster import ClusterView
 from webhook.core.finding import Finding
 from webhook.endpoints import validate_claims
 from webhook.inventory.case import Case, never
@@ -73,3 +74,23 @@ def test_what_was_counted_when_the_time_was_over_is_not_counted_again() -> None:
     assert not inventory.is_surveyed(ending_after(2))
     assert inventory.is_surveyed(ending_after(3))
     assert len(inventory.domains["gpu.example.com"].attributes) == 4 * NODES + 2
+
+
+@pytest.fixture(scope="module")
+def crowd() -> ClusterView:
+    """A cluster of 20,000 devices of which no two look alike."""
+    return make_view(*(make_slice(*map(odd, range(at, at + 100)), node=f"node-{at}") for at in range(0, 20_000, 100)))
+
+
+@pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS.keys())
+def test_t_29_odd_devices_cost_no_more_than_the_time_that_there_is(claim: Claim, crowd: ClusterView) -> None:
+    looks = 0
+
+    def expired() -> bool:
+        nonlocal looks
+        looks += 1
+        return looks > 5
+
+    found = validate_claims(Case(claim, "team-a", crowd, expired), Rulebook())
+    assert "time" in {finding.what for finding in found}
+    assert looks < 50
