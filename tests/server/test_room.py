@@ -102,16 +102,25 @@ def test_a_review_that_was_decided_on_the_spot_computes_no_more() -> None:
     run(test())
 
 
+class SetLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock a test sets forward."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead
+
+
 def test_a_queue_that_does_not_end_is_kept_short() -> None:
     async def test() -> None:
-        limits = Limits(deciding=1, queue_of_one=4, queue_standing=2, burst_seconds=0.05)
+        limits = Limits(deciding=1, queue_of_one=4, queue_standing=2, burst_seconds=100.0, wait_seconds=1000.0)
         room, entered = Room(limits), list[str]()
         place = inside(room, "a")
         tasks = entering(room, ["a"] * 4, entered)
         await settled()
         with pytest.raises(NoRoomError, match="queue"):
             await room.enter("a")
-        await asyncio.sleep(0.1)
+        loop.ahead = 101.0
         place.leave()
         await settled()
         with pytest.raises(NoRoomError, match="queue"):
@@ -123,6 +132,19 @@ def test_a_queue_that_does_not_end_is_kept_short() -> None:
         entering(room, ["a"] * 4, entered)
         await settled()
         assert room.waiting == 4  # another burst
+
+    loop = SetLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(test())
+
+
+def test_a_queue_that_stands_is_no_longer_than_a_burst_may_be() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=0, queue_of_one=2, queue_standing=16, burst_seconds=-1.0))
+        entering(room, ["a", "a"], [])
+        await settled()
+        with pytest.raises(NoRoomError, match="queue"):
+            await room.enter("a")
 
     run(test())
 

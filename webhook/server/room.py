@@ -66,8 +66,9 @@ class Room:
         """
         loop = asyncio.get_running_loop()
         queue = self._queues.get(namespace) or _Queue(loop.time())
-        standing = loop.time() - queue.since > self._limits.burst_seconds
-        most = self._limits.queue_standing if standing else self._limits.queue_of_one
+        most = self._limits.queue_of_one
+        if loop.time() - queue.since > self._limits.burst_seconds:
+            most = min(most, self._limits.queue_standing)
         if len(queue.waiting) >= most or self.waiting >= self._limits.queue:
             raise NoRoomError("queue")
         self._queues[namespace] = queue
