@@ -6,6 +6,7 @@ from webhook.doctor.certificates import certificates
 from webhook.doctor.configuration import configuration
 from webhook.doctor.diagnosis import Diagnosis, Severity
 from webhook.doctor.facts import Facts
+from webhook.doctor.presence import absence
 from webhook.doctor.reach import UNREACHED, reach
 from webhook.doctor.rights import rights
 from webhook.doctor.standing import leaders, policies, quotas
@@ -28,7 +29,13 @@ _AREAS: Mapping[str, tuple[Callable[[Facts], Iterator[Diagnosis]], str]] = {
 
 
 def examine(facts: Facts) -> tuple[Diagnosis, ...]:
-    """Return what was found, at least one thing of each area; what another finding explains is left out."""
+    """Return what was found, at least one thing of each area; what another finding explains is left out.
+
+    Where there is no installation, that explains all the rest.
+    """
+    absent = absence(facts)
+    if absent is not None:
+        return (absent,)
     found = [
         one
         for area, (look, well) in _AREAS.items()

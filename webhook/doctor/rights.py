@@ -12,7 +12,8 @@ RBAC = "rbac.authorization.k8s.io/v1"
 RoleKey = tuple[str, str, str]
 _ALL = "*"
 _PATH = "path"
-_MOST_TOLD = 2
+_MOST_VERBS = 3
+_MOST_LETTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _too_much(facts: Facts, subject: Subject, wanted: list[Grant], had: list[Gra
             excess.setdefault((grant.role, grant.binding), []).append(grant.right)
     ours = {(grant.role, str(grant.binding)) for grant in wanted}
     for (role, binding), rights_ in excess.items():
-        told = f"{subject} may {_told(rights_)} without need, as {role[0]} '{role[2]}' by {binding}"
+        told = f"{subject} may {_told(rights_)} without need, by {binding}"
         fix = reinstall(facts.place)
         if (role, str(binding)) not in ours:
             place = f" -n {binding.namespace}" if binding.namespace else ""
@@ -211,12 +212,14 @@ def _rule(group: str, resource: str, name: str, verbs: list[str]) -> RawObject:
 
 
 def _told(rights_: Sequence[Right]) -> str:
-    """Return rights in words: verbs, what they are on, and where."""
+    """Return rights in words: verbs and what they are on; of many, or long ones, the first."""
     parts = []
     for rule in _rules(rights_):
         on = rule.get("nonResourceURLs") or rule["resources"]
         group = f".{rule['apiGroups'][0]}" if rule.get("apiGroups", [""])[0] else ""
         name = f" '{rule['resourceNames'][0]}'" if "resourceNames" in rule else ""
-        parts.append(f"{'/'.join(rule['verbs'])} {on[0]}{group}{name}")
-    more = len(parts) - _MOST_TOLD
-    return "; ".join(parts[:_MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
+        verbs = "/".join(rule["verbs"][:_MOST_VERBS]) + ("/..." if len(rule["verbs"]) > _MOST_VERBS else "")
+        parts.append(f"{verbs} {on[0]}{group}{name}")
+    pair = "; ".join(parts[:2])
+    told, more = (pair, len(parts) - 2) if len(pair) <= _MOST_LETTERS else (parts[0], len(parts) - 1)
+    return f"{told}; and {more} more" if more > 0 else told
