@@ -55,6 +55,14 @@ def test_what_is_like_nothing_is_done_on_a_thread() -> None:
     played(play)
 
 
+def test_what_was_quick_because_its_time_was_over_is_done_on_a_thread_again() -> None:
+    async def play(work: Work) -> None:
+        for deadline in (1.0, 9.0):
+            assert await work.run_alike("claim", quick, Budget(deadline, lambda: 2.0)) != threading.get_ident()
+
+    played(play)
+
+
 def test_what_takes_longer_than_before_is_stopped_and_done_on_a_thread_with_all_its_time() -> None:
     async def play(work: Work) -> None:
         now = 0.0

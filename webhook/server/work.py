@@ -62,7 +62,7 @@ class Work:
                 return result
             del self._quick[terms]
         result, seconds = await self.run(_timed, call, budget)
-        if terms is not None and seconds < _QUICK_SECONDS:
+        if terms is not None and seconds < _QUICK_SECONDS and not budget.spent():
             self._quick[terms] = None
             if len(self._quick) > _MOST_QUICK:
                 del self._quick[next(iter(self._quick))]
