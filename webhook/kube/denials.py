@@ -1,7 +1,7 @@
 """Events on pods whose claim was refused when the claim controller made it from a template.
 
-The pod waits, and its author asks it why. Events are bounded, so that a storm of denials fills no etcd: each pod is
-told the same thing once an hour, and all pods together are told twenty things a minute.
+The pod waits, and its author asks it why. Events are bounded, so that a storm of denials fills no etcd: by one replica
+each pod is told the same thing once an hour, and all pods together are told twenty things a minute.
 """
 
 import asyncio
