@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import linear_regression
 from typing import Self
 
 from tests.controlplane.programs import Program
@@ -58,6 +58,6 @@ def growth(samples: Sequence[Sample]) -> float:
     return line.slope * (samples[-1].at - samples[0].at)
 
 
-def usual(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Return how many open files and threads are usual: half of the samples have no more."""
-    return median(sample.files for sample in samples), median(sample.threads for sample in samples)
+def least(samples: Sequence[Sample]) -> tuple[int, int]:
+    """Return the fewest open files and threads: what leaks is there when connections are not."""
+    return min(sample.files for sample in samples), min(sample.threads for sample in samples)

@@ -46,7 +46,7 @@ from tests.controlplane.objects import (
     make_slice,
     make_template,
 )
-from tests.controlplane.upkeep import Sample, Upkeep, growth, usual
+from tests.controlplane.upkeep import Sample, Upkeep, growth, least
 from tests.controlplane.waiting import wait_for
 from tests.controlplane.webhooks import RESOURCES, point_at
 
@@ -56,8 +56,8 @@ LONG = 300.0
 USERS = 4
 MOST_GROWTH = 6.0
 """MiB over the last two thirds: what a leak of 200 bytes a request would make of 30,000 requests."""
-MORE_FILES, MORE_THREADS = 4, 1
-"""By how many the last third may have more open than the second: connections come and go."""
+MORE_FILES, MORE_THREADS = 16, 1
+"""By how many the last third may have more open than the second: the API server opens connections as it needs them."""
 HARD = 40
 CLOSED: Json = {"failurePolicy": "Fail", "timeoutSeconds": 20}
 """No failure is hidden; and a machine that is busy with other things is none."""
@@ -248,13 +248,13 @@ def _told(name: str, samples: list[Sample]) -> str:
     second, last = _thirds(samples)
     return (
         f"{name}: {samples[0].resident:.0f} MiB, then {second[0].resident:.0f}, at last {last[-1].resident:.0f}, "
-        f"growth {growth([*second, *last]):+.2f} MiB; files and threads {usual(second)}, then {usual(last)}"
+        f"growth {growth([*second, *last]):+.2f} MiB; files and threads {least(second)}, then {least(last)}"
     )
 
 
 def _holds(samples: list[Sample]) -> None:
     second, last = _thirds(samples)
-    (files, threads), (files_at_last, threads_at_last) = usual(second), usual(last)
+    (files, threads), (files_at_last, threads_at_last) = least(second), least(last)
     assert files_at_last <= files + MORE_FILES
     assert threads_at_last <= threads + MORE_THREADS
     if SECONDS >= LONG:
