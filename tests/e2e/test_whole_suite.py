@@ -17,9 +17,8 @@ pytestmark = pytest.mark.e2e
 
 TEMPLATES, TAINTS = "resourceclaimtemplates", "devicetaintrules"
 ON_PURPOSE = {
-    ("drawbridge", "secrets", "get"): "who serves may not read the key of the CA",
+    ("drawbridge", "mutatingwebhookconfigurations", "get"): "who serves may see nothing of the certificates' making",
     ("drawbridge", TAINTS, "list"): "doctor tells of rights that somebody has taken away",
-    ("drawbridge", TAINTS, "watch"): "as above",
     ("drawbridge", "/metrics", "get"): "as above",
     ("drawbridge-controller", TEMPLATES, "create"): "a right that was taken away, and a ResourceQuota that is full",
 }
@@ -34,7 +33,9 @@ def asked(cluster: ControlPlane, installation: Installation) -> frozenset[Asked]
 
 
 def test_nothing_that_our_programs_asked_for_was_forbidden(asked: frozenset[Asked]) -> None:
-    assert [each for each in refused(asked) if (each.account, *each.right[1:]) not in ON_PURPOSE] == []
+    found = [each for each in refused(asked) if (each.account, *each.right[1:]) not in ON_PURPOSE]
+    # A program that outlives an uninstallation goes on with its watches; a right that is missing shows at the list.
+    assert [each for each in found if each.right[2] != "watch"] == []
 
 
 def test_every_right_was_used(asked: frozenset[Asked], request: pytest.FixtureRequest, tmp_path: Path) -> None:
