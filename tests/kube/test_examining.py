@@ -149,6 +149,17 @@ def test_what_is_forbidden_is_unseen() -> None:
     assert set(facts.accounts.values()) == {Unseen("fault 403")}
 
 
+def test_where_other_namespaces_may_not_be_read_the_lease_of_our_own_is() -> None:
+    def prepare(api: FakeApi) -> None:
+        api.put("leases", "moat-certs", "gpu", spec={"holderIdentity": "one"})
+        api.fail(403, part="/coordination.k8s.io/v1/leases", times=2)
+
+    facts, _ = looked(prepare)
+    assert facts.leases["-controller"] == ()
+    assert isinstance(facts.leases["-certs"], tuple)
+    assert [lease["spec"]["holderIdentity"] for lease in facts.leases["-certs"]] == ["one"]
+
+
 def test_a_server_that_cannot_answer_is_not_taken_for_an_empty_one() -> None:
     with pytest.raises(UnavailableError):
         looked(lambda api: api.fail(503, part="/customresourcedefinitions"))

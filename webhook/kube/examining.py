@@ -121,9 +121,9 @@ class Examination:
 
     # Reading
 
-    async def _found(self, path: str) -> Found:
+    async def _found(self, path: str, **parameters: str) -> Found:
         try:
-            return await self._api.get(path)
+            return await self._api.get(path, **parameters)
         except NotFoundError:
             return None
         except (ForbiddenError, GarbledError) as error:
@@ -174,12 +174,11 @@ class Examination:
     async def _leases(self, name: str) -> Listed:
         """Return the Leases of a name in all namespaces; in our own alone, where no others can be read."""
         group = "/apis/coordination.k8s.io/v1"
-        try:
-            listed = await self._api.get(f"{group}/leases", fieldSelector=f"metadata.name={name}")
-        except ForbiddenError:
-            found = await self._found(f"{group}/namespaces/{self._installation.namespace}/leases/{name}")
-            return found if isinstance(found, Unseen) else () if found is None else (found,)
-        return tuple(listed.get("items") or ())
+        listed = await self._found(f"{group}/leases", fieldSelector=f"metadata.name={name}")
+        if isinstance(listed, dict):
+            return tuple(listed.get("items") or ())
+        found = await self._found(f"{group}/namespaces/{self._installation.namespace}/leases/{name}")
+        return found if isinstance(found, Unseen) else () if found is None else (found,)
 
     # Certificates
 
@@ -190,10 +189,11 @@ class Examination:
             if isinstance(found, dict)
             for index, pem in enumerate(bundles_of(found))
         )
-        slices = await self._found_slices()
+        labels = f"kubernetes.io/service-name={self._installation.name}"
+        slices = await self._found(self._installation.endpoint_slices, labelSelector=labels)
         if isinstance(slices, Unseen):
             return Trust(slices, stored=await self._stored(bundles), bundles=bundles)
-        ready = tuple((address, port) for address, port, is_ready in endpoints_of(slices) if is_ready)
+        ready = tuple((address, port) for address, port, is_ready in endpoints_of(slices or {}) if is_ready)
         seen = await asyncio.gather(*(self._seen_at(address, port, bundles) for address, port in ready))
         presented = tuple(one for one in seen if one is not None)
         return Trust(
@@ -212,13 +212,6 @@ class Examination:
         seen = _presented(f"{address}:{port}", pem, bundles)
         refused = [bundle for bundle in seen.refused if await self._refuses(address, port, bundle)]
         return replace(seen, refused=frozenset(refused))
-
-    async def _found_slices(self) -> RawObject | Unseen:
-        try:
-            labels = f"kubernetes.io/service-name={self._installation.name}"
-            return await self._api.get(self._installation.endpoint_slices, labelSelector=labels)
-        except (ForbiddenError, GarbledError) as error:
-            return Unseen(str(error))
 
     async def _stored(self, bundles: Iterable[Bundle]) -> Presented | Unseen | None:
         """Return the serving certificate of the Secret."""
