@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from certs.authority import SERVING_CERTIFICATE, Authority, issued, staged
+from certs.authority import SERVING_CERTIFICATE, SERVING_KEY, Authority, issued, staged
+from certs.issue import Pair, issue_serving, make_key
 from certs.rotation import Step
 from tests.kube.fake_api import FakeApi, fake_api
 from webhook.doctor.facts import MUTATING, VALIDATING, Facts, Keeper, Presented, Unseen
@@ -38,7 +39,8 @@ def numbers(length: int) -> bytes:
 
 AUTHORITY = staged(Step.REPLACE_CA, Authority(), NOW, numbers, HERE.domains)
 OTHER = staged(Step.REPLACE_CA, Authority(), NOW, numbers, HERE.domains)
-PEM = issued(AUTHORITY, HERE.hosts, NOW, numbers)[SERVING_CERTIFICATE]
+SERVED_PAIR = issued(AUTHORITY, HERE.hosts, NOW, numbers)
+PEM = SERVED_PAIR[SERVING_CERTIFICATE]
 
 
 def nothing(api: FakeApi) -> None:
@@ -118,10 +120,12 @@ def test_where_an_endpoint_answers_no_secret_is_read() -> None:
     ("bundle", "chained", "refused"),
     [
         (AUTHORITY.bundle(), [], frozenset()),
+        (AUTHORITY.bundle() + PEM, [], frozenset()),
+        (PEM, [], frozenset()),
         (OTHER.bundle(), [], frozenset({OTHER.bundle()})),
         (OTHER.bundle(), [OTHER.bundle()], frozenset()),
     ],
-    ids=["signed by it", "by another", "over a chain"],
+    ids=["signed by it", "with the whole chain", "itself", "by another", "over a chain"],
 )
 def test_a_bundle_refuses_what_does_not_verify(
     bundle: bytes, chained: Collection[bytes], refused: frozenset[bytes]
@@ -129,6 +133,24 @@ def test_a_bundle_refuses_what_does_not_verify(
     webhooks = [{"name": "x", "clientConfig": {"caBundle": base64.b64encode(bundle).decode()}}]
     facts, _ = looked(lambda api: api.put(MUTATING, "moat", webhooks=webhooks), PEM, chained=chained)
     assert facts.trust.presented[0].refused == refused
+    assert facts.trust.bundles[0].problem == ""
+
+
+def test_what_is_no_ca_vouches_for_nothing_but_itself() -> None:
+    signed = issue_serving(Pair(PEM, SERVED_PAIR[SERVING_KEY]), make_key(), HERE.hosts, NOW, numbers)
+    webhooks = [{"name": "x", "clientConfig": {"caBundle": base64.b64encode(PEM).decode()}}]
+    facts, _ = looked(lambda api: api.put(MUTATING, "moat", webhooks=webhooks), signed.certificate)
+    assert facts.trust.presented[0].refused == frozenset({PEM})
+
+
+@pytest.mark.parametrize(
+    ("bundle", "problem"),
+    [(b"", "it is empty"), (b"garbage", "it holds no PEM certificate, or one that cannot be read")],
+)
+def test_a_bundle_that_is_none_has_a_problem(bundle: bytes, problem: str) -> None:
+    webhooks = [{"name": "x", "clientConfig": {"caBundle": base64.b64encode(bundle).decode()}}]
+    facts, _ = looked(lambda api: api.put(MUTATING, "moat", webhooks=webhooks), PEM)
+    assert facts.trust.bundles[0].problem == problem
 
 
 def test_where_none_answers_the_secret_is_looked_at() -> None:

@@ -24,13 +24,18 @@ def certificates(facts: Facts) -> Iterator[Diagnosis]:
     for certificate in {one.fingerprint: one for one in seen}.values():
         what = f"the serving certificate of {certificate.where}"
         yield from _lasting(facts, what, certificate.validity, renew(place, ca=False))
-        missing = [host for host in place.hosts if host not in certificate.names]
+        missing = [host for host in place.hosts if not _is_named(host, certificate.names)]
         if missing:
             told = f"{what} does not hold the name '{missing[0]}' by which API servers call it"
             yield Diagnosis("certificate-names", Severity.ERROR, told, None, renew(place, ca=False))
     for fingerprint, validity in _authorities(trust, seen).items():
         what = f"the CA {fingerprint[:16]} of the `caBundle`"
         yield from _lasting(facts, what, validity, renew(place, ca=True))
+
+
+def _is_named(host: str, names: tuple[str, ...]) -> bool:
+    """Return whether a certificate is for a host: `*` stands for the leftmost label (RFC 6125, 6.4.3)."""
+    return bool({host, f"*.{host.partition('.')[2]}"} & {name.lower() for name in names})
 
 
 def _endpoints(trust: Trust, place: Place) -> Iterator[Diagnosis]:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from certs.authority import SERVING_CERTIFICATE, bundle_problem
-from certs.inspect import CertificateError, read_certificates, signed_by
+from certs.authority import SERVING_CERTIFICATE
+from certs.inspect import Certificate, CertificateError, read_certificates, signed_by
 from webhook.core.cluster import NAME_LABEL
 from webhook.core.raw import RawObject
 from webhook.doctor.facts import (
@@ -267,23 +267,34 @@ def _role_path(role: RoleKey) -> str:
 
 
 def _bundle(configuration: str, index: int, pem: bytes) -> Bundle:
-    problem = "it is empty" if not pem.strip() else bundle_problem(pem)
-    if problem:
-        return Bundle(configuration, index, pem, problem)
-    validities = {certificate.fingerprint: certificate.validity for certificate in read_certificates(pem)}
+    """Return a bundle as an API server reads it, for which what signs need not be called a CA."""
+    if not pem.strip():
+        return Bundle(configuration, index, pem, "it is empty")
+    try:
+        validities = {certificate.fingerprint: certificate.validity for certificate in read_certificates(pem)}
+    except CertificateError:
+        return Bundle(configuration, index, pem, "it holds no PEM certificate, or one that cannot be read")
     return Bundle(configuration, index, pem, authorities=validities)
 
 
 def _presented(where: str, pem: bytes, bundles: Iterable[Bundle]) -> Presented:
-    """Return a certificate, with its chain where that is known; bundles that have signed nothing of it refuse it."""
+    """Return a certificate, with its chain where that is known; bundles that vouch for nothing of it refuse it."""
     chain = read_certificates(pem)
-    usable = {bundle.pem for bundle in bundles if not bundle.problem}
-    authorities = {authority.fingerprint: authority.pem for root in usable for authority in read_certificates(root)}
+    trusted = {bundle.pem: read_certificates(bundle.pem) for bundle in bundles if not bundle.problem}
     return Presented(
         where,
         chain[0].fingerprint,
         chain[0].validity,
         chain[0].names,
-        issuers=frozenset(name for name, authority in authorities.items() if signed_by(pem, authority)),
-        refused=frozenset(root for root in usable if not any(signed_by(link.pem, root) for link in chain)),
+        issuers=frozenset(root.fingerprint for roots in trusted.values() for root in roots if _vouches(root, chain[0])),
+        refused=frozenset(
+            bundle
+            for bundle, roots in trusted.items()
+            if not any(_vouches(root, link) for root in roots for link in chain)
+        ),
     )
+
+
+def _vouches(root: Certificate, certificate: Certificate) -> bool:
+    """Return whether an API server that trusts the one believes the other (Go's crypto/x509): itself, or its CA."""
+    return root.fingerprint == certificate.fingerprint or (root.is_ca and signed_by(certificate.pem, root.pem))

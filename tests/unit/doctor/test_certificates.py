@@ -121,6 +121,18 @@ def test_a_certificate_for_another_name() -> None:
     assert "'drawbridge.drawbridge-system.svc'" in found.message
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("*.drawbridge-system.svc", []),
+        ("*.svc", ["certificate-names"]),
+        ("DRAWBRIDGE.drawbridge-system.svc", []),
+    ],
+)
+def test_a_certificate_may_be_for_all_services_of_the_namespace(name: str, expected: list[str]) -> None:
+    assert names(trusting(presented=(presented(lasting(1, 29), names=(name,)),))) == expected
+
+
 def test_without_an_endpoint_nothing_else_is_said_of_calls() -> None:
     facts = trusting(ready=())
     failed = tuple(replace(probe, code=201, message="") for probe in facts.probes)
