@@ -60,36 +60,48 @@ def _most_of(told: Sequence[str]) -> int:
     return sum(length <= _MOST_TOLD for length in lengths)
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The shelf of some policies for a version of Kubernetes, and all that the next one may take over."""
+
+    policies: Mapping[str, ClaimPolicy] | None = None
+    version: str = ""
+    newest: Mapping[str, CompiledPolicy] = field(default_factory=dict)
+    working: Mapping[str, CompiledPolicy] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
+
+    def compiled(self, policy: ClaimPolicy, version: str) -> CompiledPolicy:
+        known = self.newest.get(policy.name)
+        if known is not None and known.policy is policy and self.version == version:
+            return known
+        return compile_policy(policy, version)
+
+
 class PolicyBook:
-    """Makes the shelf of a view; what has not changed is taken over from the one before."""
+    """Makes the shelf of a view; what has not changed is taken over from the one before. Threads may share it."""
 
     def __init__(self) -> None:
-        self._of: tuple[Mapping[str, ClaimPolicy], str] | None = None
-        self._newest: Mapping[str, CompiledPolicy] = {}
-        self._working: Mapping[str, CompiledPolicy] = {}
-        self.shelf = Shelf()
+        self._page = _Page()
+
+    @property
+    def shelf(self) -> Shelf:
+        return self._page.shelf
 
     def of(self, view: ClusterView) -> Shelf:
         """Return the policies of the view; a new version with flaws leaves the last one that worked in use."""
-        version = view.server.version
-        if self._of is not None and self._of[0] is view.policies and self._of[1] == version:
-            return self.shelf
-        newest = {name: self._compiled(policy, version) for name, policy in view.policies.items()}
+        before, version = self._page, view.server.version
+        if before.policies is view.policies and before.version == version:
+            return before.shelf
+        newest = {name: before.compiled(policy, version) for name, policy in view.policies.items()}
         working = {
-            name: one if one.works else self._working[name]
+            name: one if one.works else before.working[name]
             for name, one in newest.items()
-            if one.works or name in self._working
+            if one.works or name in before.working
         }
         broken = {name: one.flaws for name, one in newest.items() if not one.works}
         used = {**newest, **working}
         in_order = tuple(used[name] for name in sorted(used))
         generations = {one.policy.name: one.policy.generation for one in in_order if one.policy.generation}
-        self.shelf = Shelf(in_order, broken, frozenset(broken.keys() & working.keys()), generations)
-        self._newest, self._working, self._of = newest, working, (view.policies, version)
-        return self.shelf
-
-    def _compiled(self, policy: ClaimPolicy, version: str) -> CompiledPolicy:
-        known = self._newest.get(policy.name)
-        if known is not None and known.policy is policy and self._of is not None and self._of[1] == version:
-            return known
-        return compile_policy(policy, version)
+        shelf = Shelf(in_order, broken, frozenset(broken.keys() & working.keys()), generations)
+        self._page = _Page(view.policies, version, newest, working, shelf)
+        return shelf

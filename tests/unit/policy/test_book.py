@@ -1,10 +1,11 @@
 """The policies in use: what has not changed is kept, and what does not work replaces nothing."""
 
+from collections.abc import ItemsView
 from dataclasses import replace
 
 from tests.support.policies import VIEW, policy_object
 from webhook.core.cluster import ClusterView
-from webhook.core.policies import PolicyResource
+from webhook.core.policies import ClaimPolicy, PolicyResource
 from webhook.core.policies_parse import parse_policy
 from webhook.policy.book import PolicyBook, Shelf
 
@@ -27,6 +28,19 @@ def test_fm_48_a_version_that_does_not_work_leaves_the_one_before_in_use() -> No
     assert list(shelf.broken) == ["a"]
     assert shelf.kept == {"a"}
     assert "clam" in shelf.broken["a"][0].message
+
+
+def test_a_thread_that_asks_for_other_policies_meanwhile_takes_nothing_away() -> None:
+    book = PolicyBook()
+    book.of(_view(a="1 < 2"))
+
+    class Interrupted(dict[str, ClaimPolicy]):
+        def items(self) -> ItemsView[str, ClaimPolicy]:  # type: ignore[override]  # what a dict has, less exactly
+            book.of(_view(b="1 < 2"))
+            return super().items()
+
+    shelf = book.of(replace(VIEW, policies=Interrupted(_view(a="clam.x").policies)))
+    assert shelf.kept == {"a"}
 
 
 def test_the_next_version_that_works_takes_over() -> None:
