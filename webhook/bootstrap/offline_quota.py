@@ -15,7 +15,7 @@ from webhook.core.quotas import DeviceQuota, QuotaMode
 from webhook.core.raw import RawObject, Reader
 from webhook.endpoints import Pods
 from webhook.quota.charge import QuotaCharge, Tariff, charge
-from webhook.quota.charges import Holder, charges_of, holders_of, standings_by, standings_in, tariff_of
+from webhook.quota.charges import Holders, charges_of, holders_of, standings_by, standings_in, tariff_of
 from webhook.quota.ledger import total
 from webhook.rules import Rulebook, quota_exceeded, quota_soft, quota_unbounded, quota_will_wait
 
@@ -34,7 +34,7 @@ class OfflineQuotas:
         self._exempt = rulebook.exempt
         self._may_deny = rulebook.severities.may_deny
         self._charged: dict[NamespacedName, dict[_QuotaKey, Amounts]] = {}
-        self._holders: dict[_QuotaKey, tuple[Holder, ...]] = {}
+        self._holders: dict[_QuotaKey, Holders] = {}
 
     def findings(self, claim: Claim) -> tuple[Finding, ...]:
         """Return what the quotas of its namespace say of a claim."""
@@ -118,10 +118,10 @@ class OfflineQuotas:
     def _covers(self, quota: DeviceQuota, claim: Claim) -> bool:
         return self._stored.covers(quota, claim.metadata.namespace)
 
-    def _holders_of(self, quota: DeviceQuota) -> tuple[Holder, ...]:
+    def _holders_of(self, quota: DeviceQuota) -> Holders:
         key = _key(quota)
         if key not in self._holders:
-            self._holders[key] = tuple(holders_of(quota, self._stored, self._tariff, self._exempt))
+            self._holders[key] = Holders(holders_of(quota, self._stored, self._tariff, self._exempt))
         return self._holders[key]
 
 

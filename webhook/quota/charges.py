@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import nsmallest
 
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
@@ -15,8 +16,9 @@ from webhook.inventory.consumed import arithmetic_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId, charged_shape
 from webhook.quota.drivers import facts_of
-from webhook.quota.ledger import Standing
+from webhook.quota.ledger import Standing, total
 
+MOST_NAMED = 5
 _MOST_COUNTED = 5_000
 _MOST_UNLIKE = 300
 
@@ -51,6 +53,39 @@ class Holder:
     amounts: Amounts
 
 
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """What is held of one limit in all, by how many claims, and the claims that hold most."""
+
+    total: Fraction
+    count: int
+    largest: tuple[Holder, ...]
+
+
+class Holders:
+    """Who holds something of a quota. Each limit is looked at once: of a full quota many are told the same."""
+
+    def __init__(self, each: Iterable[Holder] = ()) -> None:
+        self._each = tuple(each)
+        self._takers: dict[str, Takers] = {}
+
+    def __iter__(self) -> Iterator[Holder]:
+        return iter(self._each)
+
+    def of(self, limit: str) -> Takers:
+        known = self._takers.get(limit)
+        if known is None:
+            taking = [holder for holder in self._each if holder.amounts.get(limit)]
+            largest = nsmallest(MOST_NAMED, taking, key=lambda holder: (-holder.amounts[limit], _place(holder.claim)))
+            taken = total(holder.amounts for holder in taking).get(limit, Fraction(0))
+            known = self._takers[limit] = Takers(taken, len(taking), tuple(largest))
+        return known
+
+
+def _place(claim: Claim) -> tuple[str, str]:
+    return claim.metadata.namespace, claim.metadata.name
+
+
 def holders_of(
     quota: DeviceQuota, view: ClusterView, tariff: Tariff, exempt: Callable[[str], bool] = _none_exempt
 ) -> Iterator[Holder]:
@@ -58,7 +93,7 @@ def holders_of(
     return _holders(quota, _covered(quota, view, exempt), tariff)
 
 
-def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> tuple[Holder, ...]:
+def known_holders(quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> Holders:
     """Return the holders in a namespace, for a refusal there, which must not tell of objects in other namespaces.
 
     None where there are so many claims that counting them would hold the refusal up.
@@ -101,11 +136,9 @@ class _Latest:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._counted: OrderedDict[tuple[str, str, str], tuple[object, tuple[object, ...], tuple[Holder, ...]]] = (
-            OrderedDict()
-        )
+        self._counted: OrderedDict[tuple[str, str, str], tuple[object, tuple[object, ...], Holders]] = OrderedDict()
 
-    def of(self, quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> tuple[Holder, ...]:
+    def of(self, quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> Holders:
         claims = view.claims_in(namespace)
         by = (claims, view.slices, view.inventories, view.device_classes, view.nodes, view.server)
         spec = quota.limits, quota.count_admin_access
@@ -113,7 +146,7 @@ class _Latest:
         kept = self._counted.get(key)
         if kept is None or kept[0] != spec or any(one is not other for one, other in zip(kept[1], by, strict=True)):
             many = len(claims) > _MOST_COUNTED or len({id(claim.requests) for claim in claims.values()}) > _MOST_UNLIKE
-            kept = spec, by, () if many else tuple(_holders(quota, claims.values(), tariff))
+            kept = spec, by, Holders(() if many else _holders(quota, claims.values(), tariff))
             self._counted[key] = kept
             while len(self._counted) > self._most:
                 self._counted.popitem(last=False)

@@ -11,7 +11,7 @@ from webhook.core.quota_status import Amounts, percent, written
 from webhook.core.quotas import DeviceQuota, Limit
 from webhook.core.render import aligned
 from webhook.quota.charge import LimitCharge, QuotaCharge
-from webhook.quota.charges import Holder
+from webhook.quota.charges import Holder, Holders
 from webhook.quota.wording import age_of, explained, held
 
 _NOTHING = Fraction(0)
@@ -125,7 +125,7 @@ def _rows(use: QuotaUse, now: datetime, with_claim: bool, bars: bool) -> Iterabl
             written(used, limit.hard),
             written(reserved, limit.hard),
             _share(percent(used, limit.hard), bars),
-            *(claim if with_claim else (held(limit, use.holders, now),)),
+            *(claim if with_claim else (held(limit, Holders(use.holders).of(limit.name), now),)),
         )
 
 

@@ -1,16 +1,13 @@
 """The words in which quotas speak, shared by the rules and the reports."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from webhook.core.finding import Severity
 from webhook.core.quota_status import written
 from webhook.core.quotas import DeviceQuota, Dimension, Limit, QuotaMode
 from webhook.quota.charge import Basis, LimitCharge, Part
-from webhook.quota.charges import Holder
+from webhook.quota.charges import Holder, Takers
 from webhook.quota.ledger import Standing
-
-MOST_HOLDERS = 5
 
 SEVERITY = {QuotaMode.DENY: Severity.DENY, QuotaMode.WARN: Severity.WARN, QuotaMode.AUDIT: Severity.INFO}
 
@@ -73,14 +70,13 @@ def _told(part: Part, limit: Limit) -> str:
             return f"{devices} of at most {each}"
 
 
-def held(limit: Limit, holders: Sequence[Holder], now: datetime) -> str:
+def held(limit: Limit, takers: Takers, now: datetime) -> str:
     """Return who holds most of a limit, and since when; empty where nobody is known to hold anything."""
-    takers = [holder for holder in holders if holder.amounts.get(limit.name)]
-    largest = sorted(takers, key=lambda holder: (-holder.amounts[limit.name], _name(holder)))[:MOST_HOLDERS]
     told = [
-        f"{_name(holder)} {written(holder.amounts[limit.name], limit.hard)}{_since(holder, now)}" for holder in largest
+        f"{_name(holder)} {written(holder.amounts[limit.name], limit.hard)}{_since(holder, now)}"
+        for holder in takers.largest
     ]
-    more = len(takers) - len(told)
+    more = takers.count - len(told)
     return ", ".join(told) + (f" and {more} more" if more else "")
 
 

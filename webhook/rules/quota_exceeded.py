@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from fractions import Fraction
 
 from webhook.core.fieldpath import FieldPath
 from webhook.core.finding import Finding, Fix, Reason
@@ -10,11 +9,12 @@ from webhook.core.quota_status import written
 from webhook.core.quotas import DeviceQuota, Dimension
 from webhook.quota.advice import smaller
 from webhook.quota.charge import Part, QuotaCharge, Tariff
-from webhook.quota.charges import Holder
+from webhook.quota.charges import Holders
 from webhook.quota.ledger import Standing
 from webhook.quota.wording import SEVERITY, exceeded, explained, held
 
 NAME = "quota-exceeded"
+_NOBODY = Holders()
 
 
 def findings(
@@ -22,7 +22,7 @@ def findings(
     standings: Sequence[Standing],
     devices_path: FieldPath,
     now: datetime,
-    holders: Sequence[Holder] = (),
+    holders: Holders = _NOBODY,
     tariff: Tariff | None = None,
 ) -> Iterator[Finding]:
     """Yield each limit of one quota that the claim does not fit under, as severe as the quota's mode.
@@ -48,10 +48,10 @@ def findings(
         )
 
 
-def _held_by(quota: DeviceQuota, standing: Standing, holders: Sequence[Holder], now: datetime) -> str:
-    known = sum((holder.amounts.get(standing.limit.name, Fraction(0)) for holder in holders), Fraction(0))
-    others = "other namespaces" if not quota.namespace and known < standing.used else ""
-    held_by = " and ".join(filter(None, (held(standing.limit, holders, now), others)))
+def _held_by(quota: DeviceQuota, standing: Standing, holders: Holders, now: datetime) -> str:
+    takers = holders.of(standing.limit.name)
+    others = "other namespaces" if not quota.namespace and takers.total < standing.used else ""
+    held_by = " and ".join(filter(None, (held(standing.limit, takers, now), others)))
     return f"held by {held_by}" if held_by else ""
 
 

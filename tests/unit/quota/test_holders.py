@@ -30,7 +30,7 @@ def kept(count: int, namespace: str = "team-a", *, unlike: bool = False) -> Mapp
 
 def held(view: ClusterView) -> tuple[int, int]:
     """Return how many claims are told of, and what they hold together."""
-    holders = known_holders(QUOTA, view, tariff_of(view), "team-a")
+    holders = list(known_holders(QUOTA, view, tariff_of(view), "team-a"))
     return len(holders), int(sum(holder.amounts["limit"] for holder in holders))
 
 
@@ -59,7 +59,7 @@ def test_who_holds_devices_as_an_administrator_is_told_as_soon_as_the_quota_coun
     view = replace(VIEW, claims=Changing({("team-a", "monitor"): claim}).frozen())
     for counts, many in ((False, 0), (True, 1), (False, 0)):
         quota = replace(QUOTA, count_admin_access=counts)
-        assert len(known_holders(quota, view, tariff_of(view), "team-a")) == many
+        assert len(list(known_holders(quota, view, tariff_of(view), "team-a"))) == many
 
 
 def test_nobody_is_told_of_where_counting_would_hold_the_refusal_up() -> None:
