@@ -71,6 +71,21 @@ def test_few_reviews_of_a_namespace_compute_at_once_and_others_need_not_wait_for
     run(test())
 
 
+def test_those_who_wait_for_the_api_server_hold_up_nobody_until_too_many_are_open() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=3, computing_in_all=2))
+        first, _ = inside(room, "a"), inside(room, "b")
+        assert room.enter_now("c") is None
+        first.rest()
+        third = inside(room, "c")
+        third.rest()
+        assert room.enter_now("d") is None
+        third.leave()
+        inside(room, "d")
+
+    run(test())
+
+
 def test_a_review_that_goes_on_computing_lets_nobody_in_between() -> None:
     async def test() -> None:
         room, work, entered = Room(Limits(computing=1)), Work(1), list[str]()

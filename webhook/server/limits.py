@@ -16,10 +16,11 @@ class Limits:
 
     `body` holds two objects of the API server's 3 MiB. `idle` exceeds the 90 s after which the API server drops an
     unused connection: the side that waits longer never closes one that is just being used. `work` is what deciding
-    may take, `answer` what an answer may take whatever happens. `deciding` reviews run at once, of which `computing` of
-    one namespace compute. `queue` wait, `queue_of_one` of one namespace, each at most `wait`; of a queue that has not
-    ended for the time of a `burst`, `queue_standing`. Bodies beyond `small_body` share `large_reviews`, the memory that
-    they take once they are read, so that large reviews can neither fill the memory nor crowd out small ones.
+    may take, `answer` what an answer may take whatever happens. `deciding` reviews are open at once; no more than
+    `computing_in_all` compute, `computing` of one namespace, and the others wait for the API server. `queue` wait,
+    `queue_of_one` of one namespace, each at most `wait`; of a queue that has not ended for the time of a `burst`,
+    `queue_standing`. Bodies beyond `small_body` share `large_reviews`, the memory that they take once they are read,
+    so that large reviews can neither fill the memory nor crowd out small ones.
     """
 
     body: int = 8 * MIB
@@ -33,8 +34,9 @@ class Limits:
     pipelined: int = 8
     work_seconds: float = 2.0
     answer_seconds: float = 10.0
-    deciding: int = 64
+    deciding: int = 256
     computing: int = 2
+    computing_in_all: int = 64
     queue: int = 512
     queue_of_one: int = 128
     wait_seconds: float = 1.0
