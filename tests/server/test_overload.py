@@ -3,11 +3,13 @@
 import asyncio
 import json
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from tests.controlplane.waiting import wait_for
 from tests.support.serving import Answer, Served, allow, make_review, serving
 from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
@@ -16,9 +18,27 @@ from webhook.server.limits import KIB, Budget, Limits
 from webhook.server.work import Work
 
 
-async def nap(_: Review, __: Budget) -> Decision:
-    await asyncio.sleep(0.5)
-    return Allow()
+class Door:
+    """A handler that decides nothing until the test opens it."""
+
+    def __init__(self) -> None:
+        self.knocked, self.opened = threading.Event(), threading.Event()
+
+    async def decide(self, _: Review, __: Budget) -> Decision:
+        self.knocked.set()
+        await asyncio.to_thread(self.opened.wait, 20)
+        return Allow()
+
+    @contextmanager
+    def kept(self, server: Served, body: bytes | None = None) -> Iterator[Future[Answer]]:
+        """A first review waits behind the door in this block, at whose end it is opened."""
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(server.post, VALIDATE_CLAIMS, body)
+            try:
+                assert self.knocked.wait(20)
+                yield first
+            finally:
+                self.opened.set()
 
 
 async def hang(_: Review, __: Budget) -> Decision:
@@ -26,28 +46,27 @@ async def hang(_: Review, __: Budget) -> Decision:
     return Allow()
 
 
-def all_at_once(server: Served, number: int, path: str = VALIDATE_CLAIMS) -> list[Answer]:
-    with ThreadPoolExecutor(number) as pool:
-        return list(pool.map(lambda _: server.post(path), range(number)))
-
-
 def test_a_full_queue_is_503_with_an_integer_retry_after(tmp_path: Path) -> None:
-    with serving({VALIDATE_CLAIMS: nap}, tmp_path, limits=Limits(deciding=1, queue=1)) as server:
-        answers = all_at_once(server, 6)
-        shed = [answer for answer in answers if answer.status == 503]
-        assert {answer.status for answer in answers} == {200, 503}
-        assert len(shed) >= 3
-        assert all(answer.headers["retry-after"] == "1" for answer in shed)
-        assert server.metric("drawbridge_shed_total", reason="queue") == len(shed)
+    door, limits = Door(), Limits(deciding=1, queue=1, wait_seconds=20.0)
+    with serving({VALIDATE_CLAIMS: door.decide}, tmp_path, limits=limits) as server, ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(server.post) for _ in range(6)]
+        try:
+            shed = [answer.result() for answer in islice(as_completed(asked), 4)]
+            assert [answer.status for answer in shed] == [503] * 4
+            assert all(answer.headers["retry-after"] == "1" for answer in shed)
+            assert server.metric("drawbridge_shed_total", reason="queue") == 4
+        finally:
+            door.opened.set()
+        assert sorted(answer.result().status for answer in asked) == [200] * 2 + [503] * 4
         assert server.post().status == 200
 
 
 def test_who_waits_too_long_is_asked_to_come_again(tmp_path: Path) -> None:
-    limits = Limits(deciding=1, queue=10, wait_seconds=0.7)
-    with serving({VALIDATE_CLAIMS: nap}, tmp_path, limits=limits) as server:
-        statuses = sorted(answer.status for answer in all_at_once(server, 4))
-        assert statuses[:2] == [200, 200]
-        assert 503 in statuses
+    door, limits = Door(), Limits(deciding=1, queue=10, wait_seconds=0.2)
+    with serving({VALIDATE_CLAIMS: door.decide}, tmp_path, limits=limits) as server:
+        with door.kept(server) as first, ThreadPoolExecutor(3) as pool:
+            assert [answer.status for answer in pool.map(lambda _: server.post(), range(3))] == [503] * 3
+        assert first.result().status == 200
         assert server.post().status == 200
 
 
@@ -77,25 +96,24 @@ def test_a_quiet_namespace_is_answered_while_a_noisy_one_is_sent_away(tmp_path: 
 
 
 def test_large_bodies_share_a_bound_that_small_ones_do_not_feel(tmp_path: Path) -> None:
-    limits = Limits(small_body=KIB, large_reviews=100 * KIB)
+    door, limits = Door(), Limits(small_body=KIB, large_reviews=100 * KIB)
     large = json.dumps(make_review()).encode() + b" " * 80 * KIB
-    with serving({VALIDATE_CLAIMS: nap}, tmp_path, limits=limits) as server:
-        with ThreadPoolExecutor(4) as pool:
-            first = pool.submit(server.post, VALIDATE_CLAIMS, large)
-            time.sleep(0.2)
-            second = pool.submit(server.post, VALIDATE_CLAIMS, large)
-            small = pool.submit(server.post)
-            assert (first.result().status, second.result().status, small.result().status) == (200, 503, 200)
+    with serving({VALIDATE_CLAIMS: door.decide, VALIDATE_PODS: allow}, tmp_path, limits=limits) as server:
+        with door.kept(server, large) as first:
+            assert server.post(body=large).status == 503
+            assert server.post(VALIDATE_PODS).status == 200
+        assert first.result().status == 200
         assert server.metric("drawbridge_shed_total", reason="memory") == 1
         assert server.post(body=large).status == 200
 
 
 def test_what_many_small_values_take_in_memory_counts(tmp_path: Path) -> None:
+    door, limits = Door(), Limits(large_reviews=2 * 1024 * KIB)
     many = json.dumps(make_review(object={"spec": [[]] * 20_000})).encode()
-    with serving({VALIDATE_CLAIMS: nap}, tmp_path, limits=Limits(large_reviews=2 * 1024 * KIB)) as server:
-        with ThreadPoolExecutor(2) as pool:
-            statuses = sorted(answer.status for answer in pool.map(lambda _: server.post(body=many), range(2)))
-        assert statuses == [200, 503]
+    with serving({VALIDATE_CLAIMS: door.decide}, tmp_path, limits=limits) as server:
+        with door.kept(server, many) as first:
+            assert server.post(body=many).status == 503
+        assert first.result().status == 200
 
 
 def test_fm_28_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) -> None:
@@ -108,10 +126,10 @@ def test_fm_28_a_decision_that_hangs_is_503_and_frees_its_place(tmp_path: Path) 
 
 
 def test_fm_28_the_caller_s_timeout_bounds_the_answer(tmp_path: Path) -> None:
-    with serving({VALIDATE_CLAIMS: hang}, tmp_path) as server:
-        started = time.monotonic()
+    """Nothing else does: the review would hang for a minute."""
+    limits = Limits(answer_seconds=60.0)
+    with serving({VALIDATE_CLAIMS: hang}, tmp_path, limits=limits) as server:
         assert server.post(f"{VALIDATE_CLAIMS}?timeout=1s").status == 503
-        assert time.monotonic() - started < 3
 
 
 def test_the_budget_ends_half_a_second_before_the_caller_gives_up(tmp_path: Path) -> None:
@@ -122,39 +140,66 @@ def test_the_budget_ends_half_a_second_before_the_caller_gives_up(tmp_path: Path
         return Allow()
 
     with serving({VALIDATE_CLAIMS: note}, tmp_path) as server:
-        for query in ("?timeout=1s", "?timeout=2s500ms", "?timeout=30s", "", "?timeout=soon", "?timeout=0s"):
+        for query in ("?timeout=2s", "?timeout=1s500ms", "?timeout=30s", "", "?timeout=soon", "?timeout=0s"):
             assert server.post(VALIDATE_CLAIMS + query).status == 200
-    assert [round(seconds, 1) for seconds in left] == [0.5, 2.0, 2.0, 2.0, 2.0, 2.0]
+    # What the way to the handler takes is spent: how much says something of the machine.
+    assert 0.2 < left[0] <= 1.5
+    assert 0.15 < left[1] <= 1.0
+    assert all(1.0 < seconds <= 2.0 for seconds in left[2:])
 
 
-def test_probes_answer_while_a_decision_computes(tmp_path: Path) -> None:
-    work = Work(1)
+def test_probes_and_reviews_are_answered_while_a_decision_computes(tmp_path: Path) -> None:
+    work, computing, enough = Work(1), threading.Event(), threading.Event()
 
     def compute() -> Decision:
-        until = time.monotonic() + 1.5
-        while time.monotonic() < until:
+        computing.set()
+        while not enough.is_set():
             pass
         return Allow()
 
     async def think(_: Review, __: Budget) -> Decision:
         return await work.run(compute)
 
-    with serving({VALIDATE_CLAIMS: think}, tmp_path) as server, ThreadPoolExecutor(1) as pool:
+    handlers = {VALIDATE_CLAIMS: think, VALIDATE_PODS: allow}
+    with serving(handlers, tmp_path) as server, ThreadPoolExecutor(1) as pool:
         thinking = pool.submit(server.post)
-        time.sleep(0.2)
-        started = time.monotonic()
-        assert server.probe("/livez").status == 200
-        assert time.monotonic() - started < 1.0
+        try:
+            assert computing.wait(20)
+            assert server.probe("/livez").status == 200
+            assert server.post(VALIDATE_PODS).status == 200
+            assert not thinking.done()
+        finally:
+            enough.set()
         assert thinking.result().status == 200
     work.close()
 
 
 def test_a_large_review_is_read_off_the_loop(tmp_path: Path) -> None:
-    deep = b'{"a":' * 2000 + b"[" + b"1," * 100_000 + b"1]" + b"}" * 2000
-    body = json.dumps(make_review(object={"spec": "HERE"})).encode().replace(b'"HERE"', deep)
-    with serving({VALIDATE_CLAIMS: allow}, tmp_path) as server, ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(server.post, VALIDATE_CLAIMS, body)
-        started = time.monotonic()
-        assert server.probe("/livez").status == 200
-        assert time.monotonic() - started < 1.0
-        assert reading.result().status == 200
+    """So it waits for a thread, where a small one needs none."""
+    standing, opened = threading.Event(), threading.Event()
+
+    def stand() -> None:
+        standing.set()
+        opened.wait(20)
+
+    async def occupy(_: Review, __: Budget) -> Decision:
+        await server.needs.work.run(stand)
+        return Allow()
+
+    def decided() -> float:
+        return server.metric("drawbridge_admission_duration_seconds_count", endpoint=VALIDATE_CLAIMS)
+
+    large = json.dumps(make_review(object={"spec": [1] * 20_000})).encode()
+    handlers, limits = {VALIDATE_CLAIMS: allow, VALIDATE_PODS: occupy}, Limits(threads=1)
+    with serving(handlers, tmp_path, limits=limits) as server, ThreadPoolExecutor(2) as pool:
+        occupying = pool.submit(server.post, VALIDATE_PODS)
+        try:
+            assert standing.wait(20)
+            reading = pool.submit(server.post, VALIDATE_CLAIMS, large)
+            wait_for("both bodies", lambda: server.metric("drawbridge_request_body_bytes_count") == 2)
+            assert server.post(body=make_review(namespace="team-b")).status == 200
+            assert decided() == 1
+        finally:
+            opened.set()
+        assert (reading.result().status, occupying.result().status) == (200, 200)
+        assert decided() == 2
