@@ -4,6 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 FUZZING := .venv/.fuzzing
 AUDIT := build/audit
+HELM ?= helm
 LONG_TESTS := tests/property/test_quota_charge.py::test_fm_43_charges_agree_with_the_second_implementation \
   tests/property/test_quota_ledger.py::test_stored_claims_never_exceed_the_limit_and_no_charge_leaks
 
@@ -90,7 +91,7 @@ demo: install  ## Four decisions over HTTPS against a standalone server; no Kube
 bench: controlplane  ## The benchmarks; benchmarks/RESULTS.md says what they have shown.
 	for part in edge cel decision rewrite claims startup quota overload scale; do $(BIN)/python -m benchmarks.$$part || exit 1; done
 
-dist: install  ## The chart and the wheel of a release, in build/dist; HELM=helm packages.
+dist: install  ## The chart and the wheel of a release, in build/dist; with HELM=helm.
 	rm -rf build/dist build/lib && mkdir -p build/dist
 	$(HELM) package deploy/helm/drawbridge --destination build/dist
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir build/dist .
