@@ -154,6 +154,10 @@ def test_a_kind_that_is_not_served_is_empty_and_looked_for_again() -> None:
         running.api.served = {"v1alpha9"}
         await until(lambda: running.reflector.synced)
         assert running.names() == set()
+        began, before = time.monotonic(), running.reflector.attempts
+        await until(lambda: running.reflector.attempts > before + 1)
+        # An answer is no silence: DeviceTaintRules are served nowhere unless somebody turns them on.
+        assert running.reflector.last_event_age() <= time.monotonic() - began
         running.api.served = {"v1beta1"}
         await until(lambda: running.names() == {"c0", "c1", "c2", "c3", "c4"})
         assert running.api.count("GET", "/v1beta1/deviceclasses?limit") > 0

@@ -257,6 +257,7 @@ class Reflector:
                 outcome = Outcome.LOST
             case NotFoundError() if self.state is State.LISTING:
                 self._resource_version = ""
+                self._last_event = self._clock()
                 await self._replace({})
                 return Outcome.ABSENT
             case _:
