@@ -5,7 +5,9 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+from tests.controlplane.waiting import wait_for
 from tests.support.serving import serving
 from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
@@ -30,21 +32,32 @@ def test_fm_30_probes_are_answered_and_the_culprit_is_named_while_the_loop_stand
         return Allow()
 
     with serving({VALIDATE_CLAIMS: busy_without_a_pause}, tmp_path) as server:
-        asking = threading.Thread(target=server.post)
-        asking.start()
-        try:
-            assert stuck.wait(10)
-            time.sleep(0.3)
-            assert server.probe("/livez").status == 200
-            assert server.probe("/readyz").status == 200
-            assert LAG.encode() in server.probe("/metrics").body
-            assert server.metric(LAG) > 0.2
-        finally:
-            freed.set()
-            asking.join(10)
-        line = server.logged(msg="loop-blocked")
-        assert line["milliseconds"] > 200
-        assert any("busy_without_a_pause" in frame for frame in line["where"])
+
+        def stand() -> None:
+            stuck.clear()
+            freed.clear()
+            asking = threading.Thread(target=server.post)
+            asking.start()
+            try:
+                assert stuck.wait(10)
+                time.sleep(0.3)
+                assert server.probe("/livez").status == 200
+                assert server.probe("/readyz").status == 200
+                assert LAG.encode() in server.probe("/metrics").body
+                assert server.metric(LAG) > 0.2
+            finally:
+                freed.set()
+                asking.join(10)
+
+        def told() -> dict[str, Any] | None:
+            """Stand again: of two blocks within ten seconds, of which a busy machine may have made one, one is told."""
+            stand()
+            lines = (line for line in server.log_lines() if line["msg"] == "loop-blocked")
+            return next(
+                (line for line in lines if any("busy_without_a_pause" in frame for frame in line["where"])), None
+            )
+
+        assert wait_for("the culprit", told)["milliseconds"] > 200
         assert server.metric(LAG) > 0.2
         assert server.metric("drawbridge_event_loop_blocks_total") >= 1
 
