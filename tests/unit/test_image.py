@@ -26,7 +26,7 @@ def test_the_base_of_both_stages_is_an_argument_so_that_a_digest_can_be_given() 
 
 
 def test_what_is_released_holds_nothing_of_the_build_and_runs_nothing() -> None:
-    """Where nothing runs, an image for arm64 is made on amd64 without an emulator."""
+    """What runs, runs in the first stage, which no image keeps; it is that of the image's own platform."""
     assert of_word(RUNTIME, "COPY") == [f"--from=build {PREFIX} {PREFIX}"]
     assert of_word(RUNTIME, "RUN") == []
 

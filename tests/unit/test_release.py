@@ -61,12 +61,20 @@ def test_the_image_is_for_both_platforms_on_a_base_by_digest_with_sbom_and_prove
     build = _step("image", "docker/build-push-action")["with"]
     assert build["file"] == "deploy/Dockerfile"
     assert build["platforms"] == "linux/amd64,linux/arm64"
+    assert _step("image", "docker/setup-qemu-action")
     assert (build["sbom"], build["provenance"], build["push"]) == (True, "mode=max", True)
     assert build["build-args"] == "BASE=${{ steps.base.outputs.name }}"
     [resolving] = [step["run"] for step in JOBS["image"]["steps"] if step.get("id") == "base"]
     assert ".Manifest.Digest" in resolving
     attested = _step("image", "actions/attest-build-provenance")["with"]
     assert attested["subject-digest"] == "${{ steps.build.outputs.digest }}"
+
+
+def test_the_chart_finds_the_image_by_its_version() -> None:
+    """The tag of the repository has a `v` before it, the chart's appVersion has none."""
+    assert _step("image", "docker/build-push-action")["with"]["tags"].endswith(":${{ steps.image.outputs.tag }}")
+    [tagging] = [step["run"] for step in JOBS["image"]["steps"] if step.get("id") == "image"]
+    assert "tag=${GITHUB_REF_NAME#v}" in tagging
 
 
 def test_where_the_image_goes_is_the_repository_s_own_choice() -> None:
