@@ -100,6 +100,15 @@ def test_chart_and_kustomize_make_the_same_objects(cluster: ControlPlane, tmp_pa
         assert by_helm[key] == manifest, key
 
 
+def test_replicas_on_the_network_of_their_nodes_can_be_asked_for_their_certificate(tmp_path: Path) -> None:
+    """No selector and no name of a port finds them; a CA that waits for their answer would never be replaced."""
+    made = objects(tmp_path, "--set", "webhook.hostNetwork=true,webhook.port=10250")
+    [policy] = [
+        each for each in made if (each["kind"], each["metadata"]["name"]) == ("NetworkPolicy", "drawbridge-certs")
+    ]
+    assert {"ports": [{"port": 10250}]} in policy["spec"]["egress"]
+
+
 @pytest.fixture
 def privileged(cluster: ControlPlane) -> Iterator[None]:
     """Let our namespace admit pods with the ports of their node."""
