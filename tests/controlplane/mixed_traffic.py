@@ -155,7 +155,7 @@ class MixedTraffic:
     """So many users at once, until the end of the block `load.running()`."""
 
     def __init__(self, cluster: ControlPlane, namespace: str, users: int) -> None:
-        self.outcomes: Counter[str] = Counter()
+        self._users: list[User] = []
         self.load = Load([partial(self._use, number) for number in range(users)])
         self._cluster = cluster
         self._namespace = namespace
@@ -163,9 +163,14 @@ class MixedTraffic:
     def _use(self, number: int) -> None:
         with self._cluster.connection() as (connection, headers):
             user = User(number, self._namespace, connection, headers)
+            self._users.append(user)
             while not self.load.over.wait(0.02):
                 self.load.count(user.turn())
-            self.outcomes += user.outcomes
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Return what came of all turns, once they are over."""
+        return sum((user.outcomes for user in self._users), Counter[str]())
 
 
 def make_policy(name: str, expression: str, message: str) -> Json:
