@@ -109,7 +109,7 @@ def test_a_review_that_was_decided_on_the_spot_computes_no_more() -> None:
         for _ in range(2):
             place = inside(room, "a")
             TURN.set(place)
-            await work.run_alike("claim", Budget.left, Budget(float("inf")))
+            await work.run_alike("claim", Budget.left, Budget(float("inf"), lambda: 0.0))
             inside(room, "a").leave()  # the first one waits for the API server
             place.leave()
         work.close()

@@ -165,7 +165,7 @@ def test_fm_18_an_open_connection_hides_that_the_certificate_has_ended(tmp_path:
     """The metric and readiness tell what the calls on it do not."""
     begin = now() - SERVING_LIFE
     ca = issue_ca(make_key(), begin, secrets.token_bytes)
-    pair = issue_serving(ca, make_key(), [], begin + timedelta(seconds=4), secrets.token_bytes)
+    pair = issue_serving(ca, make_key(), [], begin + timedelta(seconds=8), secrets.token_bytes)
     # Without the key of its CA it is somebody else's, and not renewed.
     for name, content in (("ca.crt", ca.certificate), ("tls.crt", pair.certificate), ("tls.key", pair.key)):
         (tmp_path / name).write_bytes(content)

@@ -31,7 +31,7 @@ def long(budget: Budget) -> int:  # noqa: ARG001 - takes what it takes
 
 def test_what_was_quick_is_done_at_once_under_the_same_terms() -> None:
     async def play(work: Work) -> None:
-        here, budget = threading.get_ident(), Budget(float("inf"))
+        here, budget = threading.get_ident(), Budget(float("inf"), lambda: 0.0)
         assert await work.run_alike("claim", quick, budget) != here
         assert await work.run_alike("claim", quick, budget) == here
         assert await work.run_alike("another", quick, budget) != here
