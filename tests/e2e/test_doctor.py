@@ -89,7 +89,7 @@ class Rig:
 
     def wait_until_clean(self) -> None:
         try:
-            wait_for("clean bill of health", lambda: not self.wrong(), seconds=20)
+            wait_for("clean bill of health", lambda: not self.wrong(), seconds=60)
         except TimeoutError:
             assert self.wrong() == []
 

@@ -132,7 +132,11 @@ def test_the_audit_log_leads_to_the_log_line_and_the_trace(
     found = json.loads(noted[f"{ANNOTATIONS}/findings"])["findings"]
     assert [each["rule"] for each in found if each["severity"] == "deny"] == ["quota-exceeded"]
     uid = noted[f"{ANNOTATIONS}/uid"]
-    line = next(json.loads(each) for each in replica.program.output().splitlines() if uid in each)
+
+    def logged() -> Json | None:
+        return next((json.loads(each) for each in replica.program.output().splitlines() if uid in each), None)
+
+    line = wait_for("line of the review", logged)
     assert (line["msg"], line["decision"]) == ("admission", "deny")
     assert "quota-exceeded" in line["rules"]
     [shown] = [each for each in (REPOSITORY / PAGE).read_text().splitlines() if each.startswith('{"ts":')]
