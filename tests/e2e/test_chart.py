@@ -102,11 +102,11 @@ def test_chart_and_kustomize_make_the_same_objects(cluster: ControlPlane, tmp_pa
 
 def test_replicas_on_the_network_of_their_nodes_can_be_asked_for_their_certificate(tmp_path: Path) -> None:
     """No selector and no name of a port finds them; a CA that waits for their answer would never be replaced."""
-    made = objects(tmp_path, "--set", "webhook.hostNetwork=true,webhook.port=10250")
+    made = objects(tmp_path, "--set", "webhook.hostNetwork=true,webhook.port=9443")
     [policy] = [
         each for each in made if (each["kind"], each["metadata"]["name"]) == ("NetworkPolicy", "drawbridge-certs")
     ]
-    assert {"ports": [{"port": 10250}]} in policy["spec"]["egress"]
+    assert {"ports": [{"port": 9443}]} in policy["spec"]["egress"]
 
 
 @pytest.fixture
@@ -169,6 +169,7 @@ DANGEROUS = {
     "webhook.port=443": "`webhook.port` must be at least 1024",
     "webhook.healthPort=80": "`webhook.healthPort` must be at least 1024",
     "webhook.healthPort=8443": "`webhook.port` and `webhook.healthPort` must differ",
+    "webhook.hostNetwork=true,webhook.port=10250": "`webhook.port` may not be 10250 while `webhook.hostNetwork` is true",
     "certificates.mode=cert-manager": "needs cert-manager in the cluster",
     "settings.port=9443": "`settings.port` is set by the chart",
     f"fullnameOverride={'x' * 53}": "must be at most 52 characters",
