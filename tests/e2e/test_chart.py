@@ -169,7 +169,7 @@ DANGEROUS = {
     "webhook.port=443": "`webhook.port` must be at least 1024",
     "webhook.healthPort=80": "`webhook.healthPort` must be at least 1024",
     "webhook.healthPort=8443": "`webhook.port` and `webhook.healthPort` must differ",
-    "webhook.hostNetwork=true,webhook.port=10250": "`webhook.port` may not be 10250 while `webhook.hostNetwork` is true",
+    "webhook.hostNetwork=true,webhook.port=10250": "`webhook.port` may not be 10250 while `webhook.hostNetwork`",
     "certificates.mode=cert-manager": "needs cert-manager in the cluster",
     "settings.port=9443": "`settings.port` is set by the chart",
     f"fullnameOverride={'x' * 53}": "must be at most 52 characters",
