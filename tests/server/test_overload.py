@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from tests.controlplane.waiting import wait_for
-from tests.support.serving import Answer, Served, allow, make_review, serving
+from tests.support.serving import Answer, Door, Served, allow, make_review, serving
 from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
 from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS
@@ -18,27 +18,16 @@ from webhook.server.limits import KIB, Budget, Limits
 from webhook.server.work import Work
 
 
-class Door:
-    """A handler that decides nothing until the test opens it."""
-
-    def __init__(self) -> None:
-        self.knocked, self.opened = threading.Event(), threading.Event()
-
-    async def decide(self, _: Review, __: Budget) -> Decision:
-        self.knocked.set()
-        await asyncio.to_thread(self.opened.wait, 20)
-        return Allow()
-
-    @contextmanager
-    def kept(self, server: Served, body: bytes | None = None) -> Iterator[Future[Answer]]:
-        """A first review waits behind the door in this block, at whose end it is opened."""
-        with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(server.post, VALIDATE_CLAIMS, body)
-            try:
-                assert self.knocked.wait(20)
-                yield first
-            finally:
-                self.opened.set()
+@contextmanager
+def kept(door: Door, server: Served, body: bytes | None = None) -> Iterator[Future[Answer]]:
+    """A first review waits behind the door in this block, at whose end it is opened."""
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(server.post, VALIDATE_CLAIMS, body)
+        try:
+            assert door.knocked.wait(20)
+            yield first
+        finally:
+            door.opened.set()
 
 
 async def hang(_: Review, __: Budget) -> Decision:
@@ -64,7 +53,7 @@ def test_a_full_queue_is_503_with_an_integer_retry_after(tmp_path: Path) -> None
 def test_who_waits_too_long_is_asked_to_come_again(tmp_path: Path) -> None:
     door, limits = Door(), Limits(deciding=1, queue=10, wait_seconds=0.2)
     with serving({VALIDATE_CLAIMS: door.decide}, tmp_path, limits=limits) as server:
-        with door.kept(server) as first, ThreadPoolExecutor(3) as pool:
+        with kept(door, server) as first, ThreadPoolExecutor(3) as pool:
             assert [answer.status for answer in pool.map(lambda _: server.post(), range(3))] == [503] * 3
         assert first.result().status == 200
         assert server.post().status == 200
@@ -99,7 +88,7 @@ def test_large_bodies_share_a_bound_that_small_ones_do_not_feel(tmp_path: Path) 
     door, limits = Door(), Limits(small_body=KIB, large_reviews=100 * KIB)
     large = json.dumps(make_review()).encode() + b" " * 80 * KIB
     with serving({VALIDATE_CLAIMS: door.decide, VALIDATE_PODS: allow}, tmp_path, limits=limits) as server:
-        with door.kept(server, large) as first:
+        with kept(door, server, large) as first:
             assert server.post(body=large).status == 503
             assert server.post(VALIDATE_PODS).status == 200
         assert first.result().status == 200
@@ -111,7 +100,7 @@ def test_what_many_small_values_take_in_memory_counts(tmp_path: Path) -> None:
     door, limits = Door(), Limits(large_reviews=2 * 1024 * KIB)
     many = json.dumps(make_review(object={"spec": [[]] * 20_000})).encode()
     with serving({VALIDATE_CLAIMS: door.decide}, tmp_path, limits=limits) as server:
-        with door.kept(server, many) as first:
+        with kept(door, server, many) as first:
             assert server.post(body=many).status == 503
         assert first.result().status == 200
 

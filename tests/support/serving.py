@@ -38,6 +38,18 @@ async def allow(_: Review, __: Budget) -> Decision:
     return Allow()
 
 
+class Door:
+    """A handler that decides nothing until the test opens it."""
+
+    def __init__(self) -> None:
+        self.knocked, self.opened = threading.Event(), threading.Event()
+
+    async def decide(self, _: Review, __: Budget) -> Decision:
+        self.knocked.set()
+        await asyncio.to_thread(self.opened.wait, 20)
+        return Allow()
+
+
 def make_review(**fields: Any) -> dict[str, Any]:
     """Return an AdmissionReview for the CREATE of an empty claim; `fields` replace those of its request."""
     request = {
