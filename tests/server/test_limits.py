@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.controlplane.waiting import wait_for
 from tests.support.serving import Served, allow, make_review, post, serving
 from webhook.core.decision import Allow, Decision
 from webhook.core.review import Review
@@ -15,6 +16,8 @@ from webhook.server.app import VALIDATE_CLAIMS, VALIDATE_PODS
 from webhook.server.limits import KIB, Budget, Limits
 
 SHORT = Limits(head_seconds=1.0, body_seconds=1.0, handshake_seconds=1.0, idle_seconds=3.0, body=100 * KIB)
+SOON = 9.0
+"""Seconds, of which most are a machine's that is busy with other things; the limits that ship are ten and more."""
 HEAD = b"POST /validate/claims HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
@@ -45,6 +48,13 @@ def ended_after(connection: socket.socket) -> float:
     started = time.monotonic()
     everything(connection)
     return time.monotonic() - started
+
+
+def is_cut(server: Served, connection: socket.socket, reason: str) -> bool:
+    """Return whether the server soon ends the connection, for that reason."""
+    before = server.metric("drawbridge_connections_cut_total", reason=reason)
+    ends = ended_after(connection)
+    return ends < SOON and server.metric("drawbridge_connections_cut_total", reason=reason) == before + 1
 
 
 def test_a_header_over_16_kib_is_431(server: Served) -> None:
@@ -111,7 +121,7 @@ def test_a_length_and_chunks_together_are_400(server: Served) -> None:
 def test_a_head_that_comes_too_slowly_ends_the_connection(server: Served) -> None:
     with server.raw() as connection:
         connection.sendall(HEAD)
-        assert 0.9 < ended_after(connection) < 2.9
+        assert is_cut(server, connection, "head-time")
 
 
 def test_t_06_a_head_that_trickles_ends_the_connection(server: Served) -> None:
@@ -123,30 +133,30 @@ def test_t_06_a_head_that_trickles_ends_the_connection(server: Served) -> None:
                 time.sleep(0.1)
         except (ConnectionError, ssl.SSLError):
             pass
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < SOON
 
 
 def test_t_06_a_body_that_comes_too_slowly_ends_the_connection(server: Served) -> None:
     with server.raw() as connection:
         connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
-        assert 0.9 < ended_after(connection) < 2.9
+        assert is_cut(server, connection, "body-time")
 
 
 def test_a_refused_body_that_never_ends_ends_the_connection(server: Served) -> None:
     with server.raw() as connection:
         connection.sendall(HEAD.replace(b"application/json", b"text/plain") + b"Content-Length: 100\r\n\r\n{")
-        assert 0.9 < ended_after(connection) < 2.9
+        assert is_cut(server, connection, "body-time")
 
 
 def test_t_06_a_tls_handshake_that_never_comes_ends_the_connection(server: Served) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        assert 0.9 < ended_after(connection) < 2.9
+        assert 0.5 < ended_after(connection) < SOON
 
 
 def test_an_idle_connection_is_closed_after_its_time(server: Served) -> None:
     connection = server.connect()
     assert post(connection, VALIDATE_CLAIMS, make_review()).status == 200
-    assert 2.9 < ended_after(connection.sock) < 5
+    assert 2.5 < ended_after(connection.sock) < SOON
     connection.close()
 
 
@@ -188,18 +198,18 @@ def test_t_06_when_there_are_too_many_connections_idle_ones_go(tmp_path_factory:
         for connection in connections:
             assert post(connection, VALIDATE_CLAIMS, make_review()).status == 200
         for connection in connections[:2]:
-            assert ended_after(connection.sock) < 3
+            assert ended_after(connection.sock) < SOON
         assert post(connections[3], VALIDATE_CLAIMS, make_review()).status == 200
         for connection in connections:
             connection.close()
 
 
 def test_fm_23_an_old_connection_is_told_to_close(tmp_path_factory: pytest.TempPathFactory) -> None:
-    young = Limits(connection_age_seconds=0.5)
+    young = Limits(connection_age_seconds=1.5)
     with serving({VALIDATE_CLAIMS: allow}, tmp_path_factory.mktemp("certs"), limits=young) as running:
         connection = running.connect()
         assert "connection" not in post(connection, VALIDATE_CLAIMS, make_review()).headers
-        time.sleep(0.6)
+        time.sleep(1.6)
         assert post(connection, VALIDATE_CLAIMS, make_review()).headers["connection"] == "close"
         connection.close()
 
@@ -207,7 +217,6 @@ def test_fm_23_an_old_connection_is_told_to_close(tmp_path_factory: pytest.TempP
 def test_a_peer_that_never_says_goodbye_is_cut(server: Served) -> None:
     before = server.metric("drawbridge_connections_cut_total", reason="idle")
     connection = server.raw()
-    time.sleep(5)
-    assert server.metric("drawbridge_connections_cut_total", reason="idle") == before + 1
-    assert ended_after(connection) < 3
+    wait_for("end", lambda: server.metric("drawbridge_connections_cut_total", reason="idle") == before + 1, SOON)
+    assert ended_after(connection) < SOON
     connection.close()
