@@ -145,11 +145,14 @@ def test_what_the_steps_install_serves_and_writes_nothing_beside_itself(installe
     with run("serve", "--cluster", str(cluster), *ports, *files) as serving:
         assert serving.stdout is not None
         said = ""
-        while "drawbridge: serving on https://" not in said:
-            line = serving.stdout.readline()
-            assert line, said
-            said += line
-        serving.terminate()
-        serving.communicate(timeout=60)
+        try:
+            while "drawbridge: serving on https://" not in said:
+                line = serving.stdout.readline()
+                assert line, said
+                said += line
+            serving.terminate()
+            serving.communicate(timeout=60)
+        finally:
+            serving.kill()
     assert serving.returncode == 0
     assert _fingerprint(installed) == before
