@@ -162,13 +162,15 @@ def test_no_claim_fails_while_the_chart_is_upgraded(own: ControlPlane, tmp_path:
         load.reach(load.done + TURNS)
         assert controller.stop() == 0
         controller = release.controller()
+        replacing = []
         for old in replicas:
-            new = release.replica()
+            replacing.append(release.replica())
             load.reach(load.done + TURNS)
             release.end(*old)
             load.reach(load.done + TURNS)
-            assert new[1].answered() > 0
     assert not load.failures
+    # Whom a new connection meets the API server draws by lot; since the last of the old ended these answer everything.
+    assert sum(new.answered() for _, new in replacing) >= TURNS
     assert _bundles(own) == trusted
     upgraded = api.get(CRDS, "devicequotas.drawbridge.dev")
     assert upgraded["metadata"]["labels"]["helm.sh/chart"] != f"drawbridge-{OLDER}"
