@@ -128,7 +128,7 @@ def test_a_quota_on_templates_is_told_at_the_pod_with_what_to_do(cluster: Contro
     with api.temporarily(RESOURCE_QUOTAS, {**quota, "spec": {"hard": {TEMPLATE_COUNT: "0"}}}):
         wait_for("quota in force", lambda: "hard" in api.get(RESOURCE_QUOTAS, "few", mapped).get("status", {}))
         _created(cluster, mapped, "short-of-templates")
-        (told,) = wait_for("event", lambda: _told(cluster, mapped, "TemplateNotCreated"), 10)
+        (told,) = wait_for("event", lambda: _told(cluster, mapped, "TemplateNotCreated"))
         assert "exceeded quota: few" in told
         assert told.endswith(
             f"raise `{TEMPLATE_COUNT}` in the ResourceQuota, a template serves all pods that ask the same"
@@ -157,7 +157,7 @@ def test_a_missing_right_is_told_at_the_pod_with_what_to_do(cluster: ControlPlan
     with _without_right_to_create_templates(cluster):
         time.sleep(0.5)  # the authorizer watches roles
         _created(cluster, mapped, "without-right")
-        (told,) = wait_for("event", lambda: _told(cluster, mapped, "TemplateNotCreated"), 10)
+        (told,) = wait_for("event", lambda: _told(cluster, mapped, "TemplateNotCreated"))
         assert "cannot create resource" in told
         assert told.endswith("give the controller's service account the right to create resourceclaimtemplates")
     assert cluster.wait_for_pod(mapped, "without-right", 60)["spec"]["nodeName"]

@@ -170,7 +170,7 @@ def test_no_claim_fails_while_the_chart_is_upgraded(own: ControlPlane, tmp_path:
             load.reach(load.done + TURNS)
     assert not load.failures
     # Whom a new connection meets the API server draws by lot; since the last of the old ended these answer everything.
-    assert sum(new.answered() for _, new in replacing) >= TURNS
+    assert sum(new.answered() for _, new in replacing) >= TURNS - WORKERS
     assert _bundles(own) == trusted
     upgraded = api.get(CRDS, "devicequotas.drawbridge.dev")
     assert upgraded["metadata"]["labels"]["helm.sh/chart"] != f"drawbridge-{OLDER}"
