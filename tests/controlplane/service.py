@@ -3,17 +3,21 @@
 import socket
 from contextlib import suppress
 
+import pytest
+
 from tests.controlplane.api import Api, Json
 
 SLICES = "discovery.k8s.io/v1/endpointslices"
 
 
 def own_address() -> str:
-    """Return an address of this machine that a Service may have: not loopback."""
+    """Return an address of this machine that a Service may have, not loopback; without one the test is skipped."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
         probe.connect(("198.51.100.1", 9))  # nothing is sent
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"
+        address = str(probe.getsockname()[0])
+        if not address.startswith("127."):
+            return address
+    pytest.skip("this machine has only loopback addresses, which no Service may have")
 
 
 def publish(api: Api, namespace: str, name: str, address: str, port: int) -> Json:
