@@ -108,8 +108,8 @@ def test_t_07_a_reservation_whose_claim_never_comes_ends(
     with controller(cluster, installation, "--reservation-seconds", "2"):
         create_quota(cluster, namespace)
         wait_for("first status", lambda: books(cluster, namespace) == ("0", "0"), 30)
-        reserve(cluster, namespace, "never-stored")
         began = time.monotonic()
+        reserve(cluster, namespace, "never-stored")
         assert books(cluster, namespace) == ("1", "1")
         wait_for("end of the reservation", lambda: books(cluster, namespace) == ("0", "0"), 30)
         assert time.monotonic() - began >= 1.9
