@@ -50,6 +50,11 @@ class Program:
         """None while it runs; minus the signal's number if one ended it."""
         return self._process.poll()
 
+    def processor_seconds(self) -> float:
+        """How long it has computed, by itself and in the kernel (proc(5): `utime` and `stime`)."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def output(self) -> str:
         """What it has written since it was started."""
         with self.log.open("rb") as log:

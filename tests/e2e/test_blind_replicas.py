@@ -56,17 +56,11 @@ def behind(gate: Gate, folder: Path, delay: float = 0.0) -> Iterator[tuple[Serve
             replica.stop()
 
 
-def processor_seconds(replica: ServeProcess) -> float:
-    """How long the process has computed (proc(5): utime and stime, in hundredths)."""
-    fields = Path(f"/proc/{replica.program.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
 def test_fm_32_without_an_api_server_replicas_stay_alive_and_ready_and_ask_for_it_calmly(
     gate: Gate, replica: ServeProcess
 ) -> None:
     classes = 'drawbridge_cache_objects{kind="deviceclasses"}'
-    computed, known = processor_seconds(replica), replica.metric(classes)
+    computed, known = replica.program.processor_seconds(), replica.metric(classes)
     gate.cluster.kill_apiserver()
     try:
         ends = time.monotonic() + OUTAGE
@@ -76,7 +70,7 @@ def test_fm_32_without_an_api_server_replicas_stay_alive_and_ready_and_ask_for_i
             time.sleep(0.5)
         assert probed == {200}
         assert asked(gate, replica, CLAIM).response["allowed"]
-        assert processor_seconds(replica) - computed < OUTAGE / 3
+        assert replica.program.processor_seconds() - computed < OUTAGE / 3
         assert 1 <= replica.program.output().count('"kind":"deviceclasses","outcome":"lost"') <= 12
     finally:
         gate.cluster.start_apiserver()
