@@ -42,6 +42,8 @@ RESOURCE_QUOTAS = "v1/resourcequotas"
 ROLES = "rbac.authorization.k8s.io/v1/clusterroles"
 CONTROLLER_ROLE = "drawbridge-controller"
 TEMPLATE_COUNT = "count/resourceclaimtemplates.resource.k8s.io"
+UNDERIVABLE_SECONDS = 10
+"""How soon a reference that cannot be derived is told of: what Drawbridge promises."""
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_t_13_a_forged_annotation_gains_what_a_limit_would_and_nothing_else(
     for name, template in (("another-class", other), ("another-count", larger)):
         api.create(PODS, _forged(mapped, name, template))
     assert cluster.wait_for_pod(mapped, "as-by-a-limit")["spec"]["nodeName"]
-    wait_for("both told", lambda: len(_told(cluster, mapped, "TemplateNotDerivable")) == 2)
+    wait_for("both told", lambda: len(_told(cluster, mapped, "TemplateNotDerivable")) == 2, UNDERIVABLE_SECONDS)
     assert controller.metric("drawbridge_templates_underivable_total") == 2
     told = " ".join(_told(cluster, mapped, "TemplateNotDerivable"))
     assert other in told
