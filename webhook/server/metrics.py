@@ -217,9 +217,11 @@ class Metrics:
         self._tls_reloads.labels(result).inc()
 
     def start_at_zero(self, endpoints: Iterable[str]) -> None:
-        """Make the series that alerts ask for exist before anything has happened."""
+        """Make the series that alerts and pages ask for exist before anything has happened."""
         for endpoint in endpoints:
             self._seconds.labels(endpoint)
+            for stage in Stage:
+                self._of_stage(endpoint, stage)
             self._faults.labels(endpoint, "500")
         for reason in ("queue", "wait", "memory", "late", "draining", "unavailable"):
             self._shed.labels(reason)
