@@ -105,6 +105,7 @@ class Programs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._started: list[Program] = []
+        self._told: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +140,15 @@ class Programs:
             with contextlib.suppress(ProcessLookupError):
                 self._started.pop().stop()
 
-    def logs(self, lines: int = 60) -> dict[str, str]:
-        """The last lines of each program's output, for the report of a failed test."""
-        files = sorted(self._folder.glob("*.log"))
-        return {file.stem: "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) for file in files}
+    def logs(self, lines: int = 40, width: int = 400) -> dict[str, str]:
+        """The last lines of what each program wrote since `forget_logs`, for the report of a failed test."""
+        written = {}
+        for file in sorted(self._folder.glob("*.log")):
+            with file.open("rb") as log:
+                log.seek(self._told.get(file.name, 0))
+                written[file.stem] = log.read().decode(errors="replace").splitlines()[-lines:]
+        return {name: "\n".join(line[:width] for line in told) for name, told in written.items() if told}
+
+    def forget_logs(self) -> None:
+        """What was written until now belongs to a test that is over."""
+        self._told = {file.name: file.stat().st_size for file in self._folder.glob("*.log")}

@@ -75,9 +75,12 @@ def namespace(cluster: ControlPlane) -> Iterator[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failed test shows the end of what each program wrote."""
+    """A failed test shows what each program wrote during it."""
     report = yield
     cluster = getattr(item, "funcargs", {}).get("cluster")
-    if report.failed and isinstance(cluster, ControlPlane):
-        report.sections += [(f"log of {name}", text) for name, text in cluster.programs.logs().items()]
+    if isinstance(cluster, ControlPlane):
+        if report.failed:
+            report.sections += [(f"log of {name}", text) for name, text in cluster.programs.logs().items()]
+        if report.when == "teardown":
+            cluster.programs.forget_logs()
     return report
