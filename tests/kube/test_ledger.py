@@ -178,8 +178,22 @@ def test_two_replicas_never_admit_more_than_the_limit(seed: int) -> None:
             assert sum(isinstance(verdict, Charged) for verdict in verdicts) == 5
             assert sum(isinstance(verdict, Refused) for verdict in verdicts) == 55
             assert used(api) == 5
+            for ledger in ledgers:
+                await ledger.close()
 
     asyncio.run(run())
+
+
+def test_a_refusal_costs_one_read_and_gives_nothing_back() -> None:
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        quota = put_quota(api, hard=1)
+        assert isinstance(await ask(ledger, wanted("u1", quota)), Charged)
+        before = list(api.requests)
+        assert isinstance(await ask(ledger, wanted("u2", quota)), Refused)
+        await ledger.close()
+        assert [method for method, _ in api.requests[len(before) :]] == ["GET"]
+
+    played(play)
 
 
 def test_a_refusal_is_never_given_on_a_stale_answer() -> None:

@@ -87,20 +87,22 @@ class KubeLedger:
     async def _charge(self, wanted: Wanted, charges: Sequence[Charge]) -> Charged | Refused:
         attempt = self._new_attempt()
         judged: list[Judged] = []
-        admitted = False
+        held: Sequence[Charge] = ()
         try:
             for position, charge in enumerate(charges):
+                held = charges[: position + 1]  # perhaps: the deadline may cut off the answer of one that has written
                 undecided = position < len(charges) - 1
                 outcome = await self._ask(charge, self._reservation(wanted, charge, attempt, undecided=undecided))
                 judged.append((charge, outcome))
                 if not isinstance(outcome, Admitted):
+                    held = charges[:position]
                     break
             verdict = _verdict(judged)
-            admitted = isinstance(verdict, Charged)
+            if isinstance(verdict, Charged):
+                self._settle(charges[:-1], wanted.uid)
+                held = ()
         finally:
-            # The one asked last may have been written too: its answer was cut off by the deadline.
-            asked = charges[: len(judged) + 1]
-            self._settle(asked[:-1], wanted.uid) if admitted else self._give_back(asked, wanted.uid, attempt)
+            self._give_back(held, wanted.uid, attempt)
         return (
             verdict if isinstance(verdict, Charged) else await self._with_rest(verdict, wanted, charges[len(judged) :])
         )
