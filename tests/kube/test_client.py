@@ -11,6 +11,7 @@ import trustme
 from kubernetes.config import incluster_config
 
 from tests.kube.fake_api import fake_api
+from tests.support.kubeconfig import write_kubeconfig
 from webhook.core.errors import SettingsError
 from webhook.kube.access import Access, load_access
 from webhook.kube.client import (
@@ -142,17 +143,7 @@ def test_paths_are_those_of_the_api() -> None:
 
 
 def kubeconfig(folder: Path, user: Mapping[str, Any], **cluster: Any) -> Path:
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:6443/", **cluster}}],
-        "users": [{"name": "u", "user": user}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path = folder / "config"
-    path.write_text(json.dumps(config))
-    return path
+    return write_kubeconfig(folder, "https://127.0.0.1:6443/", user, **cluster)
 
 
 def test_a_kubeconfig_gives_server_and_token(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from ssl import create_default_context
 
 import pytest
-import yaml
 from aiohttp import web
 
 from tests.controlplane.drawbridge import ServeProcess, issue_certificates, metric_at
 from tests.controlplane.programs import Programs
 from tests.controlplane.waiting import wait_for
 from tests.kube.fake_api import FakeApi
+from tests.support.kubeconfig import write_kubeconfig
 from tests.support.serving import make_review, post
 from webhook.server.app import VALIDATE_CLAIMS
 
@@ -81,18 +81,15 @@ def cluster() -> Iterator[Cluster]:
     running.stop()
 
 
-def kubeconfig(folder: Path, port: int) -> Path:
-    there = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}]}
-    who = {"users": [{"name": "u", "user": {}}], "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}]}
-    file = folder / "kubeconfig"
-    file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **there, **who, "current-context": "x"}))
-    return file
-
-
 def test_fm_31_reviews_are_answered_while_many_claims_are_listed_anew(cluster: Cluster, tmp_path: Path) -> None:
     api = cluster.api
     tls = create_default_context(cafile=str(issue_certificates(tmp_path / "certs")))
-    options: list[str | Path] = ["--kubeconfig", kubeconfig(tmp_path, api.port), "--drain-seconds", "0"]
+    options: list[str | Path] = [
+        "--kubeconfig",
+        write_kubeconfig(tmp_path, f"http://127.0.0.1:{api.port}"),
+        "--drain-seconds",
+        "0",
+    ]
     with Programs(tmp_path / "logs") as programs:
         server = ServeProcess(programs, options, cert_dir=tmp_path / "certs")
 

@@ -4,7 +4,7 @@ import marshal
 
 from webhook.core.cluster import ClusterView
 from webhook.core.review import Review
-from webhook.kube.charging import same_supply
+from webhook.quota.charges import same_supply
 
 _WITHOUT_REFERENCES = 2
 _MOST_VALUES = 10_000

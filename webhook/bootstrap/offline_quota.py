@@ -112,7 +112,7 @@ class OfflineQuotas:
             own = (charge(claim, quota, self._tariff).amounts() for claim in known if self._covers(quota, claim))
             less = ({name: -amount for name, amount in amounts.items()} for amounts in own)
             return total((booked, *less, *judged))
-        held = (holder for holder in self._holders_of(quota) if _place(holder.claim) not in replaced)
+        held = (holder for holder in self._holders_of(quota) if holder.place not in replaced)
         return total((*(holder.amounts for holder in held), *judged))
 
     def _covers(self, quota: DeviceQuota, claim: Claim) -> bool:
@@ -127,7 +127,3 @@ class OfflineQuotas:
 
 def _key(quota: DeviceQuota) -> _QuotaKey:
     return quota.namespace, quota.name
-
-
-def _place(claim: Claim) -> NamespacedName:
-    return claim.metadata.namespace, claim.metadata.name

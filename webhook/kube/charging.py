@@ -12,7 +12,7 @@ from webhook.core.quotas import DeviceQuota
 from webhook.inventory.consumed import arithmetic_of
 from webhook.inventory.inventory import inventory_of
 from webhook.quota.charge import QuotaCharge, Tariff, charge
-from webhook.quota.charges import charge_terms
+from webhook.quota.charges import charge_terms, same_supply
 from webhook.quota.cluster_supply import ClusterSupply, DeviceId
 from webhook.quota.drivers import facts_of
 
@@ -109,17 +109,6 @@ class Charging:
         known = {**self._gone, **(_published(self._view) if self._view else {})}
         now = _published(view)
         self._gone = {place: known[place] for place in held if place in known and place not in now}
-
-
-def same_supply(one: ClusterView, other: ClusterView) -> bool:
-    """Return whether the same claims are charged the same under both views."""
-    return (
-        one.slices is other.slices
-        and one.inventories is other.inventories
-        and one.device_classes is other.device_classes
-        and one.nodes is other.nodes
-        and one.server == other.server
-    )
 
 
 def _same_spec(one: DeviceQuota, other: DeviceQuota) -> bool:

@@ -18,11 +18,12 @@ from webhook.core.errors import ClusterUnavailableError
 from webhook.core.finding import Finding
 from webhook.core.quotas import DeviceQuota
 from webhook.kube.books import Books, Patience, Step
-from webhook.kube.charging import Charging, QuotaKey, same_supply
+from webhook.kube.charging import Charging, QuotaKey
 from webhook.kube.claims_seen import ClaimsSeen
 from webhook.kube.client import ApiClient, ApiError, GarbledError, path_of
 from webhook.kube.kinds import CLAIMS
 from webhook.kube.quota_telling import QuotaTelling
+from webhook.quota.charges import same_supply
 from webhook.quota.ledger import (
     Census,
     NotReady,

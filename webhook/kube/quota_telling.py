@@ -11,9 +11,10 @@ from webhook.core.conditions import merged
 from webhook.core.finding import Finding
 from webhook.core.quota_status import Amounts, QuotaStatus
 from webhook.core.quotas import DeviceQuota
-from webhook.kube.charging import QuotaKey, same_supply
+from webhook.kube.charging import QuotaKey
 from webhook.kube.events import About, Events
 from webhook.kube.kinds import OWN_GROUP, OWN_VERSION
+from webhook.quota.charges import same_supply
 from webhook.quota.conditions import conditions_of
 from webhook.quota.drift import Folded, drift
 from webhook.quota.ledger import Admitted

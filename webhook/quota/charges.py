@@ -9,6 +9,7 @@ from heapq import nsmallest
 from webhook.core.claims import CLAIM, Claim
 from webhook.core.cluster import ClusterView
 from webhook.core.device import Device
+from webhook.core.namespaced import NamespacedName
 from webhook.core.quota_status import Amounts
 from webhook.core.quotas import DeviceQuota
 from webhook.inventory.case import never
@@ -52,6 +53,14 @@ class Holder:
     claim: Claim
     amounts: Amounts
 
+    @property
+    def place(self) -> NamespacedName:
+        return self.claim.metadata.namespace, self.claim.metadata.name
+
+    def rank(self, limit: str) -> tuple[Fraction, NamespacedName]:
+        """Return what sorts those who hold something of a limit, the largest first."""
+        return -self.amounts[limit], self.place
+
 
 @dataclass(frozen=True, slots=True)
 class Takers:
@@ -76,14 +85,10 @@ class Holders:
         known = self._takers.get(limit)
         if known is None:
             taking = [holder for holder in self._each if holder.amounts.get(limit)]
-            largest = nsmallest(MOST_NAMED, taking, key=lambda holder: (-holder.amounts[limit], _place(holder.claim)))
+            largest = nsmallest(MOST_NAMED, taking, key=lambda holder: holder.rank(limit))
             taken = total(holder.amounts for holder in taking).get(limit, Fraction(0))
             known = self._takers[limit] = Takers(taken, len(taking), tuple(largest))
         return known
-
-
-def _place(claim: Claim) -> tuple[str, str]:
-    return claim.metadata.namespace, claim.metadata.name
 
 
 def holders_of(
@@ -140,11 +145,11 @@ class _Latest:
 
     def of(self, quota: DeviceQuota, view: ClusterView, tariff: Tariff, namespace: str) -> Holders:
         claims = view.claims_in(namespace)
-        by = (claims, view.slices, view.inventories, view.device_classes, view.nodes, view.server)
-        spec = quota.limits, quota.count_admin_access
+        by = (claims, *_supply(view))
+        spec = quota.limits, quota.count_admin_access, view.server
         key = quota.namespace, quota.name, namespace
         kept = self._counted.get(key)
-        if kept is None or kept[0] != spec or any(one is not other for one, other in zip(kept[1], by, strict=True)):
+        if kept is None or kept[0] != spec or not _identical(kept[1], by):
             many = len(claims) > _MOST_COUNTED or len({id(claim.requests) for claim in claims.values()}) > _MOST_UNLIKE
             kept = spec, by, Holders(() if many else _holders(quota, claims.values(), tariff))
             self._counted[key] = kept
@@ -154,6 +159,20 @@ class _Latest:
 
 
 _LATEST = _Latest(16)
+
+
+def same_supply(one: ClusterView, other: ClusterView) -> bool:
+    """Return whether the same claims are charged the same under both views."""
+    return _identical(_supply(one), _supply(other)) and one.server == other.server
+
+
+def _supply(view: ClusterView) -> tuple[object, ...]:
+    """Return what charges follow from beside the server's version and gates, which is shared as long as it stays."""
+    return view.slices, view.inventories, view.device_classes, view.nodes
+
+
+def _identical(some: tuple[object, ...], others: tuple[object, ...]) -> bool:
+    return all(one is other for one, other in zip(some, others, strict=True))
 
 
 def _covered(quota: DeviceQuota, view: ClusterView, exempt: Callable[[str], bool]) -> Iterator[Claim]:

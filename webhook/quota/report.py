@@ -59,11 +59,7 @@ def _limit_json(use: QuotaUse, limit: Limit, now: datetime) -> dict[str, Any]:
 
 def _largest(holders: Iterable[Holder], limit: Limit) -> Sequence[Holder]:
     taking = (holder for holder in holders if holder.amounts.get(limit.name))
-    return sorted(taking, key=lambda holder: (-holder.amounts[limit.name], _place(holder)))
-
-
-def _place(holder: Holder) -> tuple[str, str]:
-    return holder.claim.metadata.namespace, holder.claim.metadata.name
+    return sorted(taking, key=lambda holder: holder.rank(limit.name))
 
 
 def _holder_json(holder: Holder, limit: Limit, now: datetime) -> dict[str, Any]:

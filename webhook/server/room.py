@@ -34,7 +34,6 @@ class Room:
         self._limits = limits
         self._queues: dict[str, _Queue] = {}  # whose turn is next is first; none is empty
         self._computing: Counter[str] = Counter()
-        self._all_computing = 0
         self._held = 0
         self._looks = False
         self.waiting = 0
@@ -91,12 +90,11 @@ class Room:
 
     def _has_place(self, namespace: str) -> bool:
         limits = self._limits
-        computing = self._computing[namespace] < limits.computing and self._all_computing < limits.computing_in_all
+        computing = self._computing[namespace] < limits.computing and self._computing.total() < limits.computing_in_all
         return computing and self.deciding < limits.deciding
 
     def _take(self, namespace: str) -> None:
         self.deciding += 1
-        self._all_computing += 1
         self._computing[namespace] += 1
 
     def _admit(self) -> None:
@@ -119,7 +117,6 @@ class Room:
 
     def compute(self, namespace: str, change: int) -> None:
         """Note that so many reviews more or less compute."""
-        self._all_computing += change
         self._computing[namespace] += change
         if not self._computing[namespace]:
             del self._computing[namespace]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.kubeconfig import write_kubeconfig
 from webhook.cli import main
 from webhook.cli.doctor_report import as_json, text
 from webhook.doctor.diagnosis import Diagnosis, Fix, Severity, Subject
@@ -58,11 +59,7 @@ def test_without_a_cluster_it_says_what_to_give(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_where_nobody_answers_it_could_not_run(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
-    parts = {"clusters": [cluster], "users": [{"name": "u", "user": {}}], "contexts": [context], "current-context": "c"}
-    kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
+    kubeconfig = write_kubeconfig(tmp_path, "http://127.0.0.1:1")
     done = CliRunner().invoke(main, ["doctor", "--kubeconfig", str(kubeconfig)])
     assert done.exit_code == 2
     assert done.stderr.startswith("drawbridge: the cluster cannot be examined: GET /version: ")

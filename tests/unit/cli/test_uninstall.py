@@ -1,11 +1,11 @@
 """`drawbridge uninstall` where it cannot; what it deletes is shown on a real API server."""
 
-import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.support.kubeconfig import write_kubeconfig
 from webhook.cli import main
 
 
@@ -17,11 +17,7 @@ def test_without_a_cluster_it_says_what_to_give(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_where_nobody_answers_it_says_what_to_do_by_hand(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
-    parts = {"clusters": [cluster], "users": [{"name": "u", "user": {}}], "contexts": [context], "current-context": "c"}
-    kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **parts}))
+    kubeconfig = write_kubeconfig(tmp_path, "http://127.0.0.1:1")
     done = CliRunner().invoke(main, ["uninstall", "--kubeconfig", str(kubeconfig), "--installation-name", "moat"])
     assert done.exit_code == 2
     assert "kubectl delete mutatingwebhookconfiguration,validatingwebhookconfiguration moat" in done.stderr
