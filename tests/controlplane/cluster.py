@@ -153,20 +153,28 @@ class ControlPlane:
 
     @contextmanager
     def named_namespace(self, name: str, labels: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Have a namespace of this name for the length of a with block; an earlier one may still be going."""
-        wait_for(f"end of an earlier {name}", lambda: self.api.find("v1/namespaces", name) is None, seconds=120)
+        """Have a namespace of this name for the length of a with block, and nothing of it afterwards."""
         metadata = {"name": name, "labels": dict(labels or {})}
         self.api.create("v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         try:
             yield name
         finally:
             self.delete_namespace(name)
+            wait_for(f"end of namespace {name}", lambda: self._is_gone(name), seconds=120)
 
     def delete_namespace(self, name: str) -> None:
         """Delete a namespace; its pods end at once. Does not wait for the end."""
-        for pod in self.api.list_all("v1/pods", name):
-            self.end_pod(name, pod["metadata"]["name"])
+        self._end_pods(name)
         self.api.delete("v1/namespaces", name)
+
+    def _is_gone(self, namespace: str) -> bool:
+        """Return whether a deleted namespace has ended; a controller may have made pods while it was being deleted."""
+        self._end_pods(namespace)
+        return self.api.find("v1/namespaces", namespace) is None
+
+    def _end_pods(self, namespace: str) -> None:
+        for pod in self.api.list_all("v1/pods", namespace):
+            self.end_pod(namespace, pod["metadata"]["name"])
 
     def grant(self, user: str, namespace: str, cluster_role: str = "admin") -> None:
         """Give a user the rights of a cluster role in one namespace."""

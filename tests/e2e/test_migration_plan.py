@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import DRAWBRIDGE
 from tests.controlplane.objects import (
-    CLASSES,
     GPU_DRIVER,
     NODES,
     PODS,
-    SLICES,
     make_device_class,
     make_gpu,
     make_node,
@@ -32,9 +31,8 @@ def test_a_live_cluster_is_planned_and_its_quota_opens_the_way(
     cluster: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:
     node = f"node-{namespace}"
-    cluster.add_node(make_node(node, nvidia_com__gpu="2"))
     published = make_slice(node, [make_gpu(0), make_gpu(1)])
-    with cluster.api.temporarily(CLASSES, make_device_class()), cluster.api.temporarily(SLICES, published):
+    with cluster.with_devices([make_node(node, nvidia_com__gpu="2")], [make_device_class()], [published]):
         _create_workloads(cluster, namespace)
         live = ("--kubeconfig", str(cluster.kubeconfig()))
         report = _plan(*live)
@@ -48,7 +46,10 @@ def test_a_live_cluster_is_planned_and_its_quota_opens_the_way(
         _drawbridge("inventory", "save", str(saved), *live)
         assert [one for one in _plan("--cluster", str(saved))["namespaces"] if one["name"] == namespace] == [ours]
 
-        cluster.kubectl("apply", "-f", "-", manifests=_drawbridge("migrate", "quota", *live))
+        quotas = yaml.safe_load_all(_drawbridge("migrate", "quota", *live))
+        cluster.kubectl(
+            "apply", "-f", "-", manifests=[quota for quota in quotas if quota["metadata"]["namespace"] == namespace]
+        )
         cluster.api.delete(NODES, node)
         (ours,) = [one for one in _plan(*live)["namespaces"] if one["name"] == namespace]
         assert [owner["outcome"] for owner in ours["owners"]] == ["moves"] * 3

@@ -12,10 +12,7 @@ from tests.controlplane.forwarder import TcpForwarder
 from tests.controlplane.gate import Gate, create_quota, denied_by, quota_status, standing
 from tests.controlplane.objects import (
     CLAIMS,
-    CLASSES,
-    NODES,
     PODS,
-    SLICES,
     make_claim_object,
     make_device_class,
     make_device_quota,
@@ -72,21 +69,15 @@ def counted(api: Api, namespace: str) -> tuple[int, int]:
 @pytest.fixture
 def classes(cluster: ControlPlane) -> Iterator[None]:
     """Two classes of a driver, with two devices and one on one node."""
-    api = cluster.api
     sizes = {BIG: ["big-0", "big-1"], LITTLE: ["little-0"]}
     devices = [
         {"name": name, "attributes": {"size": {"string": size}}} for size, names in sizes.items() for name in names
     ]
     driver = "device.driver == 'cards.example.com'"
     expression = f"{driver} && device.attributes['cards.example.com'].size == '{{}}'".format
-    cluster.add_node(make_node("cards"))
-    with (
-        api.temporarily(CLASSES, make_device_class(BIG, expression(BIG))),
-        api.temporarily(CLASSES, make_device_class(LITTLE, expression(LITTLE))),
-        api.temporarily(SLICES, make_slice("cards", devices, "cards.example.com")),
-    ):
+    made = [make_device_class(name, expression(name)) for name in (BIG, LITTLE)]
+    with cluster.with_devices([make_node("cards")], made, [make_slice("cards", devices, "cards.example.com")]):
         yield
-    api.delete(NODES, "cards")
 
 
 def make_pod_of(claim: Json) -> Json:

@@ -16,9 +16,7 @@ from tests.controlplane.objects import (
     LEGACY_MAPPINGS,
     MIG_CLASS,
     MIG_SELECTOR,
-    NODES,
     PODS,
-    SLICES,
     TEMPLATES,
     make_device_class,
     make_device_quota,
@@ -39,10 +37,8 @@ ORIGINAL = "drawbridge.dev/original-resources"
 def node(cluster: ControlPlane, namespace: str) -> Iterator[str]:
     """A node with two GPUs and a MIG device."""
     name = f"node-{namespace}"
-    cluster.add_node(make_node(name))
-    with cluster.api.temporarily(SLICES, make_slice(name, [make_gpu(0), make_gpu(1), make_mig(0)])):
+    with cluster.with_devices([make_node(name)], [], [make_slice(name, [make_gpu(0), make_gpu(1), make_mig(0)])]):
         yield name
-    cluster.api.delete(NODES, name)
 
 
 @pytest.fixture

@@ -17,12 +17,9 @@ from tests.controlplane.drawbridge import ControllerProcess
 from tests.controlplane.gate import Gate, create_quota, standing
 from tests.controlplane.objects import (
     CLAIMS,
-    CLASSES,
     GPU_DRIVER,
     LEGACY_MAPPINGS,
-    NODES,
     PODS,
-    SLICES,
     TEMPLATES,
     make_device_class,
     make_device_quota,
@@ -49,17 +46,15 @@ UNDERIVABLE_SECONDS = 10
 @pytest.fixture
 def mapped(cluster: ControlPlane, guarded: str) -> Iterator[str]:
     """A guarded namespace with a mapping, and a node with twelve GPUs."""
-    api, node = cluster.api, f"node-{guarded}"
-    cluster.add_node(make_node(node))
+    node = f"node-{guarded}"
+    devices = make_slice(node, [make_gpu(index) for index in range(12)])
     mapping = make_legacy_mapping(f"map-{guarded}", guarded, {"name": GPU, "deviceClassName": GPU_DRIVER})
     with (
-        api.temporarily(SLICES, make_slice(node, [make_gpu(index) for index in range(12)])),
-        api.temporarily(LEGACY_MAPPINGS, mapping),
-        api.temporarily(CLASSES, make_device_class()),
+        cluster.with_devices([make_node(node)], [make_device_class()], [devices]),
+        cluster.api.temporarily(LEGACY_MAPPINGS, mapping),
     ):
         wait_for("effect of the mapping", lambda: "resourceClaims" in _created(cluster, guarded, dry_run=True)["spec"])
         yield guarded
-    api.delete(NODES, node)
 
 
 def _created(cluster: ControlPlane, namespace: str, name: str = "probe", *, dry_run: bool = False) -> Json:
