@@ -175,6 +175,29 @@ def test_all_namespaces_together_are_bounded() -> None:
     run(test())
 
 
+def test_large_bodies_are_read_a_piece_a_turn() -> None:
+    async def test() -> None:
+        room, turns, read = Room(Limits()), 0, list[int]()
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        async def body() -> None:
+            for _ in range(3):
+                await room.breathe()
+                read.append(turns)
+
+        turning = asyncio.create_task(turn())
+        await asyncio.gather(*(body() for _ in range(4)))
+        turning.cancel()
+        assert len(set(read)) == len(read) == 12
+
+    run(test())
+
+
 def test_who_gives_up_just_as_a_place_becomes_free_breaks_nothing() -> None:
     async def test() -> None:
         room = Room(Limits(deciding=1))

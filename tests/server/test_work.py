@@ -65,20 +65,32 @@ def test_what_was_quick_because_its_time_was_over_is_done_on_a_thread_again() ->
 
 def test_what_takes_longer_than_before_is_stopped_and_done_on_a_thread_with_all_its_time() -> None:
     async def play(work: Work) -> None:
-        now = 0.0
-        budget = Budget(2.0, lambda: now)
+        budget = Budget(2.0, lambda: 0.0)
         asked = []
 
         def call(given: Budget) -> int:
-            nonlocal now
-            asked.append((given.deadline, threading.get_ident() == here))
-            if len(asked) == 2:
-                now += 0.5
+            asked.append((given.deadline == 2.0, threading.get_ident() == here))
+            while len(asked) == 2 and not given.spent():
+                pass
             return len(asked)
 
         here = threading.get_ident()
         answers = [await work.run_alike("claim", call, budget) for _ in range(3)]
         assert answers == [1, 3, 4]
-        assert asked == [(2.0, False), (0.01, True), (2.0, False), (0.51, True)]
+        assert asked == [(True, False), (False, True), (True, False), (False, True)]
+
+    played(play)
+
+
+def test_a_call_on_a_thread_that_becomes_long_gives_way() -> None:
+    async def play(work: Work) -> None:
+        asked = [0, 2]
+        work.lane.computing = asked.pop
+
+        def call(given: Budget) -> None:
+            while asked:
+                assert not given.spent()
+
+        await work.run_alike("claim", call, Budget(float("inf"), give_way=work.lane.give_way))
 
     played(play)

@@ -111,6 +111,7 @@ class AdmissionApp(FastAPI):
 def create_app(needs: Needs) -> FastAPI:
     """Return the application that answers at the paths of the handlers, and 404 everywhere else."""
     room = Room(needs.limits)
+    needs.work.lane.computing = lambda: room.computing
     needs.metrics.deciding.set_function(lambda: room.deciding)
     needs.metrics.waiting.set_function(lambda: room.waiting)
     needs.metrics.start_at_zero(needs.handlers)
@@ -196,7 +197,7 @@ class Endpoint:
         deadline = self._needs.clock() + self._needs.limits.work_seconds
         if timeout is not None:
             deadline = min(deadline, course.started + max(timeout - 0.5, timeout / 10))
-        return Budget(deadline, self._needs.clock, course)
+        return Budget(deadline, self._needs.clock, course, self._needs.work.lane.give_way)
 
     async def _decide(self, review: Review, budget: Budget) -> bytes:
         needs, course = self._needs, budget.course
@@ -291,6 +292,7 @@ class _Body:
                 raise self._too_large()
             if size > self._limits.small_body:
                 self._account(size)
+                await self._room.breathe()
             if not message.get("more_body"):
                 return self._whole(b"".join(parts))
         return None

@@ -44,23 +44,26 @@ class Limits:
     queue_standing: int = 16
     small_body: int = 32 * KIB
     large_reviews: int = 128 * MIB
-    threads: int = 8
+    threads: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Until when one review must be decided; what is left then is unjudged (contract 7.5). On the monotonic clock.
 
-    `course` is told what the time is spent on.
+    `course` is told what the time is spent on. `give_way` is called with the seconds that are left, wherever a call
+    looks whether they are over; it may wait for as long, and tells whether it did.
     """
 
     deadline: float
     clock: Callable[[], float] = monotonic
     course: Course = field(default_factory=Course)
+    give_way: Callable[[float], bool] = lambda _: False
 
     def left(self) -> float:
         """Return the seconds that are left; negative when the time is over."""
         return self.deadline - self.clock()
 
     def spent(self) -> bool:
-        return self.clock() >= self.deadline
+        left = self.left()
+        return left <= 0 or (self.give_way(left) and self.left() <= 0)

@@ -35,9 +35,15 @@ class Room:
         self._queues: dict[str, _Queue] = {}  # whose turn is next is first; none is empty
         self._computing: Counter[str] = Counter()
         self._held = 0
+        self._breath = asyncio.Lock()
         self._looks = False
         self.waiting = 0
         self.deciding = 0
+
+    @property
+    def computing(self) -> int:
+        """How many reviews compute."""
+        return self._computing.total()
 
     def enter_now(self, namespace: str) -> "Place | None":
         """Return a place if one is free and nobody of the namespace waits."""
@@ -90,7 +96,7 @@ class Room:
 
     def _has_place(self, namespace: str) -> bool:
         limits = self._limits
-        computing = self._computing[namespace] < limits.computing and self._computing.total() < limits.computing_in_all
+        computing = self._computing[namespace] < limits.computing and self.computing < limits.computing_in_all
         return computing and self.deciding < limits.deciding
 
     def _take(self, namespace: str) -> None:
@@ -132,6 +138,14 @@ class Room:
         if self._queues and not self._looks:
             self._looks = True
             asyncio.get_running_loop().call_soon(self._admit)
+
+    async def breathe(self) -> None:
+        """Wait until the event loop has turned, and once more for each that breathes already.
+
+        Large bodies are read a piece a turn, however many come at once: what else was sent is read in between.
+        """
+        async with self._breath:
+            await asyncio.sleep(0)
 
     def hold(self, size: int) -> None:
         """Account for the memory of a large review; NoRoomError where there is too much, but one alone always fits."""

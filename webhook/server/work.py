@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import thread_time
 from typing import ParamSpec, Protocol, TypeVar
 
+from webhook.server.lane import Lane
 from webhook.server.limits import Budget
 
 _P = ParamSpec("_P")
@@ -34,6 +35,7 @@ class Work:
     """Some threads, which share one interpreter: more of them let short calls pass long ones, and are no faster."""
 
     def __init__(self, threads: int) -> None:
+        self.lane = Lane()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decide")
         self._quick: dict[object, None] = {}
 
@@ -43,7 +45,7 @@ class Work:
         if turn is not None:
             turn.begin()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*args, **kwargs))
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._called, call, args, kwargs)
         finally:
             _rest()
 
@@ -55,7 +57,8 @@ class Work:
         is stopped, and sent.
         """
         if terms in self._quick:
-            short = replace(budget, deadline=min(budget.deadline, budget.clock() + _AT_ONCE_SECONDS))
+            soon = thread_time() + min(budget.left(), _AT_ONCE_SECONDS)
+            short = replace(budget, deadline=soon, clock=thread_time)
             result = call(short)
             if not short.spent():
                 _rest()
@@ -67,6 +70,10 @@ class Work:
             if len(self._quick) > _MOST_QUICK:
                 del self._quick[next(iter(self._quick))]
         return result
+
+    def _called(self, call: Callable[..., _T], args: tuple[object, ...], kwargs: dict[str, object]) -> _T:
+        with self.lane.call():
+            return call(*args, **kwargs)
 
     def close(self) -> None:
         """Let the threads end; calls that have not begun are dropped."""
