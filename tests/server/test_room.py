@@ -126,42 +126,89 @@ class SetLoop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
-def test_a_queue_that_does_not_end_is_kept_short() -> None:
+def test_who_has_waited_long_in_a_queue_that_does_not_end_gets_no_turn_any_more() -> None:
     async def test() -> None:
-        limits = Limits(deciding=1, queue_of_one=4, queue_standing=2, burst_seconds=100.0, wait_seconds=1000.0)
+        limits = Limits(deciding=1, queue_of_one=4, burst_seconds=100.0, fresh_seconds=10.0, wait_seconds=1000.0)
         room, entered = Room(limits), list[str]()
         place = inside(room, "a")
-        tasks = entering(room, ["a"] * 4, entered)
+        old = entering(room, ["a"] * 3, entered)
         await settled()
-        with pytest.raises(NoRoomError, match="queue"):
-            await room.enter("a")
-        loop.ahead = 101.0
+        loop.ahead = 99.0
         place.leave()
+        place = await old[0]  # it may still be a burst
+        loop.ahead = 101.0
+        (young,) = entering(room, ["a"], entered)
         await settled()
-        with pytest.raises(NoRoomError, match="queue"):
-            await room.enter("a")
-        for task in tasks:
-            (await task).leave()
-        await settled()
-        place = inside(room, "a")
-        entering(room, ["a"] * 4, entered)
-        await settled()
-        assert room.waiting == 4  # another burst
+        place.leave()
+        (await young).leave()
+        inside(room, "a").leave()
+        assert room.waiting == 2
+        loop.ahead = 1001.0
+        for task in old[1:]:
+            with pytest.raises(NoRoomError, match="wait"):
+                await task
+        inside(room, "a")
+        assert room.waiting == 0
 
     loop = SetLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(test())
 
 
-def test_a_queue_that_stands_is_no_longer_than_a_burst_may_be() -> None:
+def test_a_queue_that_ends_for_a_moment_stands_on() -> None:
     async def test() -> None:
-        room = Room(Limits(deciding=0, queue_of_one=2, queue_standing=16, burst_seconds=-1.0))
-        entering(room, ["a", "a"], [])
-        await settled()
-        with pytest.raises(NoRoomError, match="queue"):
-            await room.enter("a")
+        room = Room(Limits(deciding=1, burst_seconds=100.0, fresh_seconds=10.0, wait_seconds=1000.0))
+
+        async def waits(seconds: float) -> list[bool]:
+            """Return which of two get a turn that have waited for so long."""
+            place = inside(room, "a")
+            first, last = entering(room, ["a", "a"], [])
+            await settled()
+            loop.ahead += seconds
+            place.leave()
+            await settled()
+            got = [first.done(), last.done()]
+            if first.done():
+                first.result().leave()
+            first.cancel()
+            (await last).leave()
+            return got
+
+        assert await waits(101.0) == [False, True]
+        assert await waits(11.0) == [False, True]
+        loop.ahead += 200.0
+        assert await waits(11.0) == [True, False]  # another burst
+
+    loop = SetLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(test())
+
+
+def test_the_last_of_a_queue_is_never_sent_away_from_a_free_place() -> None:
+    async def test() -> None:
+        room = Room(Limits(deciding=1, burst_seconds=0.0, fresh_seconds=0.0))
+        place = inside(room, "a")
+        (last,) = entering(room, ["a"], [])
+        await asyncio.sleep(0.01)
+        place.leave()
+        await last
 
     run(test())
+
+
+def test_who_comes_late_in_a_turn_of_the_event_loop_waits_for_the_next() -> None:
+    async def test() -> None:
+        room, entered = Room(Limits(turn_seconds=1.0)), list[str]()
+        inside(room, "a").leave()
+        loop.ahead = 2.0
+        assert room.enter_now("a") is None
+        (waiting,) = entering(room, ["a"], entered)
+        (await waiting).leave()
+        inside(room, "a")
+
+    loop = SetLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(test())
 
 
 def test_all_namespaces_together_are_bounded() -> None:
@@ -222,8 +269,7 @@ def test_who_gives_up_with_a_place_in_hand_gives_it_to_the_next() -> None:
         first, second = entering(room, ["a", "a"], [])
         await settled()
         place.leave()
-        await asyncio.sleep(0)  # the place is the first one's now, who has not noticed
-        first.cancel()
+        first.cancel()  # the place is his now, and he has not noticed
         assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
         (await second).leave()
         inside(room, "a")

@@ -18,9 +18,10 @@ class Limits:
     unused connection: the side that waits longer never closes one that is just being used. `work` is what deciding
     may take, `answer` what an answer may take whatever happens. `deciding` reviews are open at once; no more than
     `computing_in_all` compute, `computing` of one namespace, and the others wait for the API server. `queue` wait,
-    `queue_of_one` of one namespace, each at most `wait`; of a queue that has not ended for the time of a `burst`,
-    `queue_standing`. Bodies beyond `small_body` share `large_reviews`, the memory that they take once they are read,
-    so that large reviews can neither fill the memory nor crowd out small ones.
+    `queue_of_one` of one namespace, each at most `wait`, and so does who comes when a `turn` of the event loop has been
+    computing for that long. In a queue that has not ended for the time of a `burst`, who has waited for longer than
+    `fresh` gets no turn any more. Bodies beyond `small_body` share `large_reviews`, the memory that they take once they
+    are read, so that large reviews can neither fill the memory nor crowd out small ones.
     """
 
     body: int = 8 * MIB
@@ -40,8 +41,9 @@ class Limits:
     queue: int = 512
     queue_of_one: int = 128
     wait_seconds: float = 1.0
+    turn_seconds: float = 0.01
     burst_seconds: float = 0.25
-    queue_standing: int = 16
+    fresh_seconds: float = 0.02
     small_body: int = 32 * KIB
     large_reviews: int = 128 * MIB
     threads: int = 64

@@ -24,7 +24,7 @@ from webhook.server.tls import ServingCertificate
 from webhook.server.watchdog import Watchdog
 
 _COLLECT_AFTER = (20_000, 20, 50)
-_SWITCH_SECONDS = 0.0001
+_SWITCH_SECONDS = 0.0002
 
 
 @dataclass(frozen=True, slots=True)
