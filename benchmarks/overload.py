@@ -1,11 +1,12 @@
 """What callers get of a server that is asked four times what it can do, and beside reviews that are bombs.
 
-    python -m benchmarks.overload [--seconds 8]
+    python -m benchmarks.overload [--seconds 8] [--connections 96]
 
 `drawbridge serve` over examples/cluster is a process of its own, the callers are one here. First as many reviews as the
-server decides are sent one after the other on eight connections: its capacity. Then four times as many are sent by the
-clock, nineteen of twenty from one namespace and the rest from a quiet one, on the 96 connections that four API servers
-keep; a review's time is from when it is sent to its answer. Last, a quiet namespace sends a fifth of the capacity while
+server decides are sent one after the other on eight connections: its capacity. Then four times as many are wanted by
+the clock, nineteen of twenty from one namespace and the rest from a quiet one, on the 96 connections that four API
+servers keep, or as many as asked for; what finds none waits at its caller, and a review's time is from when it is sent
+to its answer. Last, a quiet namespace sends a fifth of the capacity while
 another one sends, on eight connections, claims that take all the time that a review may have: large selectors, each
 new, and patterns.
 """
@@ -24,7 +25,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import cast
 
@@ -36,7 +37,7 @@ from webhook.cel.compile import MOST_BYTES
 
 ROOT = Path(__file__).parents[1]
 MUTATE, VALIDATE = "/mutate/claims", "/validate/claims"
-CONNECTIONS, MOST_CONNECTIONS = 8, 96
+CONNECTIONS = 8
 TIMES, QUIET_SHARE, ORDINARY_SHARE = 4, 0.05, 0.2
 BOMBERS, BOMBS_A_SECOND = 8, 12
 NOISY, QUIET = "team-noisy", "team-quiet"
@@ -162,7 +163,7 @@ class Tally:
 class Server:
     """`drawbridge serve`, and kept connections to it; certificates are in the folder, or made there."""
 
-    def __init__(self, folder: Path, *options: str | Path) -> None:
+    def __init__(self, folder: Path, *options: str | Path, connections: int = 96) -> None:
         ports = ["--host", "127.0.0.1", "--port", "0", "--health-port", "0", "--drain-seconds", "0"]
         command = [sys.executable, "-m", "webhook", "serve", *ports, "--cert-dir", str(folder), *map(str, options)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -172,7 +173,8 @@ class Server:
         self._port, self._health = int(words[3].rstrip(",").rpartition(":")[2]), words[6]
         self._context = ssl.create_default_context(cafile=folder / "ca.crt")
         self._free: deque[Connection] = deque()
-        self._places = asyncio.Semaphore(MOST_CONNECTIONS)
+        self.connections = connections
+        self._places = asyncio.Semaphore(connections)
 
     async def connect(self) -> Connection:
         loop = asyncio.get_running_loop()
@@ -255,17 +257,22 @@ async def measure(seconds: float, server: Server) -> None:
     capacity = alone.statuses[200] / seconds
     print(f"capacity: {capacity:.0f} a second, {used * 1e6:.0f} us of processor each; {alone}")
 
-    await server.open(MOST_CONNECTIONS)
+    await server.open(server.connections)
     onset, noisy, quiet = Tally(), Tally(), Tally()
     rate = capacity * TIMES
+    began = loop.time()
     await asyncio.gather(
         by_the_clock(server, partial(ordinary, NOISY), rate * (1 - QUIET_SHARE), seconds, onset, noisy),
         by_the_clock(server, partial(ordinary, QUIET), rate * QUIET_SHARE, seconds, onset, quiet),
     )
-    print(f"{TIMES} times capacity, the first second: {onset}")
-    print(f"  then noisy: {noisy}\n  and quiet: {quiet}")
+    took = loop.time() - began
+    answered = sum(len(each.accepted) for each in (onset, noisy, quiet))
+    print(f"{TIMES} times capacity for {seconds:g} s, answered in {took:.0f}: {answered / took:.0f} accepted a second")
+    print(f"  the first second: {onset}\n  then noisy: {noisy}\n  and quiet: {quiet}")
 
-    texts = iter(list(islice(bombs(), int(seconds * BOMBS_A_SECOND))))  # made before: that takes long
+    without_end = bombs()
+    made = list(islice(without_end, int(seconds * BOMBS_A_SECOND)))  # before: that takes long
+    texts = chain(made, without_end)
     calm, bombed, until = Tally(), Tally(), loop.time() + seconds
     await asyncio.gather(
         by_the_clock(server, partial(ordinary, QUIET), capacity * ORDINARY_SHARE, seconds, calm),
@@ -281,9 +288,10 @@ async def measure(seconds: float, server: Server) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--connections", type=int, default=96)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), "--cluster", ROOT / "examples/cluster")
+        server = Server(Path(folder), "--cluster", ROOT / "examples/cluster", connections=given.connections)
         try:
             uvloop.run(measure(given.seconds, server))
         finally:

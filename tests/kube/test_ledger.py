@@ -196,6 +196,32 @@ def test_a_refusal_costs_one_read_and_gives_nothing_back() -> None:
     played(play)
 
 
+def test_a_charge_whose_answer_was_lost_is_given_back_where_the_quota_changed_meanwhile() -> None:
+    async def play(api: FakeApi, ledger: KubeLedger) -> None:
+        quota = put_quota(api)
+        answers = [None]
+
+        def lose_the_answer(request: web.Request) -> None:
+            if request.method == "PUT" and answers:
+                answers.pop()
+                put_quota(api, used=1)
+                stored = api.objects[QUOTAS][TEAM, "gpus"]
+                stored["metadata"]["generation"] = 2
+                held = {"uid": "u1", "name": "claim-u1", "amounts": {"devices": "1"}, "attempts": ["1-0"]}
+                stored["status"]["reservations"] = [held]
+                assert request.transport is not None
+                request.transport.close()
+
+        api.before_write = lose_the_answer
+        assert await ask(ledger, wanted("u1", quota)) is None
+        await ledger.close()
+        assert not answers
+        assert used(api) == 0
+        assert status_of(api)["reservations"] == []
+
+    played(play)
+
+
 def test_a_refusal_is_never_given_on_a_stale_answer() -> None:
     async def play(api: FakeApi, ledger: KubeLedger) -> None:
         quota = put_quota(api, hard=1)

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from time import monotonic
 
 import pytest
 
+from webhook.server import lane as lane_module
 from webhook.server.lane import Lane
 
 LONG = 20.0
@@ -37,7 +37,11 @@ class Holder:
         with lane.call():
             compute_until_told(lane)
             self._has.set()
-            self._over.wait(LONG)
+            assert self._over.wait(LONG)
+
+    @property
+    def has_turn(self) -> bool:
+        return not self._call.done()
 
     def end(self) -> None:
         self._over.set()
@@ -53,8 +57,11 @@ def test_what_is_no_call_of_a_thread_never_waits(pool: ThreadPoolExecutor) -> No
     holder.end()
 
 
-def test_one_long_call_computes_at_a_time_and_each_has_its_turn(pool: ThreadPoolExecutor) -> None:
-    lane, start = Lane(), threading.Barrier(3)
+def test_one_long_call_computes_at_a_time_and_each_has_its_turn(
+    pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane_module, "_TURN_SECONDS", 0.0)
+    lane, start, all_had = Lane(), threading.Barrier(3), threading.Event()
     turns: list[int] = []
     passed: list[int] = []
 
@@ -62,23 +69,42 @@ def test_one_long_call_computes_at_a_time_and_each_has_its_turn(pool: ThreadPool
         with lane.call():
             start.wait(LONG)
             compute_until_told(lane)
-            for _ in range(20):
+            until = monotonic() + LONG
+            while not all_had.is_set() and monotonic() < until:
                 turns.append(number)
                 while not lane.give_way(LONG):
                     if turns[-1] != number:
                         passed.append(number)
+                if len(set(turns)) == 3:
+                    all_had.set()
 
     for done in [pool.submit(call, number) for number in range(3)]:
         done.result()
     assert not passed
-    begun = max(turns.index(number) for number in range(3))
-    ended = len(turns) - max(turns[::-1].index(number) for number in range(3))
-    together = turns[begun:ended]
-    assert len(together) >= 3
-    assert all(one != other for one, other in pairwise(together))
+    assert all_had.is_set()
 
 
-def test_a_long_call_lets_short_reviews_pass() -> None:
+def test_a_turn_lasts_for_more_than_one_look(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_TURN_SECONDS", LONG)
+    lane = Lane()
+    ended = threading.Event()
+
+    def other() -> bool:
+        with lane.call():
+            compute_until_told(lane)
+            return ended.is_set()
+
+    with lane.call():
+        compute_until_told(lane)
+        waiting = pool.submit(other)
+        for _ in range(20):
+            compute_until_told(lane)
+        ended.set()
+    assert waiting.result()
+
+
+def test_a_long_call_lets_short_reviews_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "_MOST_PASSING_SECONDS", LONG)
     computing = [3, 3, 2, 1]
     lane = Lane(lambda: computing.pop(0))
     with lane.call():
@@ -107,6 +133,13 @@ def test_who_waits_for_a_turn_waits_no_longer_than_he_has_time(pool: ThreadPoolE
     with lane.call():
         while not lane.give_way(0.01):
             pass
+        assert holder.has_turn
     holder.end()
-    with lane.call():
-        compute_until_told(lane)  # nobody is left in the queue
+
+
+def test_a_call_that_has_ended_is_in_nobodys_way() -> None:
+    lane = Lane()
+    for _ in range(2):
+        with lane.call():
+            compute_until_told(lane)
+        assert not lane._turns

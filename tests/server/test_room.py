@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -39,7 +40,7 @@ def run(test: Coroutine[None, None, None]) -> None:
 
 def test_namespaces_take_turns() -> None:
     async def test() -> None:
-        room = Room(Limits(deciding=1))
+        room = Room(Limits(deciding=1, turn_seconds=1e6))
         place, entered = inside(room, "a"), list[str]()
         tasks = entering(room, ["a", "a", "a", "b", "c", "b"], entered)
         await settled()
@@ -56,7 +57,7 @@ def test_namespaces_take_turns() -> None:
 
 def test_few_reviews_of_a_namespace_compute_at_once_and_others_need_not_wait_for_them() -> None:
     async def test() -> None:
-        room = Room(Limits(computing=2))
+        room = Room(Limits(computing=2, turn_seconds=1e6))
         first, _ = inside(room, "a"), inside(room, "a")
         assert room.enter_now("a") is None
         inside(room, "b")
@@ -73,7 +74,7 @@ def test_few_reviews_of_a_namespace_compute_at_once_and_others_need_not_wait_for
 
 def test_those_who_wait_for_the_api_server_hold_up_nobody_until_too_many_are_open() -> None:
     async def test() -> None:
-        room = Room(Limits(deciding=3, computing_in_all=2))
+        room = Room(Limits(deciding=3, computing_in_all=2, turn_seconds=1e6))
         first, _ = inside(room, "a"), inside(room, "b")
         assert room.enter_now("c") is None
         first.rest()
@@ -88,7 +89,7 @@ def test_those_who_wait_for_the_api_server_hold_up_nobody_until_too_many_are_ope
 
 def test_a_review_that_goes_on_computing_lets_nobody_in_between() -> None:
     async def test() -> None:
-        room, work, entered = Room(Limits(computing=1)), Work(1), list[str]()
+        room, work, entered = Room(Limits(computing=1, turn_seconds=1e6)), Work(1), list[str]()
         place = inside(room, "a")
         TURN.set(place)
         entering(room, ["a"], entered)
@@ -105,7 +106,7 @@ def test_a_review_that_goes_on_computing_lets_nobody_in_between() -> None:
 
 def test_a_review_that_was_decided_on_the_spot_computes_no_more() -> None:
     async def test() -> None:
-        room, work = Room(Limits(computing=1)), Work(1)
+        room, work = Room(Limits(computing=1, turn_seconds=1e6)), Work(1)
         for _ in range(2):
             place = inside(room, "a")
             TURN.set(place)
@@ -126,89 +127,105 @@ class SetLoop(asyncio.SelectorEventLoop):
         return super().time() + self.ahead
 
 
-def test_who_has_waited_long_in_a_queue_that_does_not_end_gets_no_turn_any_more() -> None:
-    async def test() -> None:
-        limits = Limits(deciding=1, queue_of_one=4, burst_seconds=100.0, fresh_seconds=10.0, wait_seconds=1000.0)
-        room, entered = Room(limits), list[str]()
-        place = inside(room, "a")
-        old = entering(room, ["a"] * 3, entered)
-        await settled()
-        loop.ahead = 99.0
-        place.leave()
-        place = await old[0]  # it may still be a burst
-        loop.ahead = 101.0
-        (young,) = entering(room, ["a"], entered)
-        await settled()
-        place.leave()
-        (await young).leave()
-        inside(room, "a").leave()
-        assert room.waiting == 2
-        loop.ahead = 1001.0
-        for task in old[1:]:
-            with pytest.raises(NoRoomError, match="wait"):
-                await task
-        inside(room, "a")
+CALM = Limits(deciding=1, turn_seconds=1e6, burst_seconds=100.0, fresh_seconds=10.0, wait_seconds=1000.0)
+
+
+async def who_gets_a_turn(room: Room, loop: SetLoop, seconds: float) -> list[bool]:
+    """Return which of two that have waited for so long get a turn when a place becomes free."""
+    place = inside(room, "a")
+    first, last = entering(room, ["a", "a"], [])
+    await settled()
+    loop.ahead += seconds
+    place.leave()
+    await settled()
+    got = [first.done(), last.done()]
+    if first.done():
+        first.result().leave()
+    first.cancel()
+    (await last).leave()
+    await settled()
+    return got
+
+
+def with_set_clock(test: Callable[[SetLoop], Coroutine[None, None, None]]) -> None:
+    loop = SetLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(test(loop))
+
+
+def test_who_comes_too_late_gets_no_turn_once_turns_have_been_late_for_longer_than_a_burst() -> None:
+    async def test(loop: SetLoop) -> None:
+        room = Room(CALM)
+        turns = [await who_gets_a_turn(room, loop, 40.0) for _ in range(5)]
+        assert turns == [[True, False]] * 3 + [[False, True]] * 2
         assert room.waiting == 0
 
-    loop = SetLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(test())
+    with_set_clock(test)
 
 
-def test_a_queue_that_ends_for_a_moment_stands_on() -> None:
-    async def test() -> None:
-        room = Room(Limits(deciding=1, burst_seconds=100.0, fresh_seconds=10.0, wait_seconds=1000.0))
+def test_who_was_passed_over_hears_of_it_when_his_time_is_over_and_is_in_nobodys_way() -> None:
+    async def test(loop: SetLoop) -> None:
+        room = Room(replace(CALM, burst_seconds=-1.0, queue=2))
+        place = inside(room, "a")
+        first, last = entering(room, ["a", "a"], [])
+        await settled()
+        loop.ahead += 11.0
+        place.leave()
+        (await last).leave()
+        assert room.waiting == 0
+        assert not first.done()
+        loop.ahead += 1000.0
+        with pytest.raises(NoRoomError, match="wait"):
+            await first
+        inside(room, "a")
 
-        async def waits(seconds: float) -> list[bool]:
-            """Return which of two get a turn that have waited for so long."""
-            place = inside(room, "a")
-            first, last = entering(room, ["a", "a"], [])
-            await settled()
-            loop.ahead += seconds
-            place.leave()
-            await settled()
-            got = [first.done(), last.done()]
-            if first.done():
-                first.result().leave()
-            first.cancel()
-            (await last).leave()
-            return got
-
-        assert await waits(101.0) == [False, True]
-        assert await waits(11.0) == [False, True]
-        loop.ahead += 200.0
-        assert await waits(11.0) == [True, False]  # another burst
-
-    loop = SetLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(test())
+    with_set_clock(test)
 
 
-def test_the_last_of_a_queue_is_never_sent_away_from_a_free_place() -> None:
-    async def test() -> None:
-        room = Room(Limits(deciding=1, burst_seconds=0.0, fresh_seconds=0.0))
+def test_places_that_were_held_for_long_are_no_overload() -> None:
+    async def test(loop: SetLoop) -> None:
+        room = Room(CALM)
+        assert await who_gets_a_turn(room, loop, 500.0) == [True, False]
+
+    with_set_clock(test)
+
+
+def test_after_a_while_without_late_turns_there_may_be_another_burst() -> None:
+    async def test(loop: SetLoop) -> None:
+        room = Room(CALM)
+        for _ in range(4):
+            await who_gets_a_turn(room, loop, 40.0)
+        for _ in range(230):
+            assert await who_gets_a_turn(room, loop, 5.0) == [True, False]
+        assert await who_gets_a_turn(room, loop, 40.0) == [True, False]
+
+    with_set_clock(test)
+
+
+def test_the_last_of_a_queue_is_never_passed_over() -> None:
+    async def test(loop: SetLoop) -> None:
+        room = Room(replace(CALM, burst_seconds=-1.0))
         place = inside(room, "a")
         (last,) = entering(room, ["a"], [])
-        await asyncio.sleep(0.01)
+        await settled()
+        loop.ahead += 50.0
         place.leave()
         await last
 
-    run(test())
+    with_set_clock(test)
 
 
 def test_who_comes_late_in_a_turn_of_the_event_loop_waits_for_the_next() -> None:
-    async def test() -> None:
-        room, entered = Room(Limits(turn_seconds=1.0)), list[str]()
+    async def test(loop: SetLoop) -> None:
+        room, entered = Room(replace(CALM, turn_seconds=1000.0)), list[str]()
         inside(room, "a").leave()
-        loop.ahead = 2.0
+        loop.ahead = 2000.0
         assert room.enter_now("a") is None
         (waiting,) = entering(room, ["a"], entered)
         (await waiting).leave()
         inside(room, "a")
 
-    loop = SetLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(test())
+    with_set_clock(test)
 
 
 def test_all_namespaces_together_are_bounded() -> None:
@@ -247,7 +264,7 @@ def test_large_bodies_are_read_a_piece_a_turn() -> None:
 
 def test_who_gives_up_just_as_a_place_becomes_free_breaks_nothing() -> None:
     async def test() -> None:
-        room = Room(Limits(deciding=1))
+        room = Room(Limits(deciding=1, turn_seconds=1e6))
         place = inside(room, "a")
         first, second = entering(room, ["a", "a"], [])
         await asyncio.sleep(0)
@@ -264,7 +281,7 @@ def test_who_gives_up_just_as_a_place_becomes_free_breaks_nothing() -> None:
 
 def test_who_gives_up_with_a_place_in_hand_gives_it_to_the_next() -> None:
     async def test() -> None:
-        room = Room(Limits(deciding=1))
+        room = Room(Limits(deciding=1, turn_seconds=1e6))
         place = inside(room, "a")
         first, second = entering(room, ["a", "a"], [])
         await settled()

@@ -94,8 +94,9 @@ class KubeLedger:
                 undecided = position < len(charges) - 1
                 outcome = await self._ask(charge, self._reservation(wanted, charge, attempt, undecided=undecided))
                 judged.append((charge, outcome))
+                if isinstance(outcome, Exceeded):
+                    held = charges[:position]  # it looked first whether the charge was there already
                 if not isinstance(outcome, Admitted):
-                    held = charges[:position]
                     break
             verdict = _verdict(judged)
             if isinstance(verdict, Charged):

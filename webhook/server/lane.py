@@ -1,25 +1,31 @@
 """Long calls on threads take turns, one at a time, and let short reviews pass.
 
 All threads share one interpreter, so that each that computes makes every step of the event loop wait. A call that has
-computed for a while is long: wherever it looks whether its time is over, it waits for its turn. On its turn it lets
-reviews that are not long pass first, but not for ever.
+computed for a while is long: wherever it looks whether its time is over, it waits for its turn, which it keeps until
+others have waited for a while, so that what several calls need is computed once. During its turn it lets reviews that
+are not long pass, but not for ever.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic, sleep
+from time import monotonic, sleep, thread_time
 
-_SLICE_SECONDS = 0.002
+_SLICE_SECONDS = 0.001
+_TURN_SECONDS = 0.25
 _MOST_PASSING_SECONDS = 0.02
 _LOOK_SECONDS = 0.001
 
 
 class _Seat(threading.local):
-    """What the current thread computes: since when; None where it may not be made to wait."""
+    """The current thread's call: the processor time since when it computes without a pause; None where it never waits.
+
+    `turn_ends` is when it must let the next long call go on.
+    """
 
     since: float | None = None
+    turn_ends = 0.0
 
 
 class Lane:
@@ -34,7 +40,7 @@ class Lane:
     @contextmanager
     def call(self) -> Iterator[None]:
         """Let the current thread's call be one that may become long."""
-        self._seat.since = monotonic()
+        self._seat.since = thread_time()
         try:
             yield
         finally:
@@ -42,28 +48,34 @@ class Lane:
             self._leave()
 
     def give_way(self, seconds: float) -> bool:
-        """Return whether the current call had to wait for its turn, or for so many seconds if that is sooner."""
+        """Return whether the current call is long, after it has waited for its turn, for so many seconds at most."""
         since = self._seat.since
-        if since is None or monotonic() - since < _SLICE_SECONDS:
+        if since is None or thread_time() - since < _SLICE_SECONDS:
             return False
-        if self._next_turn(seconds):
-            self._let_pass(seconds)
-        self._seat.since = monotonic()
+        until = monotonic() + min(seconds, threading.TIMEOUT_MAX)
+        if self._has_turn(until):
+            self._let_pass(until)
+        self._seat.since = thread_time()
         return True
 
-    def _next_turn(self, seconds: float) -> bool:
-        """Go to the end of the queue; return whether it is this thread's turn within that time."""
-        me = threading.get_ident()
+    def _has_turn(self, until: float) -> bool:
+        """Return whether it is this thread's turn, or becomes it before that time."""
+        me, now = threading.get_ident(), monotonic()
         with self._moved:
             if self._turns and self._turns[0] == me:
+                if now < self._seat.turn_ends:
+                    return True
                 self._turns.rotate(-1)
                 self._moved.notify_all()
             elif me not in self._turns:
                 self._turns.append(me)
-            return self._moved.wait_for(lambda: self._turns[0] == me, seconds)
+            if not self._moved.wait_for(lambda: self._turns[0] == me, until - now):
+                return False
+        self._seat.turn_ends = monotonic() + _TURN_SECONDS
+        return True
 
-    def _let_pass(self, seconds: float) -> None:
-        until = monotonic() + min(seconds, _MOST_PASSING_SECONDS)
+    def _let_pass(self, until: float) -> None:
+        until = min(until, monotonic() + _MOST_PASSING_SECONDS)
         while self.computing() > len(self._turns) and monotonic() < until:
             sleep(_LOOK_SECONDS)
 

@@ -19,9 +19,10 @@ class Limits:
     may take, `answer` what an answer may take whatever happens. `deciding` reviews are open at once; no more than
     `computing_in_all` compute, `computing` of one namespace, and the others wait for the API server. `queue` wait,
     `queue_of_one` of one namespace, each at most `wait`, and so does who comes when a `turn` of the event loop has been
-    computing for that long. In a queue that has not ended for the time of a `burst`, who has waited for longer than
-    `fresh` gets no turn any more. Bodies beyond `small_body` share `large_reviews`, the memory that they take once they
-    are read, so that large reviews can neither fill the memory nor crowd out small ones.
+    computing for that long. Where turns have been later than `fresh` for longer than a `burst`, who has waited longer
+    than that gets none any more, but for the last. Bodies beyond `small_body` share `large_reviews`, the memory that
+    they take once they are read, so that large reviews can neither fill the memory nor crowd out small ones. `threads`
+    are as many as may compute.
     """
 
     body: int = 8 * MIB

@@ -209,7 +209,7 @@ class GuardedProtocol(HttpToolsProtocol):
         match self.reading:
             case Reading.HEAD if late > self._limits.head_seconds and not self.flow.read_paused:
                 self._abort("head-time")
-            case Reading.BODY if late > self._limits.body_seconds:
+            case Reading.BODY if late > self._limits.body_seconds and not self.flow.read_paused:
                 self._abort("body-time")
             case Reading.NOTHING if self.answering and late > _STUCK_SECONDS:
                 self._abort("answer-time")

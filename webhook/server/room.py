@@ -6,8 +6,7 @@ namespace compute at a time, and while they wait for the API server they are nob
 
 import asyncio
 from collections import Counter, deque
-from dataclasses import dataclass, field
-from math import inf
+from dataclasses import dataclass
 
 from webhook.server.limits import Limits
 
@@ -31,11 +30,16 @@ class _Waiting:
 
 
 @dataclass(slots=True)
-class _Queue:
-    """The reviews of a namespace that wait, oldest first; `since` is when the first of an unbroken queue came."""
+class _Overload:
+    """Since when reviews of a namespace have got their turns late, when one last did, and whether it is no burst."""
 
-    since: float
-    waiting: deque[_Waiting] = field(default_factory=deque)
+    began: float
+    latest: float
+    lasts: bool = False
+
+    def ended(self, now: float, limits: Limits) -> bool:
+        """Return whether turns are in time again; those that were passed over must have had the time to come again."""
+        return now - self.latest > limits.burst_seconds + (limits.wait_seconds if self.lasts else 0.0)
 
 
 class Room:
@@ -43,20 +47,16 @@ class Room:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._queues: dict[str, _Queue] = {}  # whose turn is next is first; none is empty
+        self._queues: dict[str, deque[_Waiting]] = {}  # whose turn is next is first, and in each who came first
+        self._overloads: dict[str, _Overload] = {}
         self._computing: Counter[str] = Counter()
         self._held = 0
         self._breath = asyncio.Lock()
         self._looks = False
-        self._stood: dict[str, float] = {}  # when a namespace's queue ended that stood
         self._turn_began: float | None = None
         self.waiting = 0
         self.deciding = 0
-
-    @property
-    def computing(self) -> int:
-        """How many reviews compute."""
-        return self._computing.total()
+        self.computing = 0
 
     def enter_now(self, namespace: str) -> "Place | None":
         """Return a place if one is free, nobody of the namespace waits, and the event loop has turned lately."""
@@ -68,7 +68,6 @@ class Room:
     async def enter(self, namespace: str) -> "Place":
         """Return a place once it is the review's turn; NoRoomError if too many wait, or it waits for too long."""
         entry = self._queued(namespace)
-        self.waiting += 1
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
                 await entry.turn
@@ -77,54 +76,40 @@ class Room:
             if isinstance(error, TimeoutError):
                 raise NoRoomError("wait") from None
             raise
-        finally:
-            self.waiting -= 1
         return Place(self, namespace)
 
     def _queued(self, namespace: str) -> _Waiting:
         """Return a review that waits from now on."""
         loop = asyncio.get_running_loop()
-        queue = self._queues.get(namespace) or self._new_queue(namespace)
-        if len(queue.waiting) >= self._limits.queue_of_one or self.waiting >= self._limits.queue:
+        queue = self._queues.get(namespace) or deque()
+        if len(queue) >= self._limits.queue_of_one or self.waiting >= self._limits.queue:
             raise NoRoomError("queue")
         self._queues[namespace] = queue
         entry = _Waiting(loop.time(), loop.create_future())
-        queue.waiting.append(entry)
+        queue.append(entry)
+        self.waiting += 1
         self._look()
         return entry
 
-    def _new_queue(self, namespace: str) -> _Queue:
-        """Return a queue that goes on standing where another one has just ended that stood."""
-        now = asyncio.get_running_loop().time()
-        stood = now - self._stood.get(namespace, -inf) <= self._limits.burst_seconds
-        return _Queue(-inf if stood else now)
-
-    def _end_queue(self, namespace: str, queue: _Queue) -> None:
-        del self._queues[namespace]
-        now = asyncio.get_running_loop().time()
-        if self._stands(queue, now):
-            if len(self._stood) >= _MOST_REMEMBERED:
-                self._stood.clear()
-            self._stood[namespace] = now
-
-    def _stands(self, queue: _Queue, now: float) -> bool:
-        """Return whether a queue has not ended for a while: it is no burst but too much."""
-        return now - queue.since > self._limits.burst_seconds
-
     def _withdraw(self, namespace: str, entry: _Waiting) -> None:
         """Take back what waits no longer, and the place that it may just have been given."""
-        queue = self._queues.get(namespace)
-        if queue is not None and entry in queue.waiting:
-            queue.waiting.remove(entry)
-            if not queue.waiting:
-                self._end_queue(namespace, queue)
+        queue = self._queues.get(namespace, ())
+        if entry in queue:
+            self._remove(namespace, entry)
         elif not entry.turn.cancelled():
             Place(self, namespace).leave()
 
+    def _remove(self, namespace: str, entry: _Waiting) -> None:
+        self._queues[namespace].remove(entry)
+        self.waiting -= 1
+        if not self._queues[namespace]:
+            del self._queues[namespace]
+
     def _has_place(self, namespace: str) -> bool:
-        limits = self._limits
-        computing = self._computing[namespace] < limits.computing and self.computing < limits.computing_in_all
-        return computing and self.deciding < limits.deciding
+        return self._is_open() and self._computing[namespace] < self._limits.computing
+
+    def _is_open(self) -> bool:
+        return self.computing < self._limits.computing_in_all and self.deciding < self._limits.deciding
 
     def _turn_is_over(self) -> bool:
         """Return whether reviews have been computing for long since the event loop last came round.
@@ -142,41 +127,53 @@ class Room:
 
     def _take(self, namespace: str) -> None:
         self.deciding += 1
+        self.computing += 1
         self._computing[namespace] += 1
 
     def _admit(self) -> None:
         """Give places to those that wait, one namespace after the other."""
         self._looks = False
-        while turns := [namespace for namespace in self._queues if self._has_place(namespace)]:
+        while self._is_open() and (turns := [each for each in self._queues if self._has_place(each)]):
             for namespace in turns:
-                if self._has_place(namespace):
+                if self._is_open():
                     self._admit_one(namespace)
 
     def _admit_one(self, namespace: str) -> None:
-        queue = self._queues[namespace]
-        self._pass_over(queue)
-        entry = queue.waiting.popleft()
-        if queue.waiting:
-            self._queues[namespace] = self._queues.pop(namespace)  # behind all others
-        else:
-            self._end_queue(namespace, queue)
+        self._pass_over(namespace)
+        queue = self._queues.pop(namespace)
+        entry = queue.popleft()
+        self.waiting -= 1
+        if queue:
+            self._queues[namespace] = queue  # behind all others
         if not entry.turn.done():
             self._take(namespace)
             entry.turn.set_result(None)
 
-    def _pass_over(self, queue: _Queue) -> None:
-        """Leave those out for whom it is too late in a queue that stands, but for the last.
+    def _pass_over(self, namespace: str) -> None:
+        """Leave those out for whom it is too late while there is too much to do for a namespace, but for the last.
 
-        If all waited for their turn, nobody would be answered soon. They hear of it when their time is over: told at
-        once, who does not wait before he asks again would cost more than he is refused.
+        There is too much where turns have come late for longer than a burst lasts: if all waited for theirs, nobody
+        would be answered soon. Those left out hear of it when their time is over: told at once, who does not wait
+        before he asks again would cost more than he is refused.
         """
-        now = asyncio.get_running_loop().time()
-        if self._stands(queue, now):
-            while len(queue.waiting) > 1 and now - queue.waiting[0].since > self._limits.fresh_seconds:
-                queue.waiting.popleft()
+        now, queue, limits = asyncio.get_running_loop().time(), self._queues[namespace], self._limits
+        if now - queue[0].since <= limits.fresh_seconds:
+            return
+        overload = self._overloads.get(namespace)
+        if overload is None or overload.ended(now, limits):
+            if len(self._overloads) >= _MOST_REMEMBERED:
+                self._overloads.clear()
+            overload = self._overloads[namespace] = _Overload(now, now)
+        overload.latest = now
+        overload.lasts = overload.lasts or now - overload.began > limits.burst_seconds
+        if overload.lasts:
+            while len(queue) > 1 and now - queue[0].since > limits.fresh_seconds:
+                queue.popleft()
+                self.waiting -= 1
 
     def compute(self, namespace: str, change: int) -> None:
         """Note that so many reviews more or less compute."""
+        self.computing += change
         self._computing[namespace] += change
         if not self._computing[namespace]:
             del self._computing[namespace]
@@ -185,7 +182,8 @@ class Room:
     def leave(self) -> None:
         """Note that a review was answered."""
         self.deciding -= 1
-        self._admit()
+        if self._queues:
+            self._admit()
 
     def _look(self) -> None:
         """See to those that wait, once the review that is running now had the chance to go on."""
