@@ -63,17 +63,18 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
         seconds: float = 60,
     ) -> Response:
-        """One call; ApiError for a refusal, OSError or http.client.HTTPException where there was no answer."""
+        """One call, `body` an object or the bytes of one; ApiError for a refusal, OSError or HTTPException for none."""
         connection = http.client.HTTPSConnection(self._address, timeout=seconds, context=self._tls)
         try:
             headers = {
                 "Authorization": f"Bearer {self._token}",
                 "Content-Type": content_type,
-                "Accept": "application/json",
+                "Accept": accept,
             }
-            data = None if body is None else json.dumps(body)
+            data = body if body is None or isinstance(body, bytes) else json.dumps(body)
             connection.request(method, f"{path}?{urlencode(query)}" if query else path, data, headers)
             reply = connection.getresponse()
             text = reply.read()

@@ -5,6 +5,7 @@ rights (test_chart.py). What all other tests on control planes ask for is in tes
 """
 
 import copy
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -43,6 +44,40 @@ pytestmark = pytest.mark.e2e
 ROLES = ("drawbridge", "drawbridge-controller", "drawbridge-certs")
 KEY = "nvidia.com/gpu"
 POLICIES = "drawbridge.dev/v1alpha1/claimpolicies"
+READS = {"get", "list", "watch"}
+OF_EVERY_ACCOUNT = {"authentication.k8s.io", "authorization.k8s.io"}
+MAY_WRITE = {
+    "drawbridge": {
+        "create events",
+        "update devicequotas/status.drawbridge.dev",
+        "update clusterdevicequotas/status.drawbridge.dev",
+    },
+    "drawbridge-controller": {
+        "create events",
+        "update devicequotas/status.drawbridge.dev",
+        "update clusterdevicequotas/status.drawbridge.dev",
+        "update claimpolicies/status.drawbridge.dev",
+        "update legacymappings/status.drawbridge.dev",
+        "create resourceclaimtemplates.resource.k8s.io",
+        "delete resourceclaimtemplates.resource.k8s.io",
+    },
+    "drawbridge-certs": {
+        "patch mutatingwebhookconfigurations.admissionregistration.k8s.io drawbridge",
+        "patch validatingwebhookconfigurations.admissionregistration.k8s.io drawbridge",
+    },
+}
+MAY_WRITE_AT_HOME = {
+    "drawbridge": set[str](),
+    "drawbridge-controller": {
+        "create leases.coordination.k8s.io",
+        "update leases.coordination.k8s.io drawbridge-controller",
+    },
+    "drawbridge-certs": {
+        "create leases.coordination.k8s.io",
+        "update leases.coordination.k8s.io drawbridge-certs",
+        "update secrets drawbridge-ca drawbridge-tls",
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +183,39 @@ def test_nothing_that_a_program_asks_for_is_forbidden(asked: frozenset[Asked]) -
 def test_every_right_is_used(asked: frozenset[Asked], role: str) -> None:
     used = {each.right for each in asked if each.account == role}
     assert grants(role) - used <= RARE.get(role, set())
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize("role", ROLES)
+def test_t_22_the_api_server_lets_an_account_write_what_it_is_for_alone(own: ControlPlane, role: str) -> None:
+    assert _writable(own, role, "default") == MAY_WRITE[role]
+    assert _writable(own, role, NAMESPACE) == MAY_WRITE[role] | MAY_WRITE_AT_HOME[role]
+
+
+def _writable(cluster: ControlPlane, role: str, namespace: str) -> set[str]:
+    """Return what a service account may change in a namespace, or of the cluster, as the API server sees it."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    command = (
+        "create",
+        "--validate=false",
+        "-o",
+        "json",
+        "-f",
+        "-",
+        "--as",
+        f"system:serviceaccount:{NAMESPACE}:{role}",
+    )
+    status = json.loads(cluster.kubectl(*command, manifests=json.dumps(review)).stdout)["status"]
+    assert not status["incomplete"]
+    return {
+        " ".join((verb, ".".join(filter(None, (resource, group))), *rule.get("resourceNames", ())))
+        for rule in status["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in set(rule["verbs"]) - READS
+        if group not in OF_EVERY_ACCOUNT
+    }
