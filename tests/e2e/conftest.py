@@ -77,8 +77,8 @@ def namespace(cluster: ControlPlane) -> Iterator[str]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test shows what each program wrote during it."""
     report = yield
-    cluster = getattr(item, "funcargs", {}).get("cluster")
-    if isinstance(cluster, ControlPlane):
+    clusters = {value for value in getattr(item, "funcargs", {}).values() if isinstance(value, ControlPlane)}
+    for cluster in clusters:
         if report.failed:
             report.sections += [(f"log of {name}", text) for name, text in cluster.programs.logs().items()]
         if report.when == "teardown":
