@@ -11,9 +11,6 @@ from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.drawbridge import DRAWBRIDGE
 from tests.support.golang import REPOSITORY
 
-LONGEST_SECONDS = 240
-"""CRDs with objects take the API server some seconds to delete; more than two minutes were seen once."""
-
 OF_CLIENT_GO = re.compile(r"I\d{4} \S+ +\d+ reflector\.go:")
 
 
@@ -31,7 +28,7 @@ def commands_of(page: str, heading: str, level: str = "##") -> list[str]:
 def run_shown(cluster: ControlPlane, command: str) -> str:
     """Run a command at the top of the repository and return what it prints; AssertionError where it complains."""
     with running_shown(cluster, command) as started:
-        printed, complained = started.communicate(timeout=LONGEST_SECONDS)
+        printed, complained = started.communicate(timeout=120)
     assert started.returncode == 0, complained
     assert complaints(complained) == []
     return printed
