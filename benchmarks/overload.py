@@ -6,9 +6,8 @@
 server decides are sent one after the other on eight connections: its capacity. Then four times as many are wanted by
 the clock, nineteen of twenty from one namespace and the rest from a quiet one, on the 96 connections that four API
 servers keep, or as many as asked for; what finds none waits at its caller, and a review's time is from when it is sent
-to its answer. Last, a quiet namespace sends a fifth of the capacity while
-another one sends, on eight connections, claims that take all the time that a review may have: large selectors, each
-new, and patterns.
+to its answer. Last, a quiet namespace sends a fifth of the capacity while another one sends, on eight connections,
+claims that take all the time that a review may have: large selectors, each new, and patterns.
 """
 
 import argparse

@@ -93,17 +93,14 @@ class Room:
 
     def _withdraw(self, namespace: str, entry: _Waiting) -> None:
         """Take back what waits no longer, and the place that it may just have been given."""
-        queue = self._queues.get(namespace, ())
-        if entry in queue:
-            self._remove(namespace, entry)
+        queue = self._queues.get(namespace)
+        if queue is not None and entry in queue:
+            queue.remove(entry)
+            self.waiting -= 1
+            if not queue:
+                del self._queues[namespace]
         elif not entry.turn.cancelled():
             Place(self, namespace).leave()
-
-    def _remove(self, namespace: str, entry: _Waiting) -> None:
-        self._queues[namespace].remove(entry)
-        self.waiting -= 1
-        if not self._queues[namespace]:
-            del self._queues[namespace]
 
     def _has_place(self, namespace: str) -> bool:
         return self._is_open() and self._computing[namespace] < self._limits.computing
